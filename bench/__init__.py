@@ -1,0 +1,1 @@
+"""Benchmarks that print percentiles, ratios to the peers, machine and versions."""

@@ -1,0 +1,1 @@
+"""Those who listen: the Python subscribers and the terminal view."""

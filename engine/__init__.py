@@ -1,0 +1,1 @@
+"""The live path: sources, session, classifier, hub, server, daemon."""

@@ -1,0 +1,166 @@
+"""The contract between a model and the engine: what every artefact says of itself.
+
+An artefact is one ONNX file. Everything needed to use it stands in its ``metadata_props``, one
+JSON value per field, each key prefixed with ``affectd.``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.normalisation import Normalisation
+
+__all__ = [
+    "FINGERPRINT_TOLERANCE_DB",
+    "FORMAT_VERSION",
+    "INPUTS",
+    "OUTPUTS",
+    "ArtefactError",
+    "Corpus",
+    "Metadata",
+    "golden_signal",
+]
+
+FORMAT_VERSION = 1
+INPUTS = ("logmel", "frames")
+"""float32 ``(batch, frames, bands)``, normalised, and int64 ``(batch,)``: the valid frames."""
+OUTPUTS = ("logits", "embedding", "attention")
+"""``(batch, classes)``, ``(batch, d)`` and ``(batch, steps)``, float32."""
+
+FINGERPRINT_TOLERANCE_DB = 0.05
+"""How far two correct implementations of one front end may lie apart on the golden signal."""
+
+_PREFIX = "affectd."
+
+
+class ArtefactError(ValueError):
+    """A file cannot be used as an artefact; the message names the field and what is allowed."""
+
+
+class Corpus(BaseModel):
+    """What of a corpus a model was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    licence: str
+    clips: Annotated[int, Field(ge=0)]
+    speakers: tuple[str, ...]
+    """The speakers heard in training; every other speaker of the corpus is unseen."""
+
+
+class Metadata(BaseModel):
+    """Everything an artefact says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+    format_version: int = FORMAT_VERSION
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=64)]
+    front_end: FrontEnd
+    front_end_fingerprint: tuple[float, ...]
+    """Mean of each band over the golden signal in dB: a hash that survives rounding."""
+    window_seconds: Annotated[float, Field(gt=0, le=60)]
+    """Length of a full window of audio."""
+    hop_seconds: Annotated[float, Field(gt=0, le=10)]
+    """Distance between two windows that the model was trained for."""
+    minimum_seconds: Annotated[float, Field(gt=0, le=10)]
+    """The shortest window that the model was trained for."""
+    frame_sizes: Annotated[tuple[int, ...], Field(min_length=1, max_length=16)]
+    """The sizes, ascending, to which a window's frames are padded with zeros at the end."""
+    normalisation: Normalisation
+    temperature: Annotated[float, Field(gt=0, le=100)]
+    """Divides the logits before the softmax."""
+    valence_arousal: dict[str, tuple[float, float]]
+    """Where each label lies, valence and arousal, each within ±1."""
+    corpora: tuple[Corpus, ...]
+    licence: str
+    """The terms under which the weights may be used."""
+    uar: dict[str, float] = Field(default_factory=dict)
+    """Unweighted average recall in percent by corpus and protocol, e.g. ``ravdess/held-out``."""
+    parity: dict[str, float] = Field(default_factory=dict)
+    """How the artefact differs from its checkpoint: windows, largest and mean logit difference."""
+    latency: dict[str, float] = Field(default_factory=dict)
+    """Milliseconds a window takes on the machine that exported it."""
+    checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("front_end", mode="before")
+    @classmethod
+    def _front_end(cls, value: object) -> object:
+        return FrontEnd.from_dict(value) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Metadata:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(
+                f"format_version is {self.format_version}; this engine reads {FORMAT_VERSION}"
+            )
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels repeat: {self.labels}")
+        if set(self.valence_arousal) != set(self.labels):
+            raise ValueError(f"valence_arousal names {sorted(self.valence_arousal)}, not the labels")
+        if list(self.frame_sizes) != sorted(set(self.frame_sizes)) or self.frame_sizes[0] < 1:
+            raise ValueError(f"frame_sizes {self.frame_sizes} do not ascend")
+        window_frames = self.front_end.frames(round(self.window_seconds * self.front_end.sample_rate))
+        if not 1 <= window_frames <= self.frame_sizes[-1]:
+            raise ValueError(
+                f"window_seconds gives {window_frames} frames; frame_sizes end at "
+                f"{self.frame_sizes[-1]}"
+            )
+        if len(self.front_end_fingerprint) != self.front_end.bands:
+            raise ValueError(
+                f"front_end_fingerprint has {len(self.front_end_fingerprint)} values for "
+                f"{self.front_end.bands} bands"
+            )
+        return self
+
+    def to_props(self) -> dict[str, str]:
+        """Return the metadata as ONNX ``metadata_props``."""
+        values: dict[str, Any] = self.model_dump(mode="json", exclude={"front_end"})
+        values["front_end"] = self.front_end.to_dict()
+        return {_PREFIX + key: json.dumps(value) for key, value in values.items()}
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str]) -> Metadata:
+        """Read the metadata back.
+
+        Raises:
+            ArtefactError: a field is missing, is no JSON, or holds what the engine cannot honour.
+        """
+        if not any(key.startswith(_PREFIX) for key in props):
+            raise ArtefactError("it is an ONNX file without affectd metadata")
+        values: dict[str, Any] = {}
+        for key, text in props.items():
+            if key.startswith(_PREFIX):
+                field = key.removeprefix(_PREFIX)
+                try:
+                    values[field] = json.loads(text)
+                except ValueError:
+                    raise ArtefactError(f"metadata field {field!r} is no JSON: {text[:40]!r}") from None
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "metadata"
+            raise ArtefactError(f"metadata field {field!r}: {first['msg']}") from None
+
+
+def golden_signal(sample_rate: int) -> npt.NDArray[np.float32]:
+    """Return one second that every band answers to: a sweep over all frequencies, and clicks.
+
+    It is built from sines alone, so that no random generator has to agree between versions.
+
+    Returns:
+        float32 ``(sample_rate,)`` within ±1.
+    """
+    seconds = np.arange(sample_rate) / sample_rate
+    sweep = np.sin(np.pi * (sample_rate / 2) * seconds**2)
+    clicks = np.sin(2 * np.pi * 7 * seconds) ** 200
+    return (0.5 * sweep + 0.25 * clicks).astype(np.float32)

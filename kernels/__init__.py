@@ -1,0 +1,1 @@
+"""Numeric kernels on arrays, compiled with Numba: no threads, no I/O."""

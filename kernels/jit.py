@@ -1,0 +1,55 @@
+"""How every kernel is compiled: without the interpreter's lock, and cached between starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+__all__ = ["kernel"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# rocket-fft reports every array it specialises on at INFO; a start has dozens.
+logging.getLogger("numba").setLevel(logging.WARNING)
+
+
+def kernel(*signatures: str, fastmath: bool | set[str] = False) -> Callable[[Function], Function]:
+    """Compile a function for fixed signatures, cached on disk and without the interpreter's lock.
+
+    Where neither the package's folder nor the user's cache folder can be written (a read-only
+    container), the cache goes to a private folder under the system's temporary one.
+
+    Args:
+        signatures: Numba signatures; with none the kernel compiles at its first call, which only
+            kernels inlined into others should do.
+        fastmath: LLVM's fast-math flags; ``nnan`` and ``ninf`` must not be among them where
+            samples are checked.
+    """
+
+    def compile_now(function: Function) -> Function:
+        options = {"nogil": True, "fastmath": fastmath}
+        try:
+            return numba.njit(list(signatures) or None, cache=True, **options)(function)  # type: ignore[no-any-return]
+        except RuntimeError as error:
+            if "no locator available" not in str(error):
+                raise
+        numba.config.CACHE_DIR = os.fspath(_private_cache())
+        return numba.njit(list(signatures) or None, cache=True, **options)(function)  # type: ignore[no-any-return]
+
+    return compile_now
+
+
+def _private_cache() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"affectd-numba-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    # Cached machine code is executed: a folder that another user made is not ours to trust.
+    if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        return Path(tempfile.mkdtemp(prefix="affectd-numba-"))
+    return folder

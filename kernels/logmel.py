@@ -1,0 +1,188 @@
+"""The log-mel spectrogram: one kernel, a streaming face and a batch face."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from rocket_fft import r2c
+
+from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.jit import kernel
+
+__all__ = ["LogMel", "NonFiniteSampleError"]
+
+Samples = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.float32]
+
+_FFT_AXES = np.zeros(1, np.int64)
+
+
+class NonFiniteSampleError(ValueError):
+    """A sample is NaN or infinite; `position` counts from the start of the stream."""
+
+    def __init__(self, position: int, value: float) -> None:
+        super().__init__(f"sample {position} is {value}: audio must be finite")
+        self.position = position
+        self.value = value
+
+
+class LogMel:
+    """Log-mel frames of one stream.
+
+    `push` takes whatever block arrives and returns the frames that it completes; however a signal
+    is cut, the frames are the same to the last bit. `batch` computes a whole signal at once with
+    the same kernel and leaves the stream alone.
+
+    Args:
+        front_end: What to compute.
+    """
+
+    def __init__(self, front_end: FrontEnd | None = None) -> None:
+        self.front_end = front_end = front_end or FrontEnd()
+        filterbank = front_end.filterbank()
+        self._window = front_end.window()
+        self._first_bin, self._offset = filterbank.first_bin, filterbank.offset
+        self._weights = filterbank.weights
+        self._windowed = np.empty(front_end.fft_samples, np.float32)
+        self._spectrum = np.empty(front_end.fft_samples // 2 + 1, np.complex64)
+        self._tail = np.zeros(front_end.fft_samples, np.float32)
+        self._tail_samples = 0
+        self._position = 0
+
+    def reset(self) -> None:
+        """Forget the samples kept so far; the next one is position 0 again."""
+        self._tail_samples = 0
+        self._position = 0
+
+    def push(self, samples: Samples) -> Frames:
+        """Return the frames that these samples complete.
+
+        Args:
+            samples: Mono, at `FrontEnd.sample_rate`, nominally within ±1; float32 ``(n,)``.
+
+        Returns:
+            dB, float32 ``(frames, bands)``, newest last; often no frame at all.
+
+        Raises:
+            NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
+            TypeError: the block is not a one-dimensional float32 array.
+        """
+        samples = _checked(samples, self._position)
+        held = self._tail_samples + samples.size
+        out = np.empty((self.front_end.frames(held), self.front_end.bands), np.float32)
+        self._tail_samples = self._run(self._tail, self._tail_samples, samples, out)
+        self._position += samples.size
+        return out
+
+    def batch(self, samples: Samples) -> Frames:
+        """Return every whole frame of a signal, as `push` would from its start.
+
+        Args:
+            samples: As for `push`.
+
+        Returns:
+            dB, float32 ``(FrontEnd.frames(n), bands)``.
+
+        Raises:
+            NonFiniteSampleError: a sample is NaN or infinite.
+            TypeError: the signal is not a one-dimensional float32 array.
+        """
+        samples = _checked(samples, 0)
+        out = np.empty((self.front_end.frames(samples.size), self.front_end.bands), np.float32)
+        self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out)
+        return out
+
+    def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
+        return _log_mel(  # type: ignore[no-any-return]
+            tail,
+            tail_samples,
+            samples,
+            self.front_end.hop_samples,
+            self._window,
+            self._first_bin,
+            self._offset,
+            self._weights,
+            np.float32(self.front_end.floor_power),
+            self._windowed,
+            self._spectrum,
+            out,
+        )
+
+
+def _checked(samples: Samples, position: int) -> Samples:
+    if samples.dtype != np.float32 or samples.ndim != 1:
+        raise TypeError(
+            f"samples are {samples.dtype} of shape {samples.shape}; needed is float32 (n,)"
+        )
+    samples = np.ascontiguousarray(samples)
+    bad = _first_non_finite(samples)
+    if bad >= 0:
+        raise NonFiniteSampleError(position + bad, float(samples[bad]))
+    return samples
+
+
+@kernel("int64(float32[::1])")
+def _first_non_finite(samples: Samples) -> int:
+    # A sum is non-finite if any term is: one fast pass, and a search only where there is a reason.
+    total = np.float32(0)
+    for index in range(samples.size):
+        total += samples[index] * np.float32(0)
+    if total == 0:
+        return -1
+    for index in range(samples.size):
+        if not np.isfinite(samples[index]):
+            return index
+    return -1
+
+
+@kernel(
+    "int64(float32[::1], int64, float32[::1], int64, float32[::1], int64[::1], int64[::1],"
+    " float32[::1], float32, float32[::1], complex64[::1], float32[:, ::1])",
+    fastmath={"reassoc", "contract", "arcp", "nsz"},
+)
+def _log_mel(
+    tail: Samples,
+    tail_samples: int,
+    samples: Samples,
+    hop_samples: int,
+    window: Samples,
+    first_bin: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.int64],
+    weights: Samples,
+    floor_power: np.float32,
+    windowed: Samples,
+    spectrum: npt.NDArray[np.complex64],
+    out: Frames,
+) -> int:
+    """Fill ``out`` from ``tail`` followed by ``samples``; return how many samples ``tail`` now holds."""
+    fft_samples = window.size
+    ten_over_ln10 = np.float32(10 / np.log(10))
+    power = windowed  # its samples are spent once the transform has run
+    start = 0
+    for frame in range(out.shape[0]):
+        from_tail = min(max(tail_samples - start, 0), fft_samples)
+        for index in range(from_tail):
+            windowed[index] = tail[start + index] * window[index]
+        shift = start - tail_samples
+        for index in range(from_tail, fft_samples):
+            windowed[index] = samples[shift + index] * window[index]
+        r2c(windowed, spectrum, _FFT_AXES, True, 1.0, 1)
+        for bin_index in range(spectrum.size):
+            value = spectrum[bin_index]
+            power[bin_index] = value.real * value.real + value.imag * value.imag
+        for band in range(out.shape[1]):
+            first = first_bin[band]
+            low = offset[band]
+            total = np.float32(0)
+            for index in range(offset[band + 1] - low):
+                total += weights[low + index] * power[first + index]
+            out[frame, band] = ten_over_ln10 * np.log(max(total, floor_power))
+        start += hop_samples
+
+    kept_from_tail = max(tail_samples - start, 0)
+    for index in range(kept_from_tail):
+        tail[index] = tail[start + index]
+    first_sample = max(start - tail_samples, 0)
+    for index in range(samples.size - first_sample):
+        tail[kept_from_tail + index] = samples[first_sample + index]
+    return kept_from_tail + samples.size - first_sample

@@ -1,0 +1,1 @@
+"""What is trained: corpora, architectures, training, evaluation, calibration."""

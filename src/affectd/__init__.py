@@ -1,0 +1,37 @@
+"""affectd hears how people speak: live audio in, calibrated emotion probabilities out.
+
+The public names are handed on lazily, so that importing ``affectd`` costs nothing:
+
+    import affectd
+
+    async for event in affectd.subscribe("ws://127.0.0.1:8765"):
+        print(event["type"], event.get("label"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affectd.clients.subscriber import subscribe, subscribe_sync
+
+__all__ = ["__version__", "subscribe", "subscribe_sync"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "subscribe": "affectd.clients.subscriber",
+    "subscribe_sync": "affectd.clients.subscriber",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its room when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'affectd' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -105,10 +105,14 @@ class Metadata(BaseModel):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels repeat: {self.labels}")
         if set(self.valence_arousal) != set(self.labels):
-            raise ValueError(f"valence_arousal names {sorted(self.valence_arousal)}, not the labels")
+            raise ValueError(
+                f"valence_arousal names {sorted(self.valence_arousal)}, not the labels"
+            )
         if list(self.frame_sizes) != sorted(set(self.frame_sizes)) or self.frame_sizes[0] < 1:
             raise ValueError(f"frame_sizes {self.frame_sizes} do not ascend")
-        window_frames = self.front_end.frames(round(self.window_seconds * self.front_end.sample_rate))
+        window_frames = self.front_end.frames(
+            round(self.window_seconds * self.front_end.sample_rate)
+        )
         if not 1 <= window_frames <= self.frame_sizes[-1]:
             raise ValueError(
                 f"window_seconds gives {window_frames} frames; frame_sizes end at "
@@ -143,7 +147,9 @@ class Metadata(BaseModel):
                 try:
                     values[field] = json.loads(text)
                 except ValueError:
-                    raise ArtefactError(f"metadata field {field!r} is no JSON: {text[:40]!r}") from None
+                    raise ArtefactError(
+                        f"metadata field {field!r} is no JSON: {text[:40]!r}"
+                    ) from None
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -106,7 +106,11 @@ class FrontEnd:
         numbers: dict[str, float] = {}
         for name, value in values.items():
             kind = float if known[name].type == "float" else int
-            if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or kind(value) != value
+            ):
                 raise ValueError(f"front-end field {name!r} is {value!r}, not a {kind.__name__}")
             numbers[name] = kind(value)
         return cls(**numbers)  # type: ignore[arg-type]  # int or float as the field says

@@ -19,14 +19,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 logging.getLogger("numba").setLevel(logging.WARNING)
 
 
-def kernel(*signatures: str, fastmath: bool | set[str] = False) -> Callable[[Function], Function]:
+def kernel(*signatures: Any, fastmath: bool | set[str] = False) -> Callable[[Function], Function]:
     """Compile a function for fixed signatures, cached on disk and without the interpreter's lock.
 
     Where neither the package's folder nor the user's cache folder can be written (a read-only
     container), the cache goes to a private folder under the system's temporary one.
 
     Args:
-        signatures: Numba signatures; with none the kernel compiles at its first call, which only
+        signatures: Numba signatures, as types or as text; with none the kernel compiles at its first call, which only
             kernels inlined into others should do.
         fastmath: LLVM's fast-math flags; ``nnan`` and ``ninf`` must not be among them where
             samples are checked.

@@ -9,7 +9,7 @@ from rocket_fft import r2c
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
 
-__all__ = ["LogMel", "NonFiniteSampleError"]
+__all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
 
 Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
@@ -115,10 +115,23 @@ def _checked(samples: Samples, position: int) -> Samples:
             f"samples are {samples.dtype} of shape {samples.shape}; needed is float32 (n,)"
         )
     samples = np.ascontiguousarray(samples)
+    require_finite(samples, position)
+    return samples
+
+
+def require_finite(samples: Samples, position: int = 0) -> None:
+    """Refuse NaN and infinity.
+
+    Args:
+        samples: Contiguous float32 ``(n,)``.
+        position: Number of the first sample in its stream.
+
+    Raises:
+        NonFiniteSampleError: a sample is NaN or infinite.
+    """
     bad = _first_non_finite(samples)
     if bad >= 0:
         raise NonFiniteSampleError(position + bad, float(samples[bad]))
-    return samples
 
 
 @kernel("int64(float32[::1])")

@@ -1,0 +1,115 @@
+"""The one thread that runs the model: windows of all streams, newest first things first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.engine.classifier import Classifier
+from affectd.engine.session import Window
+
+__all__ = ["Batcher", "Job"]
+
+
+@dataclass(slots=True)
+class Job:
+    """A window on its way through the model, and when it passed each stage.
+
+    Times are seconds of the engine's clock.
+    """
+
+    window: Window
+    read_at: float
+    """Its last samples were taken from the ring."""
+    submitted_at: float = 0.0
+    """Its features were ready."""
+    started_at: float = 0.0
+    """The model began."""
+    finished_at: float = 0.0
+    """The model was done."""
+    superseded: int = 0
+    """Older windows of the stream that were given up for this one."""
+    logits: npt.NDArray[np.float32] | None = None
+    error: str = ""
+    """Why there are no logits."""
+
+
+class Batcher:
+    """Runs the model on whatever waits, as one batch.
+
+    A provisional window that still waits when the next one of its stream comes is replaced by it:
+    the newest is the one worth having, and the queue holds one provisional window a stream at
+    most. Final windows are never replaced. Where nothing waits, a window runs at once and alone:
+    no deadline is spent on company that may not come.
+
+    Args:
+        classifier: The model; no other thread may use it.
+        deliver: Called in the batcher's thread with every finished job.
+        largest_batch: Windows in one run.
+    """
+
+    def __init__(
+        self, classifier: Classifier, deliver: Callable[[Job], None], *, largest_batch: int = 16
+    ) -> None:
+        self._classifier = classifier
+        self._deliver = deliver
+        self._largest_batch = largest_batch
+        self._waiting: list[Job] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="affectd-inference", daemon=True)
+
+    def start(self) -> None:
+        """Begin to run windows."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what runs and return; what waits is dropped."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout=1.0)
+
+    def submit(self, job: Job) -> None:
+        """Add a window; never waits."""
+        job.submitted_at = time.monotonic()
+        with self._changed:
+            if not job.window.cut.final:
+                for place, older in enumerate(self._waiting):
+                    if older.window.stream == job.window.stream and not older.window.cut.final:
+                        job.superseded = older.superseded + 1
+                        del self._waiting[place]
+                        break
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._stopping:
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                batch = self._waiting[: self._largest_batch]
+                del self._waiting[: len(batch)]
+            self._infer(batch)
+
+    def _infer(self, batch: list[Job]) -> None:
+        started_at = time.monotonic()
+        try:
+            logits = self._classifier.run([job.window.logmel for job in batch])
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's own errors have no common base
+            for job in batch:
+                job.error = str(error).splitlines()[0]
+        else:
+            for job, row in zip(batch, logits, strict=True):
+                job.logits = row
+        finished_at = time.monotonic()
+        for job in batch:
+            job.started_at, job.finished_at = started_at, finished_at
+            self._deliver(job)

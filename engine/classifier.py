@@ -1,0 +1,187 @@
+"""The model: an ONNX artefact, honoured to the letter or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata as distributions
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.engine.artefact import (
+    FINGERPRINT_TOLERANCE_DB,
+    INPUTS,
+    OUTPUTS,
+    ArtefactError,
+    Metadata,
+    golden_signal,
+)
+from affectd.kernels.logmel import LogMel
+
+__all__ = ["DEFAULT_MODEL", "Classifier", "find_model", "load_runtime", "shipped_models"]
+
+DEFAULT_MODEL = "crnn"
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+def load_runtime() -> Any:
+    """Import ONNX Runtime.
+
+    Raises:
+        ImportError: none of its packages is installed, or more than one.
+    """
+    installed = []
+    for name in _RUNTIMES:
+        try:
+            distributions.distribution(name)
+        except distributions.PackageNotFoundError:
+            continue
+        installed.append(name)
+    if not installed:
+        raise ImportError(
+            "ONNX Runtime is missing: install 'affectd[cpu]', or 'affectd[gpu]' for an NVIDIA GPU"
+        )
+    if len(installed) > 1:
+        raise ImportError(
+            f"{' and '.join(installed)} are both installed and overwrite each other: run "
+            f"'pip uninstall -y {' '.join(installed)}', then install one of 'affectd[cpu]' and "
+            "'affectd[gpu]'"
+        )
+    import onnxruntime
+
+    return onnxruntime
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the models inside the package."""
+    folder = resources.files("affectd.models") / "weights"
+    return sorted(
+        entry.name.removesuffix(".onnx")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".onnx")
+    )
+
+
+def find_model(name_or_file: str) -> Path:
+    """Return the file of a shipped model, or of one's own.
+
+    Raises:
+        ArtefactError: there is neither such a name nor such a file.
+    """
+    if name_or_file in shipped_models():
+        with resources.as_file(resources.files("affectd.models") / "weights") as folder:
+            return folder / f"{name_or_file}.onnx"
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise ArtefactError(
+            f"no model {name_or_file!r}: it is neither a file nor one of the shipped models "
+            f"({', '.join(shipped_models())})"
+        )
+    return path
+
+
+class Classifier:
+    """A model ready to run, warmed up for every size of window.
+
+    Args:
+        path: The artefact.
+
+    Attributes:
+        metadata: What the artefact says of itself.
+
+    Raises:
+        ArtefactError: the file is no artefact, is damaged, or was made for what this engine
+            cannot do; the message names the field.
+        ImportError: ONNX Runtime is not installed, or twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = _open(path)
+        try:
+            self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
+            self._check_signature()
+            _check_front_end(self.metadata)
+        except ArtefactError as error:
+            raise ArtefactError(f"{path} cannot be used: {error}") from None
+        for frames in self.metadata.frame_sizes:
+            self.run([np.zeros((frames, self.metadata.front_end.bands), np.float32)])
+
+    def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Return the logits of a batch of windows.
+
+        Args:
+            windows: Normalised log-mel, each float32 ``(frames, bands)`` with its own number of
+                frames, at least one and at most the largest of `Metadata.frame_sizes`.
+
+        Returns:
+            float32 ``(batch, classes)``.
+        """
+        longest = max(len(window) for window in windows)
+        size = next(size for size in self.metadata.frame_sizes if size >= longest)
+        bands = self.metadata.front_end.bands
+        logmel = np.zeros((len(windows), size, bands), np.float32)
+        frames = np.empty(len(windows), np.int64)
+        for row, window in enumerate(windows):
+            logmel[row, : len(window)] = window
+            frames[row] = len(window)
+        feed = dict(zip(INPUTS, (logmel, frames), strict=True))
+        return self._session.run(OUTPUTS[:1], feed)[0]  # type: ignore[no-any-return]
+
+    def _check_signature(self) -> None:
+        inputs = {each.name: each for each in self._session.get_inputs()}
+        outputs = {each.name: each for each in self._session.get_outputs()}
+        for name in INPUTS:
+            if name not in inputs:
+                raise ArtefactError(f"it has no input {name!r}, only {sorted(inputs)}")
+        for name in OUTPUTS:
+            if name not in outputs:
+                raise ArtefactError(f"it has no output {name!r}, only {sorted(outputs)}")
+        bands = inputs["logmel"].shape[-1]
+        if bands != self.metadata.front_end.bands:
+            raise ArtefactError(
+                f"its input takes {bands} bands, its front end gives "
+                f"{self.metadata.front_end.bands}"
+            )
+        classes = outputs["logits"].shape[-1]
+        if classes != len(self.metadata.labels):
+            raise ArtefactError(f"it has {classes} logits for {len(self.metadata.labels)} labels")
+
+
+def _open(path: Path) -> Any:
+    runtime = load_runtime()
+    options = runtime.SessionOptions()
+    # More threads were slower for every model of this size, and spinning ones starve the others.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    errors = runtime.capi.onnxruntime_pybind11_state
+    failures = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.InvalidArgument)
+    failures += (errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException)
+    try:
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except failures as error:
+        size = path.stat().st_size
+        what = "it is empty" if not size else "it is damaged, truncated, or not an ONNX file"
+        reason = str(error).split(" : ")[-1].splitlines()[0]
+        raise ArtefactError(f"{path} cannot be loaded: {what} ({reason})") from None
+
+
+def _check_front_end(metadata: Metadata) -> None:
+    front_end = metadata.front_end
+    if front_end.sample_rate != 16_000:
+        raise ArtefactError(
+            f"metadata field 'front_end': sample_rate is {front_end.sample_rate} Hz; this engine "
+            "listens at 16000 Hz"
+        )
+    ours = LogMel(front_end).batch(golden_signal(front_end.sample_rate)).mean(axis=0)
+    distance = np.abs(ours - np.array(metadata.front_end_fingerprint)).max()
+    if not distance <= FINGERPRINT_TOLERANCE_DB:
+        raise ArtefactError(
+            f"metadata field 'front_end_fingerprint': on the golden signal its front end and "
+            f"this engine's differ by {distance:.2f} dB; allowed are {FINGERPRINT_TOLERANCE_DB} dB"
+        )

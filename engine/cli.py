@@ -1,0 +1,165 @@
+"""The commands around the live engine: run, devices, doctor, config."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["config", "devices", "doctor", "run"]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="AFFECTD_CONFIG", help="TOML file with settings."),
+]
+
+
+def run(  # one parameter a flag
+    source: Annotated[
+        str | None,
+        typer.Option(help="demo, mic, - for raw s16le on standard input, or a sound file."),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Microphone: its name, a part of it, or its number in 'devices'."),
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Hz of standard input, or to ask of the microphone.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on; other than this machine's own, only "
+            "with a token (AFFECTD_TOKEN)."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 for any that is free.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A shipped model's name, or an artefact's file.")
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option(help="real: files play as spoken; fast: as fast as it goes.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Host whose web pages may connect; may be given again."),
+    ] = None,
+    view: Annotated[bool, typer.Option(help="Show in this terminal what is heard.")] = True,
+    config: ConfigFile = None,
+) -> None:
+    """Hear a source and stream its emotions to WebSocket clients.
+
+    Without options it plays the demo: real speech from inside the package, in a loop.
+
+    Example: affectd run --source mic --port 8800
+    """
+    from affectd.engine.configuration import load_configuration
+    from affectd.engine.daemon import Daemon
+
+    flags = {
+        "source": source,
+        "device": device,
+        "rate": rate,
+        "host": host,
+        "port": port,
+        "model": model,
+        "pace": pace,
+        "origins": tuple(origin) if origin else None,
+    }
+    configuration = load_configuration(config, flags)
+    viewers: list[subprocess.Popen[bytes]] = []
+
+    def ready(address: str) -> None:
+        print(f"affectd listens to {configuration.source}, and answers at {address}", flush=True)
+        if view:
+            viewers.append(_view(address, configuration.token))
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(Daemon(configuration, ready=ready).run())
+    finally:
+        for viewer in viewers:
+            _end(viewer)
+
+
+def _view(address: str, token: str) -> subprocess.Popen[bytes]:
+    """Show the events in this terminal, from a process of its own.
+
+    Drawing takes milliseconds of Python many times a second: in this process each of them could
+    make a window wait.
+    """
+    environment = {**os.environ, **({"AFFECTD_TOKEN": token} if token else {})}
+    command = [sys.executable, "-m", "affectd", "watch", address, "--once"]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+
+
+def _end(viewer: subprocess.Popen[bytes]) -> None:
+    try:
+        viewer.wait(timeout=1.0)  # it ends by itself when the daemon says goodbye
+    except subprocess.TimeoutExpired:
+        viewer.terminate()
+        viewer.wait()
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def devices() -> None:
+    """List the microphones that 'affectd run --source mic --device …' can hear.
+
+    Example: affectd devices
+    """
+    from affectd.engine.microphone import input_devices
+    from affectd.engine.sources import SourceError
+
+    found = input_devices()
+    if not found:
+        raise SourceError("PortAudio lists no input device")
+    for each in found:
+        mark = "*" if each.default else " "
+        print(f"{mark} {each.index:3}  {each.name}  ({each.channels} channels, {each.rate} Hz)")
+
+
+def doctor() -> None:
+    """Check what affectd needs on this machine, and say what would help.
+
+    Example: affectd doctor
+    """
+    from affectd.engine.doctor import examine
+
+    checks = examine()
+    for check in checks:
+        print(f"{'ok ' if check.ok else 'NO '} {check.name}: {check.finding}")
+    if not all(check.ok or check.optional for check in checks):
+        raise typer.Exit(1)
+
+
+def config(config: ConfigFile = None) -> None:
+    """Print the settings in effect, from the file, the environment and the defaults, as JSON.
+
+    Example: AFFECTD_PORT=8800 affectd config --config affectd.toml
+    """
+    from affectd.engine.configuration import load_configuration
+
+    configuration = load_configuration(config, {})
+    settings: dict[str, Any] = {}
+    for name in type(configuration).model_fields:
+        value = getattr(configuration, name)
+        settings[name] = asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+    if settings["token"]:
+        settings["token"] = "(set)"  # noqa: S105 - it is the hiding of one
+    print(json.dumps(settings, indent=2))

@@ -1,0 +1,127 @@
+"""What may be configured: a TOML file, the environment, and flags, validated in one place."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from affectd.engine.access import is_loopback
+from affectd.engine.protocol import DEFAULT_PORT
+from affectd.engine.segmenter import SegmenterSettings
+from affectd.engine.server import ServerSettings
+from affectd.engine.smoothing import SmoothingSettings
+from affectd.engine.voice import VoiceSettings
+
+__all__ = ["Configuration", "ConfigurationError", "load_configuration"]
+
+
+class ConfigurationError(ValueError):
+    """A setting is unknown or its value is not allowed; the message names both."""
+
+
+class Configuration(BaseSettings):
+    """The daemon's settings.
+
+    Later ones win: the defaults here, the TOML file, ``AFFECTD_…`` in the environment (with two
+    underscores before a key inside a table: ``AFFECTD_VOICE__AGGRESSIVENESS=3``), flags.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AFFECTD_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    source: str = "demo"
+    """``demo``, ``mic``, ``-`` for standard input, or the path of a sound file."""
+    device: str | None = None
+    """Name (or a part of it) or number of the microphone; the system's default if not set."""
+    rate: Annotated[int, Interval(ge=8_000, le=192_000)] | None = None
+    """Hz: of standard input (16,000 if not set), or to ask of the microphone."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Interval(ge=0, le=65_535)] = DEFAULT_PORT
+    """Port to listen on; with 0 the system chooses."""
+    model: str = "crnn"
+    """A shipped model's name, or the file of an artefact."""
+    pace: Literal["real", "fast"] = "real"
+    """Whether a file is played as it was spoken, or as fast as it goes."""
+    token: str = Field(default="", repr=False)
+    """What clients must show; required when others than this machine can connect."""
+    origins: tuple[str, ...] = ()
+    """Hosts whose web pages may connect, besides this machine's own."""
+    voice: VoiceSettings = VoiceSettings()
+    segmenter: SegmenterSettings = SegmenterSettings()
+    smoothing: SmoothingSettings = SmoothingSettings()
+    server: ServerSettings = ServerSettings()
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Configuration:
+        if not is_loopback(self.host) and not self.token:
+            raise ValueError(
+                f"host {self.host!r} lets other machines listen in: set a token "
+                "(AFFECTD_TOKEN=…) that clients must show, or keep to 127.0.0.1"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the places that settings come from, strongest first."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuration:
+    """Read the settings from everywhere.
+
+    Args:
+        file: A TOML file, if any.
+        flags: Settings from the command line; `None` values are not set.
+
+    Raises:
+        ConfigurationError: the file cannot be read, a key is unknown, a value is not allowed.
+    """
+    if file is not None:
+        try:
+            tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigurationError(f"configuration {file} cannot be read: {reason}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"configuration {file} is no TOML: {error}") from None
+
+    class _FromFile(Configuration):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return _FromFile(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error)) from None
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known: Any = Configuration.model_fields
+        for part in first["loc"][:-1]:
+            default = known[str(part)].default if str(part) in known else None
+            known = getattr(default, "__dataclass_fields__", {})
+        return f"setting {key!r} is unknown; known are {', '.join(sorted(known))}"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"setting {key!r} is {first['input']!r}: {first['msg'].lower()}"

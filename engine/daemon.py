@@ -1,0 +1,177 @@
+"""The daemon: puts the parts together, runs until told to stop, and takes them apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from affectd.engine.access import AccessRules
+from affectd.engine.batcher import Batcher, Job
+from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.configuration import Configuration
+from affectd.engine.hub import Hub
+from affectd.engine.metrics import Metrics
+from affectd.engine.protocol import Event
+from affectd.engine.server import Greeting, Server
+from affectd.engine.session import Session, SessionSettings
+from affectd.engine.sources import DemoSource, FileSource, Source, SourceError, StdinSource
+from affectd.engine.worker import Stream, Worker
+
+__all__ = ["Daemon", "open_source"]
+
+_STDIN_RATE = 16_000
+# Threads of one interpreter take turns, by default for 5 ms each: a client's burst of messages
+# would make a window wait that long.
+_SWITCH_SECONDS = 0.0005
+
+
+def open_source(configuration: Configuration) -> Source:
+    """Return the source that is configured, checked but not yet started.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    name = configuration.source
+    if name == "demo":
+        return DemoSource(pace=configuration.pace)
+    if name == "mic":
+        from affectd.engine.microphone import MicrophoneSource
+
+        return MicrophoneSource(configuration.device, rate=configuration.rate)
+    if name == "-":
+        return StdinSource(configuration.rate or _STDIN_RATE)
+    return FileSource(Path(name).expanduser(), pace=configuration.pace)
+
+
+class Daemon:
+    """One engine, from its source to its clients.
+
+    Args:
+        configuration: What to run.
+        ready: Called with the address once clients can connect.
+
+    Raises:
+        ArtefactError: the model cannot be used.
+        SourceError: the source cannot be opened.
+    """
+
+    def __init__(
+        self, configuration: Configuration, *, ready: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._configuration = configuration
+        self._ready = ready
+        source = open_source(configuration)
+        self._classifier = Classifier(find_model(configuration.model))
+        artefact = self._classifier.metadata
+        settings = SessionSettings(
+            voice=configuration.voice,
+            segmenter=configuration.segmenter,
+            smoothing=configuration.smoothing,
+        )
+        session = Session(
+            source.name, artefact, rate=source.rate, settings=settings, device=source.device
+        )
+        self._metrics = Metrics()
+        self._hub = Hub(queue_events=configuration.server.queue_events)
+        self._batcher = Batcher(self._classifier, self._deliver)
+        self._worker = Worker(
+            [Stream.of(source, session)],
+            submit=self._batcher.submit,
+            publish=self._publish,
+            congested=lambda: self._hub.congested,
+            ended=lambda: self._call(self._stopping.set),
+        )
+        self._waits_for_listener = source.waits and configuration.source != "-"
+        self._greeting = Greeting(
+            server=f"affectd {metadata.version('affectd')}",
+            model=artefact.name,
+            labels=artefact.labels,
+            streams=(source.name,),
+            hop_seconds=session.hop_seconds,
+            window_seconds=configuration.segmenter.window_seconds,
+        )
+
+    async def run(self) -> None:
+        """Serve until the source ends or a signal comes; then say goodbye.
+
+        Raises:
+            OSError: the port is taken, or the source failed.
+        """
+        configuration = self._configuration
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        joined = asyncio.Event()
+        server = Server(
+            self._hub,
+            self._greeting,
+            access=AccessRules(token=configuration.token, origins=configuration.origins),
+            settings=configuration.server,
+            metrics=self._metrics,
+            joined=joined.set,
+        )
+        try:
+            port = await server.start(configuration.host, configuration.port)
+        except OSError as error:
+            raise OSError(_cannot_listen(configuration, error)) from None
+        for name in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(name, self._stopping.set)
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        host = f"[{configuration.host}]" if ":" in configuration.host else configuration.host
+        self._ready(f"ws://{host}:{port}")
+        try:
+            if self._waits_for_listener:
+                # What goes as fast as it can is over before anyone could connect.
+                await _first(joined, self._stopping)
+            if not self._stopping.is_set():
+                self._batcher.start()
+                self._worker.start()
+                await self._stopping.wait()
+            await asyncio.to_thread(self._stop)
+        finally:
+            await server.stop()
+        if self._worker.failures:
+            raise SourceError(self._worker.failures[0])
+
+    def _stop(self) -> None:
+        self._worker.stop()
+        self._batcher.stop()
+
+    def _deliver(self, job: Job) -> None:
+        self._worker.deliver(job)
+
+    def _publish(self, events: list[Event]) -> None:
+        """Hand events to the event loop; called in the worker's thread."""
+        self._call(self._publish_now, events)
+
+    def _publish_now(self, events: list[Event]) -> None:
+        self._hub.publish(events)
+        now = time.monotonic()
+        for event in events:
+            self._metrics.count(event, now)
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+
+
+def _cannot_listen(configuration: Configuration, error: OSError) -> str:
+    address = f"{configuration.host}:{configuration.port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {configuration.port} on {configuration.host} is in use, perhaps by another "
+            "affectd: choose one with --port, or 0 for any that is free"
+        )
+    return f"cannot listen on {address}: {error.strerror or error}"

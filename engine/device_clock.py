@@ -1,0 +1,67 @@
+"""When the samples of a sound device were captured, and whether some never came."""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["DeviceClock"]
+
+_WATCHED_SECONDS = 0.5
+_GAP_SECONDS = 0.1
+_TRACKING = 0.02
+_LARGEST_CORRECTION_SECONDS = 0.005
+
+
+class DeviceClock:
+    """Smooths the time stamps of a device's blocks and finds the audio that is missing.
+
+    Time stamps jitter by tens of milliseconds, because sound servers deliver in bursts; the
+    sample count does not. So the time of a block is predicted from the count, and the prediction
+    slowly follows the stamps, since no two crystals agree. A block that is late is no loss: what
+    follows catches up. Where even the earliest of the last half second stays more than 100 ms
+    behind the prediction, that much audio is missing. PortAudio's overflow flag cannot be relied
+    on for this: on some systems it never fires.
+
+    Args:
+        rate: Sampling rate, Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._offset: float | None = None
+        self._samples = 0
+        self._recent: deque[tuple[float, float]] = deque()
+
+    def skip(self, samples: int) -> None:
+        """Note samples that were captured but overwritten before they were read."""
+        self._samples += samples
+
+    def push(self, samples: int, stamped_at: float) -> tuple[float, float]:
+        """Take the stamp of the next block.
+
+        Args:
+            samples: Length of the block.
+            stamped_at: When the system says that its first sample was captured, seconds.
+
+        Returns:
+            The smoothed time of the first sample, and the seconds of audio missing before it.
+        """
+        elapsed = self._samples / self._rate
+        self._samples += samples
+        if self._offset is None:
+            self._offset = stamped_at
+        error = stamped_at - (self._offset + elapsed)
+        self._recent.append((stamped_at, error))
+        while stamped_at - self._recent[0][0] > _WATCHED_SECONDS:
+            self._recent.popleft()
+        missing = 0.0
+        watched = stamped_at - self._recent[0][0] > _WATCHED_SECONDS / 2
+        smallest = min(error for _, error in self._recent)
+        if watched and smallest > _GAP_SECONDS:
+            missing = smallest
+            self._offset += smallest
+            self._recent.clear()
+        else:
+            limit = _LARGEST_CORRECTION_SECONDS
+            self._offset += min(max(_TRACKING * error, -limit), limit)
+        return self._offset + elapsed, missing

@@ -1,0 +1,58 @@
+"""What the engine needs on a machine, looked at one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from affectd.engine.classifier import DEFAULT_MODEL, Classifier, find_model, load_runtime
+from affectd.engine.microphone import input_devices
+
+__all__ = ["Check", "examine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    finding: str
+    optional: bool
+    """Whether the demo runs without it."""
+
+
+def examine() -> list[Check]:
+    """Look at everything; nothing is changed."""
+    return [
+        _check("ONNX Runtime", _runtime),
+        _check("model", _model),
+        _check("microphone", _microphone, optional=True),
+    ]
+
+
+def _check(name: str, look: Callable[[], str], *, optional: bool = False) -> Check:
+    try:
+        return Check(name, True, look(), optional)
+    except (ImportError, OSError, ValueError) as error:
+        return Check(name, False, str(error), optional)
+
+
+def _runtime() -> str:
+    runtime = load_runtime()
+    return f"{runtime.__version__}, {', '.join(runtime.get_available_providers())}"
+
+
+def _model() -> str:
+    began = time.perf_counter()
+    classifier = Classifier(find_model(DEFAULT_MODEL))
+    loaded = time.perf_counter() - began
+    return f"{classifier.metadata.name}, loaded and warm in {loaded:.2f} s"
+
+
+def _microphone() -> str:
+    found = input_devices()
+    if not found:
+        raise OSError("PortAudio lists no input device")
+    return ", ".join(device.name for device in found)

@@ -1,0 +1,85 @@
+"""From the worker to every client: fan-out on the event loop, and what can be asked for again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+from affectd.engine.outbox import Outbox, Parcel
+from affectd.engine.protocol import Event, Result
+
+__all__ = ["Hub", "parcel_of"]
+
+_RETAINED_EVENTS = 512
+
+
+class Hub:
+    """Hands every event to every client's outbox. It lives on the event loop and never waits.
+
+    Args:
+        queue_events: Events that may wait for one client.
+    """
+
+    def __init__(self, *, queue_events: int = 256) -> None:
+        self._queue_events = queue_events
+        self._outboxes: set[Outbox] = set()
+        self._retained: deque[Parcel] = deque(maxlen=_RETAINED_EVENTS)
+        self.published = 0
+
+    def __len__(self) -> int:
+        return len(self._outboxes)
+
+    @property
+    def congested(self) -> bool:
+        """Whether some client is so far behind that a source which can wait should."""
+        return any(outbox.half_full for outbox in tuple(self._outboxes))
+
+    def join(self) -> Outbox:
+        """Return the queue of a new client."""
+        outbox = Outbox(self._queue_events)
+        self._outboxes.add(outbox)
+        return outbox
+
+    def leave(self, outbox: Outbox) -> None:
+        """Forget a client's queue."""
+        self._outboxes.discard(outbox)
+
+    def close(self) -> None:
+        """Let every client have what is left in its queue, and nothing more."""
+        for outbox in self._outboxes:
+            outbox.close()
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Put events into every client's queue; they are encoded once for all of them."""
+        for event in events:
+            self.published += 1
+            parcel = parcel_of(event)
+            if not event.provisional:
+                self._retained.append(parcel)
+            for outbox in self._outboxes:
+                outbox.put(parcel)
+
+    def after(self, stream: str, seq: int) -> list[Parcel]:
+        """Return the final events of a stream with a higher number, as far as they are kept."""
+        return [
+            parcel
+            for parcel in self._retained
+            if parcel.event.stream == stream and parcel.event.seq > seq
+        ]
+
+
+def parcel_of(event: Event) -> Parcel:
+    """Turn an event into its message, with its age at this moment and in UTC."""
+    now = time.monotonic()
+    if isinstance(event, Result):
+        age_ms = 1000 * (now - event.captured_at)
+        stages = dict(event.stages_ms or {})
+        stages["publish"] = age_ms - sum(stages.values())
+        event = replace(
+            event,
+            age_ms=round(age_ms, 3),
+            stages_ms={name: round(value, 3) for name, value in stages.items()},
+        )
+    return Parcel(event, event.to_wire(utc_offset=time.time() - now))

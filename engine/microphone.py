@@ -1,0 +1,201 @@
+"""A sound device through PortAudio, and what becomes of it when someone pulls the plug."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.engine.sources import BLOCK_SECONDS, OVERFLOW, Notice, Source, SourceError
+
+__all__ = ["InputDevice", "MicrophoneSource", "input_devices", "load_portaudio"]
+
+_SILENT_CALLBACK_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+_FIRST_BLOCK_SECONDS = 5.0
+MODEL_RATE = 16_000
+
+
+def load_portaudio() -> Any:
+    """Import sounddevice.
+
+    Raises:
+        SourceError: the PortAudio library is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError:
+        raise SourceError(
+            "PortAudio is missing, and without it no microphone can be heard. Install it with "
+            "'apt install libportaudio2' (Debian, Ubuntu) or 'brew install portaudio' (macOS); "
+            "the demo, files and standard input work without it"
+        ) from None
+    return sounddevice
+
+
+class InputDevice:
+    """A device that audio can be captured from."""
+
+    def __init__(self, index: int, entry: dict[str, Any], *, default: bool) -> None:
+        self.index = index
+        self.name = str(entry["name"])
+        self.channels = int(entry["max_input_channels"])
+        self.rate = int(entry["default_samplerate"])
+        self.default = default
+
+
+def input_devices() -> list[InputDevice]:
+    """List the devices that can be captured from, as PortAudio sees them now.
+
+    Raises:
+        SourceError: the PortAudio library is not installed.
+    """
+    sounddevice = load_portaudio()
+    default = sounddevice.default.device[0]
+    return [
+        InputDevice(index, entry, default=index == default)
+        for index, entry in enumerate(sounddevice.query_devices())
+        if entry["max_input_channels"] > 0
+    ]
+
+
+class MicrophoneSource(Source):
+    """A sound device, opened at 16 kHz where it allows that, else at its own rate.
+
+    A device that goes away is reported as ``lost`` and looked for every second until it is back.
+
+    Args:
+        device: Name (or a part of it) or number; `None` for the system's default.
+        rate: Sampling rate to ask for, Hz; `None` for 16 kHz or else the device's own.
+
+    Raises:
+        SourceError: there is no PortAudio, no such device, or it cannot be opened.
+    """
+
+    device = True
+
+    def __init__(self, device: str | None = None, *, rate: int | None = None) -> None:
+        self._sounddevice = load_portaudio()
+        self._wanted = int(device) if device is not None and device.isdigit() else device
+        self._stream: Any = None
+        chosen, channels = self._choose(rate)
+        super().__init__("mic", chosen)
+        self._channels = channels
+        self._heard_at = 0.0
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Open the device and begin to deliver.
+
+        Raises:
+            SourceError: the device cannot be opened.
+        """
+        self._wake = wake
+        self._open()
+        super().start(wake)
+
+    def _choose(self, rate: int | None) -> tuple[int, int]:
+        """Return a rate and a number of channels that the device takes."""
+        sounddevice = self._sounddevice
+        try:
+            entry = sounddevice.query_devices(self._wanted, "input")
+        except (ValueError, sounddevice.PortAudioError) as error:
+            raise SourceError(self._no_device(error)) from None
+        own = int(entry["default_samplerate"])
+        reason: Exception | None = None
+        for candidate in [rate] if rate else [MODEL_RATE, own]:
+            for channels in (1, min(2, int(entry["max_input_channels"]))):
+                try:
+                    sounddevice.check_input_settings(
+                        self._wanted, channels=channels, dtype="float32", samplerate=candidate
+                    )
+                except sounddevice.PortAudioError as error:
+                    reason = error
+                else:
+                    return candidate, channels
+        raise SourceError(
+            f"the device {entry['name']!r} cannot be opened at {rate or own} Hz: {reason}"
+        )
+
+    def _no_device(self, error: Exception) -> str:
+        names = [device.name for device in input_devices()]
+        if not names:
+            return (
+                "no microphone was found: PortAudio lists no input device. "
+                "'affectd run' without --source plays the demo instead"
+            )
+        if self._wanted is None:
+            return f"there is no default microphone; choose one with --device: {', '.join(names)}"
+        return f"no input device {self._wanted!r} ({error}); there are: {', '.join(names)}"
+
+    def _open(self) -> None:
+        sounddevice = self._sounddevice
+        try:
+            stream = sounddevice.InputStream(
+                device=self._wanted,
+                samplerate=self.rate,
+                channels=self._channels,
+                dtype="float32",
+                blocksize=round(self.rate * BLOCK_SECONDS),
+                latency="low",
+                callback=self._capture,
+            )
+            stream.start()
+        except (ValueError, sounddevice.PortAudioError) as error:
+            raise SourceError(f"the microphone cannot be opened: {error}") from None
+        self._stream = stream
+        self._heard_at = time.monotonic()
+
+    def _capture(
+        self, block: npt.NDArray[np.float32], frames: int, clock: Any, status: Any
+    ) -> None:
+        """Copy, note the clock and the flags, return: PortAudio calls this in its own thread."""
+        now = time.monotonic()
+        # Some backends leave the converter's time at zero; the block has then just ended.
+        age = clock.currentTime - clock.inputBufferAdcTime if clock.inputBufferAdcTime else 0.0
+        if not 0 < age < 1:
+            age = frames / self.rate
+        mono = block[:, 0] if self._channels == 1 else block.mean(axis=1)
+        flags = OVERFLOW if status.input_overflow else 0
+        self.ring.write(np.ascontiguousarray(mono), captured_at=now - age, flags=flags)
+        self._heard_at = now
+        self._wake()
+
+    def _run(self) -> None:
+        """Watch that blocks keep coming: an unplugged device raises nothing on its own."""
+        patience = _FIRST_BLOCK_SECONDS
+        while not self._stopping.wait(0.1):
+            away_since = self._heard_at
+            written = self.ring.written
+            if time.monotonic() - away_since < patience and self._stream.active:
+                if written:
+                    patience = _SILENT_CALLBACK_SECONDS
+                continue
+            self.notice(Notice("lost", "the device delivers nothing any more"))
+            self._close()
+            if not self._find_again():
+                return
+            self.notice(Notice("restored", lost_seconds=time.monotonic() - away_since))
+            patience = _FIRST_BLOCK_SECONDS
+        self._close()
+
+    def _find_again(self) -> bool:
+        sounddevice = self._sounddevice
+        while not self._stopping.wait(_RETRY_SECONDS):
+            # PortAudio lists the devices once: only a new start shows what was plugged in since.
+            sounddevice._terminate()
+            sounddevice._initialize()
+            try:
+                self._open()
+            except SourceError:
+                continue
+            return True
+        return False
+
+    def _close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)

@@ -1,0 +1,271 @@
+"""What goes over the wire: the events, and their two encodings. No socket is touched here.
+
+Clients depend on this module alone, so it imports nothing but the standard library and msgpack.
+``docs/protocol.md`` describes every field for those who write a client in another language.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+import msgpack
+
+__all__ = [
+    "DEFAULT_PORT",
+    "JSON",
+    "MAX_CLIENT_FRAME_BYTES",
+    "MSGPACK",
+    "SUBPROTOCOLS",
+    "Abstention",
+    "Bye",
+    "Device",
+    "Emotion",
+    "Error",
+    "ErrorCode",
+    "Event",
+    "Gap",
+    "Hello",
+    "Load",
+    "MalformedMessageError",
+    "Result",
+    "Speech",
+    "Utterance",
+    "decode",
+    "encode",
+]
+
+DEFAULT_PORT = 8765
+
+MSGPACK = "affectd.v1.msgpack"
+JSON = "affectd.v1.json"
+SUBPROTOCOLS = (MSGPACK, JSON)
+"""In the order the server prefers them; who offers none is answered in JSON."""
+
+MAX_CLIENT_FRAME_BYTES = 65_536
+"""What a client may send in one frame. A second of 48 kHz float32 would be 192,000 bytes: audio
+comes in blocks far shorter than that."""
+
+
+class Abstention(StrEnum):
+    """Why a result names no emotion."""
+
+    TOO_SHORT = "too_short"
+    NOISY = "noisy"
+    NOT_SPEECH = "not_speech"
+    UNCERTAIN = "uncertain"
+
+
+class ErrorCode(StrEnum):
+    """Stable names of what can go wrong; the message beside them may change."""
+
+    UNKNOWN_SUBPROTOCOL = "unknown_subprotocol"
+    FRAME_TOO_LARGE = "frame_too_large"
+    TEXT_FRAME = "text_frame"
+    BINARY_FRAME = "binary_frame"
+    MALFORMED_MESSAGE = "malformed_message"
+    UNKNOWN_MESSAGE = "unknown_message"
+    UNKNOWN_EPOCH = "unknown_epoch"
+    TOO_MANY_CLIENTS = "too_many_clients"
+    SLOW_CLIENT = "slow_client"
+    BAD_AUDIO = "bad_audio"
+    SOURCE_FAILED = "source_failed"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event carries."""
+
+    type: ClassVar[str]
+    """Its name on the wire."""
+    provisional: ClassVar[bool] = False
+    """Whether a newer event of the same stream makes this one worthless."""
+
+    stream: str
+    """Name of the stream; empty where an event concerns the connection."""
+    seq: int
+    """Number of the event in its stream, from 1; 0 where it concerns the connection."""
+    start: float
+    end: float
+    """What the event speaks of, in seconds since the stream began."""
+    captured_at: float
+    """When the last sample was captured, in seconds of the engine's monotonic clock. On the wire
+    it is UTC."""
+
+    def to_wire(self, *, utc_offset: float = 0.0) -> dict[str, Any]:
+        """Return the event as plain values.
+
+        Args:
+            utc_offset: UTC less the engine's clock, in seconds.
+        """
+        message: dict[str, Any] = {"type": self.type}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name == "captured_at":
+                value = round(value + utc_offset, 6)
+            elif each.name in ("start", "end"):
+                value = round(value, 4)
+            message[each.name] = value
+        return message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello(Event):
+    """The first event of a connection: who speaks, and what can be expected."""
+
+    type: ClassVar[str] = "hello"
+
+    server: str
+    """Name and version of the daemon."""
+    epoch: str
+    """Changes with every start of the daemon; sequence numbers hold within one."""
+    model: str
+    labels: tuple[str, ...]
+    streams: tuple[str, ...]
+    hop_seconds: float
+    window_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech(Event):
+    """Someone began or ceased to speak."""
+
+    type: ClassVar[str] = "speech"
+
+    state: Literal["start", "end"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Event):
+    """What a model heard."""
+
+    label: str | None
+    """The emotion shown, or `None` where the engine abstains."""
+    abstained: Abstention | None
+    """Why it abstains."""
+    confidence: float
+    """Calibrated probability of the leading label, 0 to 1, abstaining or not."""
+    scores: Mapping[str, float]
+    """Calibrated probability of every label; they add up to 1."""
+    valence: float
+    arousal: float
+    """Means of the labels' published coordinates, each within ±1, weighted by `scores`: derived
+    from the posterior, not measured on their own."""
+    snr_db: float
+    """How far the speech stands above its background."""
+    age_ms: float | None = None
+    """Milliseconds from the capture of the last sample to the moment this event was encoded."""
+    stages_ms: Mapping[str, float] | None = None
+    """The same, split by stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emotion(Result):
+    """Provisional: how the speech of the last seconds sounds."""
+
+    type: ClassVar[str] = "emotion"
+    provisional: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance(Result):
+    """Final: how an utterance sounded as a whole."""
+
+    type: ClassVar[str] = "utterance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Event):
+    """Audio is missing between `start` and `end`."""
+
+    type: ClassVar[str] = "gap"
+
+    reason: Literal["overrun", "overflow", "device"]
+    """``overrun``: the engine was too slow; ``overflow``: the system was; ``device``: it was away."""
+    lost_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device(Event):
+    """The audio device changed its state."""
+
+    type: ClassVar[str] = "device"
+
+    state: Literal["lost", "restored", "silent", "sounding", "clipping", "ended"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load(Event):
+    """The engine cannot keep up, or can again."""
+
+    type: ClassVar[str] = "load"
+
+    state: Literal["degraded", "recovered"]
+    dropped: int
+    """Windows given up since the last such event because a newer one had come."""
+    hop_seconds: float
+    """Distance between windows from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error(Event):
+    """Something failed."""
+
+    type: ClassVar[str] = "error"
+
+    code: ErrorCode
+    message: str
+    fatal: bool
+    """Whether the connection, or the stream named, ends with this event."""
+    lost: int = 0
+    """Events that were dropped for this client, with `ErrorCode.SLOW_CLIENT`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bye(Event):
+    """The last event of a connection: the daemon goes, and not because of the client."""
+
+    type: ClassVar[str] = "bye"
+
+    reason: str = field(default="shutdown")
+
+
+class MalformedMessageError(ValueError):
+    """A frame holds no message."""
+
+
+def encode(message: Mapping[str, Any], subprotocol: str) -> bytes | str:
+    """Return a message as a frame: bytes for MessagePack, text for JSON."""
+    if subprotocol == MSGPACK:
+        return msgpack.packb(message)  # type: ignore[no-any-return]
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def decode(frame: bytes | str) -> dict[str, Any]:
+    """Return the message of a frame, whichever encoding it has.
+
+    Raises:
+        MalformedMessageError: it is neither MessagePack (bytes) nor JSON (text), or no map with a
+            ``type``.
+    """
+    try:
+        message = _from_json(frame) if isinstance(frame, str) else msgpack.unpackb(frame)
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+        kind = "JSON" if isinstance(frame, str) else "MessagePack"
+        raise MalformedMessageError(f"not {kind}: {error or type(error).__name__}") from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise MalformedMessageError("a message is a map with a text under 'type'")
+    return message
+
+
+def _from_json(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

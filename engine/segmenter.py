@@ -1,0 +1,199 @@
+"""From voice activity to windows: which frames the model hears, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Interval
+
+from affectd.kernels.front_end import FrontEnd
+
+__all__ = ["Cut", "Segmenter", "SegmenterSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmenterSettings:
+    """When windows are cut."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    window_seconds: Annotated[float, Interval(ge=0.5, le=30)] = 3.0
+    """Longest window."""
+    hop_seconds: Annotated[float, Interval(ge=0.05, le=10)] = 0.25
+    """Distance between two provisional windows."""
+    first_seconds: Annotated[float, Interval(ge=0.2, le=10)] = 0.6
+    """Speech before the first provisional window; shorter utterances are too short to judge."""
+    tail_seconds: Annotated[float, Interval(ge=0, le=1)] = 0.1
+    """What is kept after the last voiced step of an utterance."""
+    longest_seconds: Annotated[float, Interval(ge=1, le=600)] = 15.0
+    """An utterance is cut here even without a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A window of an utterance, in samples at the front end's rate since the stream began."""
+
+    utterance: int
+    start: int
+    end: int
+    utterance_start: int
+    final: bool
+    """Whether the utterance ends with this window."""
+    too_short: bool
+    """Whether the utterance ended before there was enough of it to judge."""
+    voiced_fraction: float
+    """Share of voiced frames in the window, 0 to 1."""
+    snr_db: float
+    """Mean of the voiced frames, dB."""
+    logmel: npt.NDArray[np.float32]
+    """A copy, dB, float32 ``(frames, bands)``; no frame reaches outside the utterance."""
+
+
+class Segmenter:
+    """Keeps the frames of the last seconds and cuts windows from them.
+
+    Each frame is stored once; overlapping windows are copied from the same store. It is told
+    about every frame with the voice activity at that frame's end, and answers with the cuts that
+    this frame completes.
+
+    Args:
+        front_end: The frames' front end.
+        settings: When to cut.
+        preroll_seconds: How far before its onset an utterance begins.
+    """
+
+    def __init__(
+        self, front_end: FrontEnd, settings: SegmenterSettings, *, preroll_seconds: float
+    ) -> None:
+        self._front_end = front_end
+        rate = front_end.sample_rate
+        self._window_frames = front_end.frames(round(settings.window_seconds * rate))
+        self._hop = settings.hop_seconds * rate
+        self._first = settings.first_seconds * rate
+        self._tail = round(settings.tail_seconds * rate)
+        self._longest = round(settings.longest_seconds * rate)
+        self._preroll = round(preroll_seconds * rate)
+        # A final window ends before the hang-over, so the store reaches back further than one.
+        self._kept = self._window_frames + front_end.frames(round(2.0 * rate))
+        self._store = np.empty((2 * self._kept, front_end.bands), np.float32)
+        self._snr_db = np.empty(2 * self._kept, np.float32)
+        self._voiced = np.empty(2 * self._kept, np.bool_)
+        self._utterance = 0
+        self.restart(0)
+
+    @property
+    def hop_seconds(self) -> float:
+        """Distance between two provisional windows; may be changed at any time."""
+        return self._hop / self._front_end.sample_rate
+
+    @hop_seconds.setter
+    def hop_seconds(self, seconds: float) -> None:
+        self._hop = seconds * self._front_end.sample_rate
+
+    def restart(self, position: int) -> None:
+        """Forget all frames; the next one begins at this absolute sample."""
+        self._origin = position
+        self._frames = 0  # frames since the origin
+        self._held = 0  # frames in the store
+        self._speaking = False
+        self._utterance_frame = 0
+        self._onset = 0
+        self._due = 0.0
+        self._last_voiced_end = 0
+
+    def push(
+        self, frame: npt.NDArray[np.float32], snr_db: float, *, voiced: bool, speaking: bool
+    ) -> list[Cut]:
+        """Take one frame.
+
+        Args:
+            frame: dB, float32 ``(bands,)``.
+            snr_db: The frame's level above the background.
+            voiced: Whether speech sounds at its end.
+            speaking: Whether an utterance is going on, hang-over included.
+
+        Returns:
+            The windows that end here, oldest first.
+        """
+        self._keep(frame, snr_db, voiced=voiced)
+        end = self._end_of(self._frames - 1)
+        if voiced:
+            self._last_voiced_end = end
+        cuts: list[Cut] = []
+        if speaking and not self._speaking:
+            self._begin(end)
+        elif not speaking and self._speaking:
+            cuts.append(self._finish())
+        if self._speaking:
+            # A pause between words brings nothing new: the window is cut when speech goes on.
+            if end >= self._due and voiced:
+                cuts.append(self._cut(self._frames, final=False))
+                while self._due <= end:
+                    self._due += self._hop
+            if end - self._position_of(self._utterance_frame) >= self._longest:
+                cuts.append(self._finish())
+                self._begin(end, preroll=0)
+        return cuts
+
+    def finish(self) -> list[Cut]:
+        """End the utterance that is going on, if any, as at a gap or at the end of the stream."""
+        return [self._finish()] if self._speaking else []
+
+    @property
+    def utterance_start(self) -> int:
+        """First sample of the utterance that is going on, or went on last."""
+        return self._position_of(self._utterance_frame)
+
+    def _begin(self, end: int, preroll: int | None = None) -> None:
+        self._speaking = True
+        self._utterance += 1
+        self._onset = end
+        reach = self._preroll if preroll is None else preroll
+        # Round outward: the pre-roll is at least as long as was asked for.
+        frames = -(-(reach + self._front_end.fft_samples) // self._front_end.hop_samples)
+        self._utterance_frame = max(self._frames - self._held, self._frames - frames)
+        self._due = end + self._first
+
+    def _finish(self) -> Cut:
+        self._speaking = False
+        last_end = self._last_voiced_end + self._tail
+        frames = self._front_end.frames(last_end - self._origin)
+        return self._cut(min(self._frames, max(frames, self._utterance_frame + 1)), final=True)
+
+    def _cut(self, end_frame: int, *, final: bool) -> Cut:
+        start_frame = max(self._utterance_frame, end_frame - self._window_frames)
+        low = self._held - (self._frames - start_frame)
+        high = self._held - (self._frames - end_frame)
+        voiced = self._voiced[low:high]
+        snr_db = self._snr_db[low:high]
+        return Cut(
+            utterance=self._utterance,
+            start=self._position_of(start_frame),
+            end=self._end_of(end_frame - 1),
+            utterance_start=self._position_of(self._utterance_frame),
+            final=final,
+            too_short=final and self._last_voiced_end - self._onset < self._first * 0.5,
+            voiced_fraction=float(voiced.mean()),
+            snr_db=float(snr_db[voiced].mean()) if voiced.any() else float(snr_db.mean()),
+            logmel=self._store[low:high].copy(),
+        )
+
+    def _keep(self, frame: npt.NDArray[np.float32], snr_db: float, *, voiced: bool) -> None:
+        if self._held == len(self._store):
+            for store in (self._store, self._snr_db, self._voiced):
+                store[: self._kept] = store[self._kept :]
+            self._held = self._kept
+        self._store[self._held] = frame
+        self._snr_db[self._held] = snr_db
+        self._voiced[self._held] = voiced
+        self._held += 1
+        self._frames += 1
+
+    def _position_of(self, frame: int) -> int:
+        return self._origin + frame * self._front_end.hop_samples
+
+    def _end_of(self, frame: int) -> int:
+        return self._position_of(frame) + self._front_end.fft_samples

@@ -1,0 +1,308 @@
+"""The WebSocket shell around the hub: handshakes, limits, and one reader and writer a client."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Interval
+from prometheus_client import exposition
+from websockets.asyncio.server import Server as WebSocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from affectd.engine.access import AccessRules
+from affectd.engine.hub import Hub, parcel_of
+from affectd.engine.metrics import Metrics
+from affectd.engine.outbox import Outbox
+from affectd.engine.protocol import (
+    JSON,
+    MAX_CLIENT_FRAME_BYTES,
+    MSGPACK,
+    SUBPROTOCOLS,
+    Bye,
+    Error,
+    ErrorCode,
+    Event,
+    Hello,
+    MalformedMessageError,
+    decode,
+)
+
+__all__ = ["Greeting", "Server", "ServerSettings"]
+
+# A frame over our own limit can still be read, and answered by name, up to this size; past it
+# websockets closes the connection with 1009 before we see the frame.
+_HARD_FRAME_BYTES = 16 * MAX_CLIENT_FRAME_BYTES
+_WRITE_BUFFER_BYTES = 32_768
+_CLOSE_SECONDS = 0.5
+_MALFORMED_MESSAGES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Limits of the server."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    largest_clients: Annotated[int, Interval(ge=1, le=100_000)] = 2_000
+    """Connections at once."""
+    queue_events: Annotated[int, Interval(ge=8, le=65_536)] = 256
+    """Events that may wait for one client."""
+    slow_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 10.0
+    """A client that loses events for this long without catching up is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """What the server says of itself to every client."""
+
+    server: str
+    model: str
+    labels: tuple[str, ...]
+    streams: tuple[str, ...]
+    hop_seconds: float
+    window_seconds: float
+
+
+class Server:
+    """Serves the hub to WebSocket clients.
+
+    Args:
+        hub: Where the events come from.
+        greeting: What every client is told first.
+        access: Who may connect.
+        settings: Limits.
+        metrics: What is counted, and shown at ``/metrics``.
+        joined: Called whenever a client has come.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        greeting: Greeting,
+        *,
+        access: AccessRules,
+        settings: ServerSettings,
+        metrics: Metrics,
+        joined: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._hub = hub
+        self._greeting = greeting
+        self._access = access
+        self._settings = settings
+        self._metrics = metrics
+        self._joined = joined
+        self.epoch = secrets.token_hex(8)
+        self._server: WebSocketServer | None = None
+        self._closing = False
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the port, which the system chooses where it was 0.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._server = await serve(
+            self._handle,
+            host,
+            port,
+            subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
+            select_subprotocol=_select_subprotocol,
+            process_request=self._request,
+            compression=None,
+            max_size=_HARD_FRAME_BYTES,
+            max_queue=4,
+            write_limit=_WRITE_BUFFER_BYTES,
+            close_timeout=_CLOSE_SECONDS,
+            server_header=None,
+        )
+        return int(next(iter(self._server.sockets)).getsockname()[1])
+
+    async def stop(self) -> None:
+        """Give every client what is left and a goodbye, and close; within a second."""
+        self._closing = True
+        self._hub.close()
+        if self._server:
+            # The writers empty their queues, say goodbye and return; then the rest is cut off.
+            until = time.monotonic() + _CLOSE_SECONDS
+            while len(self._hub) and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+            self._server.close()
+            await self._server.wait_closed()
+
+    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse who may not connect, and answer plain HTTP."""
+        refusal = self._access.refusal(
+            request.path,
+            origin=request.headers.get("Origin"),
+            authorization=request.headers.get("Authorization"),
+        )
+        if refusal:
+            return connection.respond(HTTPStatus.FORBIDDEN, refusal + "\n")
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return None
+        path = request.path.partition("?")[0]
+        if path == "/healthz":
+            return connection.respond(HTTPStatus.OK, "ok\n")
+        if path == "/metrics":
+            response = connection.respond(HTTPStatus.OK, self._metrics.text())
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = exposition.CONTENT_TYPE_PLAIN_0_0_4
+            return response
+        return connection.respond(
+            HTTPStatus.UPGRADE_REQUIRED, "affectd speaks WebSocket here; see 'affectd watch'\n"
+        )
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        subprotocol = str(connection.subprotocol or JSON)
+        offered = (
+            connection.request.headers.get("Sec-WebSocket-Protocol")
+            if (connection.request)
+            else None
+        )
+        if offered and connection.subprotocol is None:
+            allowed = " and ".join(SUBPROTOCOLS)
+            message = f"sub-protocol {offered[:80]!r} is unknown; {allowed} are spoken here"
+            await self._refuse(connection, ErrorCode.UNKNOWN_SUBPROTOCOL, message, 1002)
+            return
+        if len(self._hub) >= self._settings.largest_clients:
+            message = f"{self._settings.largest_clients} clients are connected, and no more may be"
+            await self._refuse(connection, ErrorCode.TOO_MANY_CLIENTS, message, 1013)
+            return
+        outbox = self._hub.join()
+        self._metrics.clients.inc()
+        reader = asyncio.create_task(self._read(connection, outbox, subprotocol))
+        # When the client goes, the writer must not wait for the next event to notice.
+        reader.add_done_callback(lambda _: outbox.close())
+        try:
+            await connection.send(parcel_of(self._hello()).frame(subprotocol))
+            self._joined()
+            await self._write(connection, outbox, subprotocol)
+        except ConnectionClosed:
+            pass
+        finally:
+            reader.cancel()
+            self._hub.leave(outbox)
+            self._metrics.clients.dec()
+
+    async def _write(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
+        """Send what waits until the daemon goes, the client does, or it stays too slow."""
+        behind_since: float | None = None
+        while (parcel := await outbox.get()) is not None:
+            if outbox.lost:
+                now = time.monotonic()
+                behind_since = behind_since or now
+                slow = now - behind_since > self._settings.slow_seconds
+                await self._confess(connection, outbox, subprotocol, fatal=slow)
+                if slow:
+                    await connection.close(1013, "too slow")
+                    return
+            elif not outbox:
+                behind_since = None
+            await connection.send(parcel.frame(subprotocol))
+            self._metrics.sent.inc()
+        if self._closing:
+            bye = parcel_of(Bye(**_connection()))
+            await connection.send(bye.frame(subprotocol))
+            await connection.close(1001, "shutdown")
+
+    async def _confess(
+        self, connection: ServerConnection, outbox: Outbox, subprotocol: str, *, fatal: bool
+    ) -> None:
+        """Tell a slow client how many events it did not get."""
+        lost, outbox.lost = outbox.lost, 0
+        self._metrics.lost.inc(lost)
+        message = f"{lost} events were dropped: this client reads too slowly"
+        error = self._error(ErrorCode.SLOW_CLIENT, message, fatal=fatal, lost=lost)
+        await connection.send(parcel_of(error).frame(subprotocol))
+
+    async def _read(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
+        """Answer what the client says; each fault has its code, and concerns nobody else."""
+        faults = 0
+        async for frame in connection:
+            size = len(frame)
+            if size > MAX_CLIENT_FRAME_BYTES:
+                message = f"a frame of {size} bytes; {MAX_CLIENT_FRAME_BYTES} are allowed"
+                await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)
+                return
+            fault = self._take(frame, outbox, subprotocol)
+            if fault is None:
+                continue
+            faults += 1
+            if faults > _MALFORMED_MESSAGES:
+                await self._refuse(connection, fault[0], "too many faults", 1008)
+                return
+            error = self._error(fault[0], fault[1], fatal=False)
+            await connection.send(parcel_of(error).frame(subprotocol))
+
+    def _take(
+        self, frame: str | bytes, outbox: Outbox, subprotocol: str
+    ) -> tuple[ErrorCode, str] | None:
+        """Do what a message asks for, or say what is wrong with it."""
+        if isinstance(frame, str) and subprotocol == MSGPACK:
+            return ErrorCode.TEXT_FRAME, f"{MSGPACK} takes binary frames, this one is text"
+        if isinstance(frame, bytes) and subprotocol == JSON:
+            return ErrorCode.BINARY_FRAME, f"{JSON} takes text frames, this one is binary"
+        try:
+            message = decode(frame)
+        except MalformedMessageError as error:
+            return ErrorCode.MALFORMED_MESSAGE, str(error)
+        if message["type"] != "resume":
+            return ErrorCode.UNKNOWN_MESSAGE, f"type {message['type'][:40]!r}; known is 'resume'"
+        return self._resume(message, outbox)
+
+    def _resume(self, message: dict[str, Any], outbox: Outbox) -> tuple[ErrorCode, str] | None:
+        epoch, stream, after = (message.get(key) for key in ("epoch", "stream", "after"))
+        if not isinstance(stream, str) or not isinstance(after, int) or isinstance(after, bool):
+            text = "'resume' needs 'epoch' and 'stream' as texts and 'after' as a whole number"
+            return ErrorCode.MALFORMED_MESSAGE, text
+        if epoch != self.epoch:
+            text = (
+                f"the daemon was restarted: this epoch is {self.epoch}, nothing is kept of others"
+            )
+            return ErrorCode.UNKNOWN_EPOCH, text
+        for parcel in self._hub.after(stream, after):
+            outbox.put(parcel)
+        return None
+
+    async def _refuse(
+        self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int
+    ) -> None:
+        subprotocol = str(connection.subprotocol or JSON)
+        error = self._error(code, message, fatal=True)
+        await connection.send(parcel_of(error).frame(subprotocol))
+        await connection.close(close_code, code)
+
+    def _error(self, code: ErrorCode, message: str, *, fatal: bool, lost: int = 0) -> Event:
+        return Error(**_connection(), code=code, message=message, fatal=fatal, lost=lost)
+
+    def _hello(self) -> Event:
+        greeting = self._greeting
+        return Hello(
+            **_connection(),
+            server=greeting.server,
+            epoch=self.epoch,
+            model=greeting.model,
+            labels=greeting.labels,
+            streams=greeting.streams,
+            hop_seconds=greeting.hop_seconds,
+            window_seconds=greeting.window_seconds,
+        )
+
+
+def _connection() -> dict[str, Any]:
+    """Return the fields of an event that concerns a connection and no stream."""
+    return {"stream": "", "seq": 0, "start": 0.0, "end": 0.0, "captured_at": time.monotonic()}
+
+
+def _select_subprotocol(connection: ServerConnection, offered: Any) -> Subprotocol | None:
+    """Choose ours before theirs; with none in common the handler says so on the wire."""
+    return next((Subprotocol(name) for name in SUBPROTOCOLS if name in offered), None)

@@ -1,0 +1,369 @@
+"""All the logic of one stream, with no thread, no clock and no I/O in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from affectd.engine.artefact import Metadata
+from affectd.engine.level import LevelWatch
+from affectd.engine.protocol import (
+    Abstention,
+    Device,
+    Emotion,
+    Error,
+    ErrorCode,
+    Event,
+    Gap,
+    Load,
+    Speech,
+    Utterance,
+)
+from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
+from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
+from affectd.engine.voice import STEP_SAMPLES, VoiceActivity, VoiceSettings
+from affectd.kernels.logmel import LogMel, require_finite
+from affectd.kernels.normalisation import normalise
+from affectd.kernels.speech import NoiseFloor
+
+__all__ = ["Session", "SessionSettings", "Window"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """Everything about a stream that may be configured."""
+
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    segmenter: SegmenterSettings = field(default_factory=SegmenterSettings)
+    smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the model shall hear: give its logits to `Session.resolve`."""
+
+    stream: str
+    cut: Cut
+    logmel: npt.NDArray[np.float32]
+    """Normalised as the artefact says, float32 ``(frames, bands)``."""
+    captured_at: float
+    """When its last sample was captured, in seconds of the engine's clock."""
+
+
+class Session:
+    """One stream from samples to events.
+
+    `feed` takes blocks of any size at the source's rate and returns, in stream order, events that
+    need no model and windows that do; `resolve` turns a window's logits into events. The same
+    audio gives the same events however it is cut into blocks.
+
+    Args:
+        stream: Name of the stream.
+        artefact: The model's contract.
+        rate: The source's sampling rate, Hz.
+        settings: Everything that may be configured.
+        device: Whether the source is a sound device, whose level is worth watching.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        artefact: Metadata,
+        *,
+        rate: int,
+        settings: SessionSettings | None = None,
+        device: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.artefact = artefact
+        self.rate = rate
+        self.settings = settings = settings or SessionSettings()
+        front_end = artefact.front_end
+        self._model_rate = front_end.sample_rate
+        self._logmel = LogMel(front_end)
+        self._noise = NoiseFloor(front_end)
+        self._voice = VoiceActivity(settings.voice)
+        self._segmenter = Segmenter(
+            front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
+        )
+        self._smoother = Smoother(settings.smoothing)
+        self._level = LevelWatch(rate) if device else None
+        self._valence = np.array([artefact.valence_arousal[label][0] for label in artefact.labels])
+        self._arousal = np.array([artefact.valence_arousal[label][1] for label in artefact.labels])
+        self._seq = 0
+        self._shown_utterance = 0
+        self._full_windows = np.zeros(len(artefact.labels), np.float64)
+        self._full_window_count = 0
+        self._full_window_utterance = 0
+        self._restart(0, captured_at=0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How much of the stream was heard or lost so far."""
+        return self._seconds(self._position + self._pending.size)
+
+    @property
+    def hop_seconds(self) -> float:
+        """Distance between provisional windows; it may be changed at any time."""
+        return self._segmenter.hop_seconds
+
+    @hop_seconds.setter
+    def hop_seconds(self, seconds: float) -> None:
+        self._segmenter.hop_seconds = seconds
+
+    def feed(self, samples: npt.NDArray[np.float32], captured_at: float) -> list[Event | Window]:
+        """Hear the next block.
+
+        Args:
+            samples: Mono, at the source's rate, nominally within ±1, float32 ``(n,)``.
+            captured_at: When its first sample was captured, in seconds of the engine's clock.
+
+        Returns:
+            Events and windows in stream order.
+
+        Raises:
+            NonFiniteSampleError: a sample is NaN or infinite; nothing of the block is kept.
+        """
+        require_finite(samples, self._source_position)
+        self._anchor = (self._source_position / self.rate, captured_at)
+        self._source_position += samples.size
+        out: list[Event | Window] = []
+        if self._level:
+            out += [self.device(state) for state in self._level.push(samples)]
+        if self._resampler:
+            samples = self._resampler.resample_chunk(samples)
+        pending = np.concatenate((self._pending, samples)) if self._pending.size else samples
+        whole = pending.size - pending.size % STEP_SAMPLES
+        self._pending = pending[whole:].copy()
+        if whole:
+            out += self._hear(pending[:whole])
+        return out
+
+    def finish(self) -> list[Event | Window]:
+        """Return what is still to be said at the end of the stream."""
+        out: list[Event | Window] = []
+        if self._resampler:
+            rest = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            self._resampler = None
+            pending = np.concatenate((self._pending, rest))
+            whole = pending.size - pending.size % STEP_SAMPLES
+            self._pending = pending[whole:].copy()
+            out += self._hear(pending[:whole])
+        return out + self._end_speech(self._segmenter.finish())
+
+    def resolve(self, window: Window, logits: npt.NDArray[np.float32]) -> list[Event]:
+        """Turn what the model said of a window into events.
+
+        Args:
+            window: As `feed` returned it; windows are resolved in their order, and some may be
+                left out.
+            logits: float32 ``(classes,)``.
+        """
+        cut = window.cut
+        if cut.utterance != self._shown_utterance:
+            self._smoother.reset()
+            self._shown_utterance = cut.utterance
+        temperature = self.artefact.temperature
+        if not cut.final:
+            self._count_full_window(cut, logits)
+            decision = self._smoother.provisional(
+                posterior(logits, temperature),
+                self._seconds(cut.end),
+                snr_db=cut.snr_db,
+                voiced_fraction=cut.voiced_fraction,
+            )
+        else:
+            decision = self._smoother.final(
+                posterior(self._utterance_logits(cut, logits), temperature),
+                snr_db=cut.snr_db,
+                voiced_fraction=cut.voiced_fraction,
+            )
+        abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
+        kind = Utterance if cut.final else Emotion
+        labels = self.artefact.labels
+        return [
+            kind(
+                stream=self.stream,
+                seq=self._next_seq(),
+                start=self._seconds(cut.utterance_start if cut.final else cut.start),
+                end=self._seconds(cut.end),
+                captured_at=window.captured_at,
+                label=None if abstained else labels[decision.label],
+                abstained=abstained,
+                confidence=round(float(decision.scores[decision.label]), 4),
+                scores={
+                    label: round(float(score), 4)
+                    for label, score in zip(labels, decision.scores, strict=True)
+                },
+                valence=round(float(self._valence @ decision.scores), 3),
+                arousal=round(float(self._arousal @ decision.scores), 3),
+                snr_db=round(cut.snr_db, 1),
+            )
+        ]
+
+    def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
+        """Note that audio is missing: the utterance ends, and nothing is carried across.
+
+        Args:
+            reason: As in `Gap.reason`.
+            lost_seconds: How much is missing.
+            captured_at: When the audio goes on.
+        """
+        out = self._end_speech(self._segmenter.finish())
+        start = self._position + self._pending.size
+        end = start + round(lost_seconds * self._model_rate)
+        out.append(
+            Gap(
+                stream=self.stream,
+                seq=self._next_seq(),
+                start=self._seconds(start),
+                end=self._seconds(end),
+                captured_at=captured_at,
+                reason=reason,  # type: ignore[arg-type]
+                lost_seconds=round(lost_seconds, 4),
+            )
+        )
+        self._restart(end, captured_at=captured_at)
+        return out
+
+    def device(self, state: str, detail: str = "") -> Event:
+        """Return the event that says what became of the source."""
+        return Device(**self._now(), state=state, detail=detail)  # type: ignore[arg-type]
+
+    def load(self, state: str, dropped: int) -> Event:
+        """Return the event that says whether the engine keeps up."""
+        return Load(
+            **self._now(),
+            state=state,  # type: ignore[arg-type]
+            dropped=dropped,
+            hop_seconds=self.hop_seconds,
+        )
+
+    def failure(self, code: ErrorCode, message: str) -> Event:
+        """Return the event that says why the stream ends."""
+        return Error(**self._now(), code=code, message=message, fatal=True)
+
+    def _restart(self, position: int, *, captured_at: float) -> None:
+        self._logmel.reset()
+        self._voice.reset()
+        self._segmenter.restart(position)
+        self._position = position
+        """Samples at the model's rate that were turned into steps."""
+        self._frame_end = position + self._logmel.front_end.fft_samples
+        self._snr_db = -20.0
+        self._voiced = False
+        self._speaking = False
+        self._pending = np.empty(0, np.float32)
+        self._source_position = round(position * self.rate / self._model_rate)
+        self._anchor = (position / self._model_rate, captured_at)
+        self._resampler = (
+            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="HQ")
+            if self.rate != self._model_rate
+            else None
+        )
+
+    def _hear(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
+        frames = self._logmel.push(samples)
+        snr_db = self._noise.push(frames)
+        pcm = np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
+        out: list[Event | Window] = []
+        taken = 0
+        for step in pcm.reshape(-1, STEP_SAMPLES):
+            # A frame that ended before this step does is complete, with the steps up to its end.
+            step_end = self._position + STEP_SAMPLES
+            while taken < len(frames) and self._frame_end < step_end:
+                out += self._frame(frames[taken], float(snr_db[taken]))
+                taken += 1
+            self._position = step_end
+            self._voiced |= self._voice.push(step, self._snr_db)
+            if taken < len(frames) and self._frame_end == step_end:
+                out += self._frame(frames[taken], float(snr_db[taken]))
+                taken += 1
+        return out
+
+    def _frame(self, frame: npt.NDArray[np.float32], snr_db: float) -> Iterator[Event | Window]:
+        self._snr_db = snr_db
+        self._frame_end += self._logmel.front_end.hop_samples
+        voiced, self._voiced = self._voiced, False
+        speaking = self._voice.speaking
+        cuts = self._segmenter.push(frame, snr_db, voiced=voiced, speaking=speaking)
+        if speaking and not self._speaking:
+            self._speaking = True
+            yield self._speech("start", self._segmenter.utterance_start)
+        elif not speaking and self._speaking:
+            yield from self._end_speech(cuts)
+            return
+        yield from map(self._window, cuts)
+
+    def _end_speech(self, cuts: list[Cut]) -> list[Event | Window]:
+        if not self._speaking:
+            return []
+        self._speaking = False
+        end = cuts[-1].end if cuts else self._position
+        return [self._speech("end", end), *map(self._window, cuts)]
+
+    def _window(self, cut: Cut) -> Window:
+        return Window(
+            stream=self.stream,
+            cut=cut,
+            logmel=normalise(cut.logmel, self.artefact.normalisation),
+            captured_at=self._captured_at(cut.end),
+        )
+
+    def _count_full_window(self, cut: Cut, logits: npt.NDArray[np.float32]) -> None:
+        if cut.utterance != self._full_window_utterance:
+            self._full_window_utterance = cut.utterance
+            self._full_windows[:] = 0
+            self._full_window_count = 0
+        if cut.start > cut.utterance_start:
+            self._full_windows += logits
+            self._full_window_count += 1
+
+    def _utterance_logits(
+        self, cut: Cut, logits: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the mean over the windows that were full, and the last one.
+
+        An utterance no longer than a window is judged by its last window alone, which holds all
+        of it; the shorter ones before are only its beginnings.
+        """
+        if cut.utterance != self._full_window_utterance or not self._full_window_count:
+            return logits
+        total = (self._full_windows + logits) / (self._full_window_count + 1)
+        return total.astype(np.float32)  # type: ignore[no-any-return]
+
+    def _speech(self, state: str, position: int) -> Event:
+        return Speech(
+            stream=self.stream,
+            seq=self._next_seq(),
+            start=self._seconds(position),
+            end=self._seconds(position),
+            captured_at=self._captured_at(position),
+            state=state,  # type: ignore[arg-type]
+        )
+
+    def _now(self) -> dict[str, Any]:
+        position = self._position + self._pending.size
+        return {
+            "stream": self.stream,
+            "seq": self._next_seq(),
+            "start": self._seconds(position),
+            "end": self._seconds(position),
+            "captured_at": self._captured_at(position),
+        }
+
+    def _captured_at(self, position: int) -> float:
+        anchor_seconds, captured_at = self._anchor
+        return captured_at + position / self._model_rate - anchor_seconds
+
+    def _seconds(self, position: int) -> float:
+        return position / self._model_rate
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq

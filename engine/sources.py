@@ -1,0 +1,269 @@
+"""Where audio comes from: what every source promises, and those that read files and pipes."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from affectd.kernels.ring import Ring
+
+__all__ = [
+    "BLOCK_SECONDS",
+    "OVERFLOW",
+    "DemoSource",
+    "FileSource",
+    "Notice",
+    "Pace",
+    "Source",
+    "SourceError",
+    "StdinSource",
+]
+
+Pace = Literal["real", "fast"]
+Samples = npt.NDArray[np.float32]
+
+BLOCK_SECONDS = 0.01
+OVERFLOW = 1
+"""Flag of a block before which the system lost audio."""
+
+_RING_SECONDS = 10
+_WAIT_SECONDS = 0.002
+_SLEPT_SECONDS = 1.0
+
+
+class SourceError(OSError):
+    """A source cannot be opened or read; the message says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a source says besides its audio, after the blocks it has written before."""
+
+    state: Literal["lost", "restored", "ended", "failed"]
+    detail: str = ""
+    lost_seconds: float = 0.0
+
+
+class Source(ABC):
+    """Audio of one stream, written into `ring` by one thread.
+
+    Attributes:
+        name: Name of the stream.
+        rate: Sampling rate, Hz.
+        ring: Mono float32 blocks with their capture time.
+        notices: What else happened; read by the worker when the ring is empty.
+        device: Whether this is a sound device, with a clock of its own.
+        waits: Whether audio waits until it is taken. What cannot wait is lost where the engine
+            is too slow; what can is never lost.
+    """
+
+    device = False
+    waits = False
+
+    def __init__(self, name: str, rate: int) -> None:
+        self.name = name
+        self.rate = rate
+        self.ring = Ring(capacity=max(1 << 16, rate * _RING_SECONDS))
+        self.notices: deque[Notice] = deque()
+        self._stopping = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
+        self._thread: threading.Thread | None = None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to deliver.
+
+        Args:
+            wake: Called after every block and notice.
+        """
+        self._wake = wake
+        self._thread = threading.Thread(target=self._deliver, name="affectd-source", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cease to deliver; returns when the thread has ended, or after a second."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join(timeout=1.0)
+
+    def _deliver(self) -> None:
+        try:
+            self._run()
+        except (OSError, ValueError) as error:
+            self.notice(Notice("failed", str(error)))
+        else:
+            self.notice(Notice("ended"))
+
+    def notice(self, notice: Notice) -> None:
+        """Tell the worker."""
+        self.notices.append(notice)
+        self._wake()
+
+    def _write(self, block: Samples, captured_at: float) -> None:
+        if self.waits:
+            while self.ring.room < block.size and not self._stopping.is_set():
+                self._stopping.wait(_WAIT_SECONDS)
+        self.ring.write(block, captured_at=captured_at)
+        self._wake()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Deliver until the audio ends or `stop` is called; runs in the source's own thread."""
+
+
+class _PacedSource(Source):
+    """Audio that is at hand, delivered as a microphone would or as fast as it is taken."""
+
+    def __init__(self, name: str, rate: int, *, pace: Pace) -> None:
+        super().__init__(name, rate)
+        self.waits = pace == "fast"
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        position = 0
+        for block in self._blocks():
+            position += block.size
+            if self.waits:
+                due = time.monotonic()
+            else:
+                due = began + position / self.rate
+                late = time.monotonic() - due
+                if late > _SLEPT_SECONDS:
+                    # The machine was asleep: a microphone would not catch up either.
+                    began += late
+                    due += late
+                elif self._stopping.wait(max(0.0, -late)):
+                    return
+            if self._stopping.is_set():
+                return
+            self._write(block, due - block.size / self.rate)
+
+    @abstractmethod
+    def _blocks(self) -> Iterator[Samples]:
+        """Yield mono float32 blocks."""
+
+
+class FileSource(_PacedSource):
+    """A sound file, whatever libsndfile reads; channels are averaged.
+
+    Args:
+        path: The file.
+        pace: ``real`` plays it as it was spoken, ``fast`` as quickly as it is taken.
+
+    Raises:
+        SourceError: it is missing, empty, or not audio.
+    """
+
+    def __init__(self, path: Path, *, pace: Pace = "real") -> None:
+        self._path = path
+        try:
+            info = soundfile.info(path)
+        except soundfile.LibsndfileError as error:
+            raise SourceError(f"{path} cannot be read: {_reason(path, error)}") from None
+        if not info.frames:
+            raise SourceError(f"{path} holds no audio")
+        super().__init__(path.stem, info.samplerate, pace=pace)
+
+    def _blocks(self) -> Iterator[Samples]:
+        frames = max(1, round(self.rate * BLOCK_SECONDS))
+        try:
+            for block in soundfile.blocks(self._path, frames, dtype="float32", always_2d=True):
+                yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0].copy()
+        except soundfile.LibsndfileError as error:
+            raise SourceError(f"{self._path} breaks off: {error}") from None
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "there is no such file"
+    if path.is_dir():
+        return "it is a folder"
+    if not os.access(path, os.R_OK):
+        return "permission denied"
+    if not path.stat().st_size:
+        return "it is empty"
+    return f"not audio that libsndfile knows ({str(error).split(': ')[-1].rstrip('.')})"
+
+
+class DemoSource(_PacedSource):
+    """Real speech from inside the package, over and over: clips of EmoDB with pauses between.
+
+    Attributes:
+        labels: The corpus's label of each clip, in the order they are played.
+    """
+
+    rate_hz = 16_000
+    pause_seconds = 1.2
+
+    def __init__(self, *, pace: Pace = "real", repeat: bool = True) -> None:
+        super().__init__("demo", self.rate_hz, pace=pace)
+        self._repeat = repeat
+        folder = resources.files("affectd.engine") / "demo"
+        names = (folder / "playlist.txt").read_text("utf-8").split()
+        self.labels = [_EMODB_LABELS[name[5]] for name in names]
+        pause = np.zeros(round(self.pause_seconds * self.rate), np.float32)
+        pieces = [pause[: len(pause) // 2]]
+        for name in names:
+            with (folder / name).open("rb") as file:
+                samples, _ = soundfile.read(file, dtype="float32")
+            pieces += [samples, pause]
+        self._samples = np.concatenate(pieces)
+
+    def _blocks(self) -> Iterator[Samples]:
+        size = round(self.rate * BLOCK_SECONDS)
+        while True:
+            for start in range(0, self._samples.size, size):
+                yield self._samples[start : start + size]
+            if not self._repeat:
+                return
+
+
+_EMODB_LABELS = {"W": "angry", "F": "happy", "N": "neutral", "T": "sad"}
+
+
+class StdinSource(Source):
+    """Raw signed 16-bit little-endian mono from a pipe, at the pace of whoever writes it.
+
+    Args:
+        rate: Sampling rate, Hz.
+    """
+
+    waits = True
+
+    def __init__(self, rate: int) -> None:
+        super().__init__("stdin", rate)
+
+    def _run(self) -> None:
+        fd = sys.stdin.fileno()
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        odd = b""
+        heard = False
+        while not self._stopping.is_set():
+            if not poll.poll(100):
+                continue
+            data = os.read(fd, 2 * round(self.rate * BLOCK_SECONDS))
+            if not data:
+                break
+            data = odd + data
+            whole = len(data) - len(data) % 2
+            data, odd = data[:whole], data[whole:]
+            if data:
+                heard = True
+                block = np.frombuffer(data, "<i2").astype(np.float32) / 32768.0
+                self._write(block, time.monotonic() - block.size / self.rate)
+        if not heard and not self._stopping.is_set():
+            raise SourceError("standard input holds no audio: it is read as raw s16le mono")

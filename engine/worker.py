@@ -1,0 +1,223 @@
+"""The one thread that runs the sessions: blocks in, windows to the model, events out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from affectd.engine.batcher import Job
+from affectd.engine.device_clock import DeviceClock
+from affectd.engine.doorbell import Doorbell
+from affectd.engine.load import LoadGovernor
+from affectd.engine.protocol import ErrorCode, Event, Result
+from affectd.engine.session import Session, Window
+from affectd.engine.sources import OVERFLOW, Source
+
+if TYPE_CHECKING:
+    from affectd.kernels.ring import Block
+
+__all__ = ["Stream", "Worker"]
+
+_TICK_SECONDS = 0.25
+_WAITING_WINDOWS = 8
+_DRAIN_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Stream:
+    """A source, its session, and what lies between."""
+
+    source: Source
+    session: Session
+    clock: DeviceClock | None
+    governor: LoadGovernor
+    in_flight: int = 0
+    """Windows that the model has not yet answered."""
+    over: bool = False
+    failure: str = ""
+    """Why the source ended, where that was no regular end."""
+
+    @classmethod
+    def of(cls, source: Source, session: Session) -> Stream:
+        """Put a stream together."""
+        clock = DeviceClock(source.rate) if source.device else None
+        return cls(source, session, clock, LoadGovernor(session.hop_seconds))
+
+
+class Worker:
+    """Reads the rings, runs the sessions, hands windows to the batcher and events to the hub.
+
+    Args:
+        streams: What to run.
+        submit: Takes a window to the model; its result comes back through `deliver`.
+        publish: Takes finished events, in stream order, in this worker's thread.
+        congested: Whether those who listen cannot take more. Asked only for sources that wait.
+        ended: Called once, when every stream is over.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        *,
+        submit: Callable[[Job], None],
+        publish: Callable[[list[Event]], None],
+        congested: Callable[[], bool] = lambda: False,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._streams = {stream.session.stream: stream for stream in streams}
+        self._submit = submit
+        self._publish = publish
+        self._congested = congested
+        self._ended = ended
+        self._results: deque[Job] = deque()
+        self._doorbell = Doorbell()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="affectd-worker", daemon=True)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why streams ended, where that was no regular end."""
+        return [stream.failure for stream in self._streams.values() if stream.failure]
+
+    def start(self) -> None:
+        """Start the sources and run their sessions.
+
+        Raises:
+            SourceError: a source cannot be opened.
+        """
+        for stream in self._streams.values():
+            stream.source.start(self._doorbell.ring)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the sources, say what is still to be said, and return within two seconds."""
+        for stream in self._streams.values():
+            stream.source.stop()
+        self._stopping = True
+        self._doorbell.ring()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2 * _DRAIN_SECONDS)
+
+    def deliver(self, job: Job) -> None:
+        """Take a finished window back from the model; called in the batcher's thread."""
+        self._results.append(job)
+        self._doorbell.ring()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._doorbell.wait(_TICK_SECONDS)
+            self._work()
+            if all(stream.over and not stream.in_flight for stream in self._streams.values()):
+                self._ended()
+                return
+        for stream in self._streams.values():
+            if not stream.over:
+                self._take(stream, stream.session.finish(), time.monotonic())
+        until = time.monotonic() + _DRAIN_SECONDS
+        while any(stream.in_flight for stream in self._streams.values()):
+            if time.monotonic() > until:
+                return
+            self._doorbell.wait(_TICK_SECONDS)
+            self._resolve()
+
+    def _work(self) -> None:
+        self._resolve()
+        for stream in self._streams.values():
+            while not stream.over and not self._must_wait(stream):
+                block = stream.source.ring.read()
+                if block is None:
+                    self._notices(stream)
+                    break
+                self._hear(stream, block)
+                self._resolve()
+
+    def _must_wait(self, stream: Stream) -> bool:
+        if not stream.source.waits:
+            return False
+        return stream.in_flight >= _WAITING_WINDOWS or self._congested()
+
+    def _hear(self, stream: Stream, block: Block) -> None:
+        read_at = time.monotonic()
+        session, rate = stream.session, stream.source.rate
+        captured_at, missing = block.captured_at, 0.0
+        if block.overrun:
+            lost = block.overrun / rate
+            self._take(stream, session.gap("overrun", lost, captured_at), read_at)
+            if stream.clock:
+                stream.clock.skip(block.overrun)
+        if stream.clock:
+            captured_at, missing = stream.clock.push(block.samples.size, captured_at)
+        if missing or block.flags & OVERFLOW:
+            self._take(stream, session.gap("overflow", missing, captured_at), read_at)
+        try:
+            heard = session.feed(block.samples, captured_at)
+        except ValueError as error:
+            self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
+            return
+        if heard:
+            self._take(stream, heard, read_at)
+
+    def _notices(self, stream: Stream) -> None:
+        session = stream.session
+        while stream.source.notices:
+            notice = stream.source.notices.popleft()
+            now = time.monotonic()
+            if notice.state == "failed":
+                self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
+                return
+            if notice.state == "restored":
+                stream.clock = DeviceClock(stream.source.rate)
+                self._take(stream, session.gap("device", notice.lost_seconds, now), now)
+            if notice.state == "ended":
+                stream.over = True
+                self._take(stream, session.finish(), now)
+            self._publish([session.device(notice.state, notice.detail)])
+
+    def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
+        stream.over = True
+        stream.failure = message
+        self._publish([stream.session.failure(code, message)])
+
+    def _take(self, stream: Stream, heard: list[Event | Window], read_at: float) -> None:
+        events: list[Event] = []
+        for each in heard:
+            if isinstance(each, Window):
+                stream.in_flight += 1
+                self._submit(Job(each, read_at))
+            else:
+                events.append(each)
+        if events:
+            self._publish(events)
+
+    def _resolve(self) -> None:
+        while self._results:
+            job = self._results.popleft()
+            stream = self._streams[job.window.stream]
+            stream.in_flight -= 1 + job.superseded
+            if job.logits is None:
+                self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {job.error}")
+                continue
+            resolved_at = time.monotonic()
+            events = stream.session.resolve(job.window, job.logits)
+            self._publish([_timed(event, job, resolved_at) for event in events])
+            change = stream.governor.window(job.superseded, resolved_at)
+            if change:
+                stream.session.hop_seconds = stream.governor.hop_seconds
+                self._publish([stream.session.load(change, stream.governor.announce())])
+
+
+def _timed(event: Event, job: Job, resolved_at: float) -> Event:
+    if not isinstance(event, Result):
+        return event
+    stages = {
+        "ring": job.read_at - job.window.captured_at,
+        "features": job.submitted_at - job.read_at,
+        "queue": job.started_at - job.submitted_at,
+        "inference": job.finished_at - job.started_at,
+        "events": resolved_at - job.finished_at,
+    }
+    return replace(event, stages_ms={name: 1000 * seconds for name, seconds in stages.items()})

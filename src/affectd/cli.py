@@ -1,0 +1,111 @@
+"""The one place where the rooms meet: their commands are imported only when they are asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from affectd import __version__
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "run": "affectd.engine.cli",
+    "watch": "affectd.clients.cli",
+    "devices": "affectd.engine.cli",
+    "doctor": "affectd.engine.cli",
+    "config": "affectd.engine.cli",
+    "bench": "affectd.bench.cli",
+    "train": "affectd.models.cli",
+    "evaluate": "affectd.models.cli",
+    "export": "affectd.export.cli",
+}
+_PANELS = {
+    "run": "Live",
+    "watch": "Live",
+    "devices": "Set-up",
+    "doctor": "Set-up",
+    "config": "Set-up",
+    "bench": "Measure",
+    "train": "Models",
+    "evaluate": "Models",
+    "export": "Models",
+}
+
+
+class _Rooms(TyperGroup):
+    """Looks a command up in its room when it is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name every command, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the command's room."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        if not isinstance(command, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command(cmd_name, rich_help_panel=_PANELS[cmd_name])(command)
+            command = app
+        found = typer.main.get_command(command)
+        found.name = cmd_name
+        found.rich_help_panel = _PANELS[cmd_name]
+        return found
+
+
+_app = typer.Typer(
+    cls=_Rooms,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"affectd {__version__}")
+        raise typer.Exit
+
+
+@_app.callback()
+def _affectd(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="AFFECTD_DEBUG", help="Show tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hear how people speak: live audio in, calibrated emotion probabilities out.
+
+    Start with 'affectd run', and 'affectd watch' in a second terminal.
+    """
+    if debug:
+        os.environ["AFFECTD_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one line, and exit code 1."""
+    try:
+        _app()
+    except (OSError, ValueError, ImportError) as error:
+        if os.environ.get("AFFECTD_DEBUG"):
+            raise
+        print(f"affectd: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -37,7 +37,7 @@ class AccessRules:
 
     def __init__(self, *, token: str = "", origins: Sequence[str] = ()) -> None:
         self._token = token.encode()
-        self._origins = {*_LOCAL_NAMES, *origins}
+        self._origins = {*_LOCAL_NAMES, *map(str.lower, origins)}
 
     def refusal(self, path: str, *, origin: str | None, authorization: str | None) -> str:
         """Return why a handshake is refused, or an empty text.
@@ -47,7 +47,7 @@ class AccessRules:
             origin: The ``Origin`` header.
             authorization: The ``Authorization`` header.
         """
-        if origin is not None and (urlsplit(origin).hostname or "") not in self._origins:
+        if origin is not None and _host(origin) not in self._origins:
             return f"pages from {origin} may not connect; allow their host with --origin"
         if self._token and not self._shows_token(path, authorization or ""):
             return "the token is missing or wrong"
@@ -58,4 +58,11 @@ class AccessRules:
         if scheme.lower() != "bearer":
             shown = parse_qs(urlsplit(path).query).get("token", [""])[0]
         # The time of this comparison tells nothing about how much of the token was right.
-        return hmac.compare_digest(shown.strip().encode(), self._token)
+        return hmac.compare_digest(shown.strip().encode(errors="replace"), self._token)
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""

@@ -26,6 +26,8 @@ class Job:
     window: Window
     read_at: float
     """Its last samples were taken from the ring."""
+    keep: bool = False
+    """Whether it is run even when a newer window of its stream has come."""
     submitted_at: float = 0.0
     """Its features were ready."""
     started_at: float = 0.0
@@ -44,7 +46,7 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows are never replaced. Where nothing waits, a window runs at once and alone:
+    most. Final windows, and those of a source that waits, are never replaced. Where nothing waits, a window runs at once and alone:
     no deadline is spent on company that may not come.
 
     Args:
@@ -73,15 +75,16 @@ class Batcher:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(timeout=1.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
 
     def submit(self, job: Job) -> None:
         """Add a window; never waits."""
         job.submitted_at = time.monotonic()
         with self._changed:
-            if not job.window.cut.final:
+            if not job.keep:
                 for place, older in enumerate(self._waiting):
-                    if older.window.stream == job.window.stream and not older.window.cut.final:
+                    if older.window.stream == job.window.stream and not older.keep:
                         job.superseded = older.superseded + 1
                         del self._waiting[place]
                         break
@@ -103,9 +106,10 @@ class Batcher:
         started_at = time.monotonic()
         try:
             logits = self._classifier.run([job.window.logmel for job in batch])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime's own errors have no common base
+        except Exception as error:  # ONNX Runtime's own errors have no common base
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             for job in batch:
-                job.error = str(error).splitlines()[0]
+                job.error = reason
         else:
             for job, row in zip(batch, logits, strict=True):
                 job.logits = row

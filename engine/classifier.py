@@ -160,8 +160,15 @@ def _open(path: Path) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     errors = runtime.capi.onnxruntime_pybind11_state
-    failures = (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.InvalidArgument)
-    failures += (errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException)
+    failures = (
+        errors.Fail,
+        errors.InvalidArgument,
+        errors.InvalidGraph,
+        errors.InvalidProtobuf,
+        errors.NoSuchFile,
+        errors.NotImplemented,
+        errors.RuntimeException,
+    )
     try:
         return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except failures as error:

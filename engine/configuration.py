@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -111,16 +113,21 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
         return _FromFile(**given)
     except ValidationError as error:
         raise ConfigurationError(_describe(error)) from None
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"{error}: a list or table in the environment is written as JSON, like "
+            "AFFECTD_ORIGINS='[\"example.org\"]' or AFFECTD_VOICE='{\"aggressiveness\": 3}'"
+        ) from None
 
 
 def _describe(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known: Any = Configuration.model_fields
-        for part in first["loc"][:-1]:
-            default = known[str(part)].default if str(part) in known else None
-            known = getattr(default, "__dataclass_fields__", {})
+        known = set(Configuration.model_fields)
+        if len(first["loc"]) > 1:
+            table: Any = Configuration.model_fields[str(first["loc"][0])].default
+            known = {each.name for each in fields(table)} if is_dataclass(table) else set()
         return f"setting {key!r} is unknown; known are {', '.join(sorted(known))}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])

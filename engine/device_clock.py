@@ -17,10 +17,10 @@ class DeviceClock:
 
     Time stamps jitter by tens of milliseconds, because sound servers deliver in bursts; the
     sample count does not. So the time of a block is predicted from the count, and the prediction
-    slowly follows the stamps, since no two crystals agree. A block that is late is no loss: what
-    follows catches up. Where even the earliest of the last half second stays more than 100 ms
-    behind the prediction, that much audio is missing. PortAudio's overflow flag cannot be relied
-    on for this: on some systems it never fires.
+    slowly follows the earliest stamp of the last half second, since no two crystals agree. A
+    block that is late is no loss: what follows catches up. Where even that earliest one lies more
+    than 100 ms behind the prediction, that much audio is missing. PortAudio's overflow flag
+    cannot be relied on for this: on some systems it never fires.
 
     Args:
         rate: Sampling rate, Hz.
@@ -50,18 +50,17 @@ class DeviceClock:
         self._samples += samples
         if self._offset is None:
             self._offset = stamped_at
-        error = stamped_at - (self._offset + elapsed)
-        self._recent.append((stamped_at, error))
+        self._recent.append((stamped_at, stamped_at - elapsed))
         while stamped_at - self._recent[0][0] > _WATCHED_SECONDS:
             self._recent.popleft()
         missing = 0.0
         watched = stamped_at - self._recent[0][0] > _WATCHED_SECONDS / 2
-        smallest = min(error for _, error in self._recent)
-        if watched and smallest > _GAP_SECONDS:
-            missing = smallest
-            self._offset += smallest
+        behind = min(offset for _, offset in self._recent) - self._offset
+        if watched and behind > _GAP_SECONDS:
+            missing = behind
+            self._offset += behind
             self._recent.clear()
         else:
             limit = _LARGEST_CORRECTION_SECONDS
-            self._offset += min(max(_TRACKING * error, -limit), limit)
+            self._offset += min(max(_TRACKING * behind, -limit), limit)
         return self._offset + elapsed, missing

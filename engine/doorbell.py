@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 
@@ -24,18 +25,14 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake whoever waits, now or next."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # then it rings already
             os.write(self.write_fd, b"\0")
-        except BlockingIOError:
-            pass  # it rings already
 
     def wait(self, seconds: float) -> None:
         """Return when it rang since the last return, or after this time."""
         if self._poll.poll(seconds * 1000):
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.read(self._read_fd, 65_536)
-            except BlockingIOError:
-                pass
 
     def close(self) -> None:
         """Give the file descriptors back."""

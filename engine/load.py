@@ -1,4 +1,4 @@
-"""What is done when the model cannot keep up: longer hops, announced, and undone when there is room."""
+"""What is done when the model cannot keep up: longer hops, announced, and undone after calm."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LoadGovernor:
         if superseded:
             self.dropped += superseded
             self._changed_at = now
-            longer = min(self.hop_seconds * 2, _LONGEST_HOP_SECONDS)
+            longer = min(self.hop_seconds * 2, max(_LONGEST_HOP_SECONDS, self._normal))
             if longer == self.hop_seconds:
                 return None
             self.hop_seconds = longer

@@ -153,13 +153,12 @@ class MicrophoneSource(Source):
     ) -> None:
         """Copy, note the clock and the flags, return: PortAudio calls this in its own thread."""
         now = time.monotonic()
-        # Some backends leave the converter's time at zero; the block has then just ended.
-        age = clock.currentTime - clock.inputBufferAdcTime if clock.inputBufferAdcTime else 0.0
-        if not 0 < age < 1:
-            age = frames / self.rate
+        # PortAudio also gives the converter's time of the first sample, but through PulseAudio that
+        # was seen to lie 0.46 s back for the first second and to jump then; the worker's
+        # `DeviceClock` smooths the moment of this call instead.
         mono = block[:, 0] if self._channels == 1 else block.mean(axis=1)
         flags = OVERFLOW if status.input_overflow else 0
-        self.ring.write(np.ascontiguousarray(mono), captured_at=now - age, flags=flags)
+        self.ring.write(np.ascontiguousarray(mono), captured_at=now - frames / self.rate, flags=flags)
         self._heard_at = now
         self._wake()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -103,6 +104,8 @@ class Server:
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None
         self._closing = False
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which the system chooses where it was 0.
@@ -132,11 +135,18 @@ class Server:
         self._hub.close()
         if self._server:
             # The writers empty their queues, say goodbye and return; then the rest is cut off.
-            until = time.monotonic() + _CLOSE_SECONDS
-            while len(self._hub) and time.monotonic() < until:
-                await asyncio.sleep(0.01)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._empty.wait()
+            for connection in self._server.connections:
+                # A client that does not read would hold its connection's close up for ever.
+                if connection.transport.get_write_buffer_size():
+                    connection.transport.abort()
             self._server.close()
-            await self._server.wait_closed()
+            # Whoever connected and has not said a word yet is not waited for.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._server.wait_closed()
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, and answer plain HTTP."""
@@ -178,6 +188,7 @@ class Server:
             await self._refuse(connection, ErrorCode.TOO_MANY_CLIENTS, message, 1013)
             return
         outbox = self._hub.join()
+        self._empty.clear()
         self._metrics.clients.inc()
         reader = asyncio.create_task(self._read(connection, outbox, subprotocol))
         # When the client goes, the writer must not wait for the next event to notice.
@@ -191,6 +202,8 @@ class Server:
         finally:
             reader.cancel()
             self._hub.leave(outbox)
+            if not len(self._hub):
+                self._empty.set()
             self._metrics.clients.dec()
 
     async def _write(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
@@ -207,7 +220,14 @@ class Server:
                     return
             elif not outbox:
                 behind_since = None
-            await connection.send(parcel.frame(subprotocol))
+            try:
+                async with asyncio.timeout(self._settings.slow_seconds):
+                    await connection.send(parcel.frame(subprotocol))
+            except TimeoutError:
+                # It reads nothing at all, so it cannot be told either.
+                self._metrics.lost.inc(outbox.lost)
+                connection.transport.abort()
+                return
             self._metrics.sent.inc()
         if self._closing:
             bye = parcel_of(Bye(**_connection()))
@@ -226,9 +246,14 @@ class Server:
 
     async def _read(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
         """Answer what the client says; each fault has its code, and concerns nobody else."""
+        # How a connection ended is the writer's business.
+        with contextlib.suppress(ConnectionClosed):
+            await self._answer(connection, outbox, subprotocol)
+
+    async def _answer(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
         faults = 0
         async for frame in connection:
-            size = len(frame)
+            size = len(frame.encode() if isinstance(frame, str) else frame)
             if size > MAX_CLIENT_FRAME_BYTES:
                 message = f"a frame of {size} bytes; {MAX_CLIENT_FRAME_BYTES} are allowed"
                 await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)

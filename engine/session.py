@@ -53,6 +53,9 @@ class Window:
     """Normalised as the artefact says, float32 ``(frames, bands)``."""
     captured_at: float
     """When its last sample was captured, in seconds of the engine's clock."""
+    completed_at: float
+    """When the last sample of the block that closed it was captured: later than `captured_at` by
+    the rest of that block, and for a final window by the hang-over."""
 
 
 class Session:
@@ -100,12 +103,15 @@ class Session:
         self._full_windows = np.zeros(len(artefact.labels), np.float64)
         self._full_window_count = 0
         self._full_window_utterance = 0
+        self._source_position = 0
+        self._resampler: Any = None
+        self._pending = np.empty(0, np.float32)
         self._restart(0, captured_at=0.0)
 
     @property
     def seconds(self) -> float:
         """How much of the stream was heard or lost so far."""
-        return self._seconds(self._position + self._pending.size)
+        return self._source_position / self.rate
 
     @property
     def hop_seconds(self) -> float:
@@ -130,30 +136,22 @@ class Session:
             NonFiniteSampleError: a sample is NaN or infinite; nothing of the block is kept.
         """
         require_finite(samples, self._source_position)
-        self._anchor = (self._source_position / self.rate, captured_at)
+        self._anchor = (self.seconds, captured_at)
+        self._block_end = captured_at + samples.size / self.rate
         self._source_position += samples.size
         out: list[Event | Window] = []
         if self._level:
             out += [self.device(state) for state in self._level.push(samples)]
         if self._resampler:
             samples = self._resampler.resample_chunk(samples)
-        pending = np.concatenate((self._pending, samples)) if self._pending.size else samples
-        whole = pending.size - pending.size % STEP_SAMPLES
-        self._pending = pending[whole:].copy()
-        if whole:
-            out += self._hear(pending[:whole])
-        return out
+        return out + self._steps(samples)
 
     def finish(self) -> list[Event | Window]:
         """Return what is still to be said at the end of the stream."""
         out: list[Event | Window] = []
         if self._resampler:
-            rest = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            out += self._steps(self._resampler.resample_chunk(np.empty(0, np.float32), last=True))
             self._resampler = None
-            pending = np.concatenate((self._pending, rest))
-            whole = pending.size - pending.size % STEP_SAMPLES
-            self._pending = pending[whole:].copy()
-            out += self._hear(pending[:whole])
         return out + self._end_speech(self._segmenter.finish())
 
     def resolve(self, window: Window, logits: npt.NDArray[np.float32]) -> list[Event]:
@@ -214,32 +212,37 @@ class Session:
             lost_seconds: How much is missing.
             captured_at: When the audio goes on.
         """
-        out = self._end_speech(self._segmenter.finish())
-        start = self._position + self._pending.size
-        end = start + round(lost_seconds * self._model_rate)
+        out = self.finish()
+        start = self.seconds
+        self._restart(
+            self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
+        )
         out.append(
             Gap(
                 stream=self.stream,
                 seq=self._next_seq(),
-                start=self._seconds(start),
-                end=self._seconds(end),
+                start=start,
+                end=self.seconds,
                 captured_at=captured_at,
-                reason=reason,  # type: ignore[arg-type]
+                reason=reason,  # type: ignore[arg-type]  # one of `Gap.reason`
                 lost_seconds=round(lost_seconds, 4),
             )
         )
-        self._restart(end, captured_at=captured_at)
         return out
 
     def device(self, state: str, detail: str = "") -> Event:
         """Return the event that says what became of the source."""
-        return Device(**self._now(), state=state, detail=detail)  # type: ignore[arg-type]
+        return Device(
+            **self._now(),
+            state=state,  # type: ignore[arg-type]  # one of `Device.state`
+            detail=detail,
+        )
 
     def load(self, state: str, dropped: int) -> Event:
         """Return the event that says whether the engine keeps up."""
         return Load(
             **self._now(),
-            state=state,  # type: ignore[arg-type]
+            state=state,  # type: ignore[arg-type]  # one of `Load.state`
             dropped=dropped,
             hop_seconds=self.hop_seconds,
         )
@@ -248,7 +251,9 @@ class Session:
         """Return the event that says why the stream ends."""
         return Error(**self._now(), code=code, message=message, fatal=True)
 
-    def _restart(self, position: int, *, captured_at: float) -> None:
+    def _restart(self, source_position: int, *, captured_at: float) -> None:
+        self._source_position = source_position
+        position = round(source_position * self._model_rate / self.rate)
         self._logmel.reset()
         self._voice.reset()
         self._segmenter.restart(position)
@@ -259,13 +264,20 @@ class Session:
         self._voiced = False
         self._speaking = False
         self._pending = np.empty(0, np.float32)
-        self._source_position = round(position * self.rate / self._model_rate)
-        self._anchor = (position / self._model_rate, captured_at)
+        self._anchor = (self.seconds, captured_at)
+        self._block_end = captured_at
         self._resampler = (
             soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="HQ")
             if self.rate != self._model_rate
             else None
         )
+
+    def _steps(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
+        """Hear all whole steps, and keep the rest for the next time."""
+        pending = np.concatenate((self._pending, samples)) if self._pending.size else samples
+        whole = pending.size - pending.size % STEP_SAMPLES
+        self._pending = pending[whole:].copy()
+        return self._hear(pending[:whole]) if whole else []
 
     def _hear(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
         frames = self._logmel.push(samples)
@@ -313,6 +325,7 @@ class Session:
             cut=cut,
             logmel=normalise(cut.logmel, self.artefact.normalisation),
             captured_at=self._captured_at(cut.end),
+            completed_at=self._block_end,
         )
 
     def _count_full_window(self, cut: Cut, logits: npt.NDArray[np.float32]) -> None:
@@ -335,7 +348,7 @@ class Session:
         if cut.utterance != self._full_window_utterance or not self._full_window_count:
             return logits
         total = (self._full_windows + logits) / (self._full_window_count + 1)
-        return total.astype(np.float32)  # type: ignore[no-any-return]
+        return total.astype(np.float32)
 
     def _speech(self, state: str, position: int) -> Event:
         return Speech(
@@ -344,17 +357,17 @@ class Session:
             start=self._seconds(position),
             end=self._seconds(position),
             captured_at=self._captured_at(position),
-            state=state,  # type: ignore[arg-type]
+            state=state,  # type: ignore[arg-type]  # one of `Speech.state`
         )
 
     def _now(self) -> dict[str, Any]:
-        position = self._position + self._pending.size
+        anchor_seconds, captured_at = self._anchor
         return {
             "stream": self.stream,
             "seq": self._next_seq(),
-            "start": self._seconds(position),
-            "end": self._seconds(position),
-            "captured_at": self._captured_at(position),
+            "start": self.seconds,
+            "end": self.seconds,
+            "captured_at": captured_at + self.seconds - anchor_seconds,
         }
 
     def _captured_at(self, position: int) -> float:

@@ -211,22 +211,25 @@ class DemoSource(_PacedSource):
     def __init__(self, *, pace: Pace = "real", repeat: bool = True) -> None:
         super().__init__("demo", self.rate_hz, pace=pace)
         self._repeat = repeat
-        folder = resources.files("affectd.engine") / "demo"
-        names = (folder / "playlist.txt").read_text("utf-8").split()
-        self.labels = [_EMODB_LABELS[name[5]] for name in names]
-        pause = np.zeros(round(self.pause_seconds * self.rate), np.float32)
-        pieces = [pause[: len(pause) // 2]]
-        for name in names:
-            with (folder / name).open("rb") as file:
+        self._folder = resources.files("affectd.engine") / "demo"
+        self._names = (self._folder / "playlist.txt").read_text("utf-8").split()
+        self.labels = [_EMODB_LABELS[name[5]] for name in self._names]
+
+    def clips(self) -> Iterator[Samples]:
+        """Yield each clip once, mono float32 at `rate_hz`."""
+        for name in self._names:
+            with (self._folder / name).open("rb") as file:
                 samples, _ = soundfile.read(file, dtype="float32")
-            pieces += [samples, pause]
-        self._samples = np.concatenate(pieces)
+            yield samples
 
     def _blocks(self) -> Iterator[Samples]:
         size = round(self.rate * BLOCK_SECONDS)
+        pause = np.zeros(round(self.pause_seconds * self.rate), np.float32)
         while True:
-            for start in range(0, self._samples.size, size):
-                yield self._samples[start : start + size]
+            for clip in self.clips():
+                spoken = np.concatenate((clip, pause))
+                for start in range(0, spoken.size, size):
+                    yield spoken[start : start + size]
             if not self._repeat:
                 return
 

@@ -187,7 +187,8 @@ class Worker:
         for each in heard:
             if isinstance(each, Window):
                 stream.in_flight += 1
-                self._submit(Job(each, read_at))
+                keep = each.cut.final or stream.source.waits
+                self._submit(Job(each, read_at, keep=keep))
             else:
                 events.append(each)
         if events:
@@ -205,8 +206,8 @@ class Worker:
             events = stream.session.resolve(job.window, job.logits)
             self._publish([_timed(event, job, resolved_at) for event in events])
             change = stream.governor.window(job.superseded, resolved_at)
+            stream.session.hop_seconds = stream.governor.hop_seconds
             if change:
-                stream.session.hop_seconds = stream.governor.hop_seconds
                 self._publish([stream.session.load(change, stream.governor.announce())])
 
 
@@ -214,7 +215,8 @@ def _timed(event: Event, job: Job, resolved_at: float) -> Event:
     if not isinstance(event, Result):
         return event
     stages = {
-        "ring": job.read_at - job.window.captured_at,
+        "wait": job.window.completed_at - job.window.captured_at,
+        "ring": job.read_at - job.window.completed_at,
         "features": job.submitted_at - job.read_at,
         "queue": job.started_at - job.submitted_at,
         "inference": job.finished_at - job.started_at,

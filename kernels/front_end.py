@@ -1,7 +1,8 @@
-"""The acoustic front end as a value: what the model was trained on, and what the engine computes."""
+"""The acoustic front end as a value: what a model was trained on and the engine computes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
@@ -106,13 +107,15 @@ class FrontEnd:
         numbers: dict[str, float] = {}
         for name, value in values.items():
             kind = float if known[name].type == "float" else int
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or kind(value) != value
-            ):
-                raise ValueError(f"front-end field {name!r} is {value!r}, not a {kind.__name__}")
-            numbers[name] = kind(value)
+            refusal = f"front-end field {name!r} is {value!r}, not a finite {kind.__name__}"
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(refusal)
+            try:
+                numbers[name] = kind(value)
+            except (OverflowError, ValueError):
+                raise ValueError(refusal) from None
+            if not numbers[name] == value or not math.isfinite(numbers[name]):
+                raise ValueError(refusal)
         return cls(**numbers)  # type: ignore[arg-type]  # int or float as the field says
 
 

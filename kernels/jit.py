@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -26,21 +26,24 @@ def kernel(*signatures: Any, fastmath: bool | set[str] = False) -> Callable[[Fun
     container), the cache goes to a private folder under the system's temporary one.
 
     Args:
-        signatures: Numba signatures, as types or as text; with none the kernel compiles at its first call, which only
-            kernels inlined into others should do.
+        signatures: Numba signatures, as types or as text; with none the kernel compiles at its
+            first call, which only kernels inlined into others should do.
         fastmath: LLVM's fast-math flags; ``nnan`` and ``ninf`` must not be among them where
             samples are checked.
     """
 
     def compile_now(function: Function) -> Function:
-        options = {"nogil": True, "fastmath": fastmath}
+        compiler: Any = numba.njit(
+            list(signatures) or None, cache=True, nogil=True, fastmath=fastmath
+        )
         try:
-            return numba.njit(list(signatures) or None, cache=True, **options)(function)  # type: ignore[no-any-return]
+            return cast("Function", compiler(function))
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-        numba.config.CACHE_DIR = os.fspath(_private_cache())
-        return numba.njit(list(signatures) or None, cache=True, **options)(function)  # type: ignore[no-any-return]
+        settings: Any = numba.config
+        settings.CACHE_DIR = os.fspath(_private_cache())
+        return cast("Function", compiler(function))
 
     return compile_now
 

@@ -93,7 +93,7 @@ class LogMel:
         return out
 
     def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
-        return _log_mel(  # type: ignore[no-any-return]
+        return _log_mel(
             tail,
             tail_samples,
             samples,
@@ -167,7 +167,7 @@ def _log_mel(
     spectrum: npt.NDArray[np.complex64],
     out: Frames,
 ) -> int:
-    """Fill ``out`` from ``tail`` followed by ``samples``; return how many samples ``tail`` now holds."""
+    """Fill ``out`` from ``tail`` and then ``samples``; return how much ``tail`` now holds."""
     fft_samples = window.size
     ten_over_ln10 = np.float32(10 / np.log(10))
     power = windowed  # its samples are spent once the transform has run

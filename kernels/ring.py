@@ -125,8 +125,8 @@ class Ring:
         )
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _fence(typing_context: Any) -> Any:
+@intrinsic
+def _fence_intrinsic(typing_context: Any) -> Any:
     """Order the stores and loads on its two sides, for the compiler and for the processor."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
@@ -135,6 +135,9 @@ def _fence(typing_context: Any) -> Any:
 
     return types.void(), generate
 
+
+# Numba supplies the typing context when it compiles a call, so a call has no arguments.
+_fence: Any = _fence_intrinsic
 
 _STAMPS = from_dtype(_STAMP)[::1]
 _WRITE = types.void(
@@ -213,4 +216,4 @@ def _read(
         found[0].samples = samples
         control[_SAMPLES_READ] = position + samples
         control[_STAMPS_READ] = number + 1
-        return overrun  # type: ignore[no-any-return]
+        return int(overrun)

@@ -54,7 +54,7 @@ class _Rooms(TyperGroup):
             app = typer.Typer(add_completion=False)
             app.command(cmd_name, rich_help_panel=_PANELS[cmd_name])(command)
             command = app
-        found = typer.main.get_command(command)
+        found: Any = typer.main.get_command(command)
         found.name = cmd_name
         found.rich_help_panel = _PANELS[cmd_name]
         return found

@@ -1,0 +1,124 @@
+"""What the events so far amount to: the state that a view draws, without terminal or clock."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from affectd.clients.subscription import Loss
+from affectd.clients.wording import clock, notice_of
+
+__all__ = ["Overview", "StreamState"]
+
+_UTTERANCES = 64
+_AGES = 256
+
+
+@dataclass(slots=True)
+class StreamState:
+    """One stream, as far as it is known."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+    """In the order in which they are shown."""
+    speaking: bool = False
+    result: Mapping[str, Any] | None = None
+    """The newest ``emotion`` or ``utterance``."""
+    utterances: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=_UTTERANCES))
+    """The last ones, oldest first."""
+    notices: dict[str, str] = field(default_factory=dict)
+    """What is or went wrong: the newest by kind."""
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take an event of this stream."""
+        kind = event.get("type")
+        if kind in ("emotion", "utterance"):
+            # An utterance that was missed and sent again says nothing of the present.
+            if self.result is None or event["end"] >= self.result["end"]:
+                self.result = event
+            self.labels = self.labels or tuple(event["scores"])
+        if kind == "utterance":
+            self.utterances.append(event)
+        elif kind == "speech":
+            self.speaking = event.get("state") == "start"
+        elif notice := notice_of(event):
+            kind = str(kind)
+            if event.get("state") in ("recovered", "restored", "sounding"):
+                self.notices.pop(kind, None)
+            else:
+                self.notices[kind] = f"{clock(event)} {notice}"
+
+
+class Overview:
+    """Everything a view shows.
+
+    Args:
+        address: What is subscribed to, as it may be shown.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.server = ""
+        self.model = ""
+        self.status = "connecting"
+        """``connecting``, ``connected``, or why the daemon is not there."""
+        self.streams: dict[str, StreamState] = {}
+        self.notice = ""
+        """What is wrong with the connection, if anything."""
+        self.utterances = 0
+        """How many there were, of all streams."""
+        self._labels: tuple[str, ...] = ()
+        self._epoch = ""
+        self._ages_ms: deque[float] = deque(maxlen=_AGES)
+
+    @property
+    def age_ms(self) -> tuple[float, float] | None:
+        """Age of the newest ``emotion`` and the 95th percentile of the last 256, ms."""
+        if not self._ages_ms:
+            return None
+        ordered = sorted(self._ages_ms)
+        return self._ages_ms[-1], ordered[math.ceil(0.95 * len(ordered)) - 1]
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take an event; one whose type is unknown changes nothing."""
+        kind = event.get("type")
+        if kind == "hello":
+            self._greet(event)
+        elif kind == "bye":
+            self.status, self.notice = "gone", notice_of(event)
+            self._hush()
+        elif stream := event.get("stream"):
+            # An utterance is known to be over only after a pause, so its age says nothing of speed.
+            if kind == "emotion" and isinstance(event.get("age_ms"), int | float):
+                self._ages_ms.append(event["age_ms"])
+            self.utterances += kind == "utterance"
+            self._stream(str(stream)).take(event)
+        elif notice := notice_of(event):
+            self.notice = notice
+
+    def lose(self, loss: Loss) -> None:
+        """Note that the connection is gone, and will be tried again."""
+        self.status = "gone"
+        self.notice = loss.reason
+        self._hush()
+
+    def _greet(self, event: Mapping[str, Any]) -> None:
+        self.server, self.model = str(event.get("server")), str(event.get("model"))
+        self.status, self.notice = "connected", ""
+        self._labels = tuple(event.get("labels") or ())
+        if event.get("epoch") != self._epoch:
+            self._epoch = str(event.get("epoch"))
+            self.streams.clear()
+            self._ages_ms.clear()
+        for name in event.get("streams") or ():
+            self._stream(name)
+
+    def _stream(self, name: str) -> StreamState:
+        return self.streams.setdefault(name, StreamState(name, self._labels))
+
+    def _hush(self) -> None:
+        for stream in self.streams.values():
+            stream.speaking = False

@@ -1,0 +1,178 @@
+"""The model card: written from an artefact's metadata and from evaluations, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from affectd.engine.artefact import Metadata
+from affectd.models.evaluation import Evaluation
+from affectd.models.labels import FOUR_LABELS
+
+__all__ = ["write_card"]
+
+_CANNOT = """\
+## What it cannot do
+
+- It hears how speech sounds, not what a person feels. The labels are those of acted corpora; what
+  people do in daily life is weaker, mixed, and often none of the seven.
+- It has heard English, German and Polish, read or acted by adults, mostly in studios. Other
+  languages, children, age, illness, accents, telephone lines and noisy rooms are not covered by
+  any figure here.
+- It judges single utterances of one voice. Overlapping voices, singing, laughter, crying and music
+  give a label all the same; the engine abstains on some of these, the model does not.
+- It knows nothing of the speaker: a voice that is always loud or low is heard as a mood.
+- A point of valence and arousal is computed from the probabilities and fixed coordinates per label
+  (Russell and Mehrabian, 1977); no rating of valence or arousal was learnt.
+- Inferring the emotions of people at work or in education is prohibited in the European Union
+  (AI Act, Article 5(1)(f); medical and safety uses excepted). It must not be used for that, and
+  not for decisions on a person anywhere.
+"""
+
+
+def write_card(metadata: Metadata, evaluations: Sequence[Evaluation]) -> str:
+    """Return the card of an artefact as Markdown; no figure is in it that was not measured.
+
+    Args:
+        metadata: Of the artefact.
+        evaluations: Of this very model, and of its recipe on folds.
+    """
+    held_out = sorted(
+        (one for one in evaluations if one.protocol == "held-out"), key=lambda one: one.corpus
+    )
+    folds = sorted(
+        (one for one in evaluations if one.protocol == "folds"), key=lambda one: one.corpus
+    )
+    parts = [
+        f"# Model card: {metadata.name}\n",
+        "This file is written by `affectd export` from what was measured; edit the code instead.\n",
+        _summary(metadata),
+        _data(metadata),
+        _held_out(held_out),
+    ]
+    if folds:
+        parts.append(_folds(folds))
+    parts += [_matrix(evaluation) for evaluation in held_out]
+    parts += [_export(metadata), _CANNOT, _terms(metadata)]
+    return "\n".join(parts)
+
+
+def _summary(metadata: Metadata) -> str:
+    front_end = metadata.front_end
+    return (
+        f"Emotion of speech in {len(metadata.labels)} classes: {', '.join(metadata.labels)}.\n\n"
+        f"- Input: log-mel windows of {metadata.minimum_seconds:g} to "
+        f"{metadata.window_seconds:g} s ({front_end.bands} bands, "
+        f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), normalisation `{metadata.normalisation}`.\n"
+        f"- Temperature {metadata.temperature:.3f}, fitted on development speakers.\n"
+        f"- Checkpoint SHA-256 `{metadata.checkpoint_sha256}`.\n"
+    )
+
+
+def _data(metadata: Metadata) -> str:
+    rows = [
+        (
+            corpus.name,
+            f"{corpus.clips:,}",
+            _shortened(corpus.speakers),
+            corpus.licence,
+        )
+        for corpus in metadata.corpora
+    ]
+    return (
+        "## Training data\n\n"
+        + _table(("corpus", "clips trained on", "speakers heard", "licence"), rows)
+        + "\nSpeakers heard are those trained on and the development speakers on whom the best "
+        "epoch and the temperature were chosen. Calm speech counts as neutral; bored speech is "
+        "left out. Noise for augmentation: ESC-10 (CC BY 3.0), white and pink noise.\n"
+    )
+
+
+def _held_out(evaluations: Sequence[Evaluation]) -> str:
+    if not evaluations:
+        return "## Figures\n\nNone was measured of this model yet.\n"
+    rows = [
+        (
+            one.corpus + ("" if one.heard_corpus else " (unseen corpus)"),
+            _shortened(one.speakers),
+            f"{one.clips:,}",
+            f"{len(one.recalls)}",
+            f"**{one.uar:.1f}**",
+            f"{one.accuracy:.1f}",
+            "–" if one.uar_four is None else f"{one.uar_four:.1f}",
+            f"{one.calibration_error:.1f}",
+        )
+        for one in evaluations
+    ]
+    head = ("corpus", "speakers", "clips", "classes", "UAR", "accuracy", "UAR of four", "ECE")
+    commands = "\n".join(one.command for one in evaluations)
+    return (
+        "## Figures: speakers that the model has not heard\n\n"
+        + _table(head, rows)
+        + "\nAll in percent. UAR is the mean of the recalls of the classes that occur. UAR of four "
+        f"is among {', '.join(FOUR_LABELS)} alone. ECE is the expected calibration error over 15 "
+        "bins. A clip is scored as the engine scores an utterance: one window up to 3 s, else the "
+        "mean of the logits over windows every 250 ms. A clip's ends are trimmed by level, where "
+        "the engine has its voice activity detector.\n\n"
+        f"```\n{commands}\n```\n"
+    )
+
+
+def _folds(evaluations: Sequence[Evaluation]) -> str:
+    rows = [
+        (
+            one.corpus,
+            f"{len(one.folds)}",
+            f"{one.epochs}",
+            ", ".join(one.trained_on),
+            f"{one.uar_fold_mean:.1f} ± {one.uar_fold_deviation:.1f}",
+            f"{one.uar:.1f}",
+            f"{one.accuracy:.1f}",
+        )
+        for one in evaluations
+    ]
+    head = ("corpus", "folds", "epochs", "trained on", "UAR over folds", "UAR pooled", "accuracy")
+    commands = "\n".join(one.command for one in evaluations)
+    return (
+        "## Figures: published folds\n\n"
+        "Each fold has a model of its own, of the same recipe, that has not heard its speakers. "
+        "These are not the shipped weights.\n\n" + _table(head, rows) + f"\n```\n{commands}\n```\n"
+    )
+
+
+def _matrix(evaluation: Evaluation) -> str:
+    return (
+        f"### Confusion on {evaluation.corpus}\n\nRows are the true labels.\n\n"
+        f"```\n{evaluation.matrix}\n```\n"
+    )
+
+
+def _export(metadata: Metadata) -> str:
+    lines = ["## Export\n"]
+    if parity := metadata.parity:
+        speech = "real speech" if parity.get("real_speech") else "synthetic sound"
+        lines.append(
+            f"- {parity['windows']:.0f} windows of {speech}: logits differ from the checkpoint's "
+            f"by at most {parity['largest_logit_difference']:.1e}."
+        )
+    if latency := metadata.latency:
+        lines.append(
+            f"- A window of {latency['frames']:.0f} frames on one thread of the exporting machine: "
+            f"p50 {latency['p50_ms']:.2f} ms, p99 {latency['p99_ms']:.2f} ms, log-mel apart."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _terms(metadata: Metadata) -> str:
+    return (
+        f"## Licence\n\n{metadata.licence} The code that trains and runs it is under Apache-2.0.\n"
+    )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 12 else f"{len(names)}: {names[0]} to {names[-1]}"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = tuple(head)
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)

@@ -1,0 +1,292 @@
+"""Log-mel features of clips, computed once and kept in one memory-mapped file per corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.logmel import LogMel
+from affectd.models.clips import Clip, UnreadableClipError, read_audio
+
+__all__ = ["FeatureSet", "cache_folder", "extract", "speech_bounds"]
+
+Frames = npt.NDArray[np.float32]
+
+SPEECH_RANGE_DB = 30.0
+SPEECH_ABOVE_NOISE_DB = 8.0
+SPEECH_SURE_DB = 15.0
+_HUM_BANDS = 3
+
+_CACHE_VERSION = 1
+_CREMA_D_FRONT_END = FrontEnd()
+"""What CREMA-D's log-mel file was computed with, but for its frames being centred."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """Clips with their log-mel frames."""
+
+    clips: tuple[Clip, ...]
+    frames: npt.NDArray[np.float16]
+    """dB, float16 ``(all frames, bands)``: the clips one after the other, memory-mapped."""
+    starts: npt.NDArray[np.int64]
+    """Where each clip starts in `frames`."""
+    lengths: npt.NDArray[np.int64]
+    """The frames of each clip."""
+    speech: npt.NDArray[np.int64]
+    """First frame of speech and one past the last, within the clip, ``(clips, 2)``."""
+    unreadable: tuple[str, ...] = ()
+    """One line for each clip that could not be read."""
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def logmel(self, index: int) -> Frames:
+        """Return a whole clip with its silent ends, dB, float32 ``(frames, bands)``."""
+        start = self.starts[index]
+        return self.frames[start : start + self.lengths[index]].astype(np.float32)
+
+    def utterance(self, index: int, *, margin_frames: int, minimum_frames: int) -> Frames:
+        """Return a clip without its silent ends.
+
+        Args:
+            index: Which clip.
+            margin_frames: How much of the silence is kept on either side.
+            minimum_frames: A shorter utterance is widened to this, as far as the clip reaches.
+
+        Returns:
+            dB, float32 ``(frames, bands)``.
+        """
+        length = int(self.lengths[index])
+        first, last = (int(value) for value in self.speech[index])
+        first, last = max(first - margin_frames, 0), min(last + margin_frames, length)
+        if (lacking := minimum_frames - (last - first)) > 0:
+            first = max(first - lacking // 2, 0)
+            last = min(first + minimum_frames, length)
+            first = max(last - minimum_frames, 0)
+        return self.logmel(index)[first:last]
+
+    def select(self, wanted: Callable[[Clip], bool]) -> FeatureSet:
+        """Return the clips that a predicate wants; the frames are shared, not copied."""
+        chosen = np.array([i for i, clip in enumerate(self.clips) if wanted(clip)], np.int64)
+        return FeatureSet(
+            tuple(self.clips[i] for i in chosen),
+            self.frames,
+            self.starts[chosen],
+            self.lengths[chosen],
+            self.speech[chosen],
+            self.unreadable,
+        )
+
+    def of_speakers(self, corpus: str, speakers: Collection[str]) -> FeatureSet:
+        """Return the clips of some speakers of a corpus."""
+        return self.select(lambda clip: clip.corpus == corpus and clip.speaker in speakers)
+
+    def of_corpus(self, corpus: str) -> FeatureSet:
+        """Return the clips of one corpus."""
+        return self.select(lambda clip: clip.corpus == corpus)
+
+    @classmethod
+    def join(cls, parts: Iterable[FeatureSet]) -> FeatureSet:
+        """Return several corpora as one set, in memory.
+
+        Raises:
+            ValueError: there is none, or they differ in their number of bands.
+        """
+        sets = list(parts)
+        if not sets:
+            raise ValueError("no features to join")
+        if len({part.frames.shape[1] for part in sets}) > 1:
+            raise ValueError("features of different front ends cannot be joined")
+        shifts = np.cumsum([0, *(len(part.frames) for part in sets[:-1])])
+        return cls(
+            tuple(clip for part in sets for clip in part.clips),
+            np.concatenate([part.frames for part in sets]),
+            np.concatenate([part.starts + shift for part, shift in zip(sets, shifts, strict=True)]),
+            np.concatenate([part.lengths for part in sets]),
+            np.concatenate([part.speech for part in sets]),
+            tuple(line for part in sets for line in part.unreadable),
+        )
+
+
+def speech_bounds(logmel: Frames) -> tuple[int, int]:
+    """Return where speech begins and ends in a clip of one utterance.
+
+    A frame is speech if its level, the summed power of all bands but the lowest three (hum), lies
+    at most 30 dB below the loudest frame's, and at least 8 dB above the clip's quietest frames (the
+    5th percentile); but whatever lies at most 15 dB below the loudest frame is speech in any case.
+
+    Args:
+        logmel: dB, float32 ``(frames, bands)``, at least one frame.
+
+    Returns:
+        The first such frame, and one past the last.
+    """
+    above_hum = logmel[:, _HUM_BANDS:] if logmel.shape[1] > _HUM_BANDS else logmel
+    level = 10 * np.log10(np.power(10.0, above_hum.astype(np.float64) / 10).sum(axis=1))
+    loudest = level.max()
+    noise = min(np.percentile(level, 5) + SPEECH_ABOVE_NOISE_DB, loudest - SPEECH_SURE_DB)
+    loud = np.flatnonzero(level >= max(loudest - SPEECH_RANGE_DB, noise))
+    return int(loud[0]), int(loud[-1]) + 1
+
+
+def cache_folder(option: Path | None = None) -> Path:
+    """Return where features are kept: the option, or the user's cache folder."""
+    if option is not None:
+        return option
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "affectd" / "features"
+
+
+def extract(
+    clips: Sequence[Clip],
+    *,
+    front_end: FrontEnd,
+    cache: Path,
+    workers: int = 1,
+    advance: Callable[[int, int], None] | None = None,
+) -> FeatureSet:
+    """Return the features of a corpus's clips, from the cache where they are there.
+
+    Clips that cannot be read are left out and named in `FeatureSet.unreadable`.
+
+    Args:
+        clips: Of one corpus.
+        front_end: What to compute.
+        cache: Folder of the cache; one pair of files is added per corpus, front end and list of
+            clips.
+        workers: Processes that read audio.
+        advance: Told how many clips are done, and of how many.
+
+    Raises:
+        ValueError: there is no clip, none of them could be read, or features made for another
+            front end are asked for.
+    """
+    if not clips:
+        raise ValueError("no clips to compute features of")
+    corpus = clips[0].corpus.replace("/", "-")
+    key = _key(clips, front_end)
+    frames_path = cache / f"{corpus}-{key}.npy"
+    index_path = cache / f"{corpus}-{key}.npz"
+    if not (frames_path.exists() and index_path.exists()):
+        cache.mkdir(parents=True, exist_ok=True)
+        _fill(clips, front_end, frames_path, index_path, workers, advance)
+    with np.load(index_path, allow_pickle=False) as index:
+        failures: dict[str, str] = json.loads(str(index["unreadable"]))
+        lengths, speech = index["lengths"], index["speech"]
+    readable = tuple(clip for clip in clips if clip.name not in failures)
+    if not readable:
+        raise ValueError(
+            f"none of {len(clips)} clips could be read: {next(iter(failures.values()))}"
+        )
+    frames = np.load(frames_path, mmap_mode="r", allow_pickle=False)
+    starts = np.cumsum([0, *lengths[:-1]]).astype(np.int64)
+    return FeatureSet(readable, frames, starts, lengths, speech, tuple(failures.values()))
+
+
+def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
+    sizes = {path: path.stat().st_size for path in {clip.path for clip in clips} if path.exists()}
+    told = {
+        "version": _CACHE_VERSION,
+        "front_end": front_end.to_dict(),
+        "speech": [SPEECH_RANGE_DB, SPEECH_ABOVE_NOISE_DB, SPEECH_SURE_DB, _HUM_BANDS],
+        "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
+    }
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _fill(
+    clips: Sequence[Clip],
+    front_end: FrontEnd,
+    frames_path: Path,
+    index_path: Path,
+    workers: int,
+    advance: Callable[[int, int], None] | None,
+) -> None:
+    parts: list[npt.NDArray[np.float16]] = []
+    lengths: list[int] = []
+    speech: list[tuple[int, int]] = []
+    failures: dict[str, str] = {}
+    for done, (clip, computed) in enumerate(
+        zip(clips, _computed(clips, front_end, workers), strict=True), 1
+    ):
+        if isinstance(computed, str):
+            failures[clip.name] = computed
+        else:
+            parts.append(computed)
+            lengths.append(len(computed))
+            speech.append(speech_bounds(computed.astype(np.float32)))
+        if advance is not None:
+            advance(done, len(clips))
+    # Written beside and moved: a run that is interrupted leaves nothing that looks complete.
+    unfinished = frames_path.with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        np.save(
+            file, np.concatenate(parts) if parts else np.zeros((0, front_end.bands), np.float16)
+        )
+    unfinished.replace(frames_path)
+    with unfinished.open("wb") as file:
+        np.savez(
+            file,
+            lengths=np.array(lengths, np.int64),
+            speech=np.array(speech, np.int64).reshape(-1, 2),
+            unreadable=np.array(json.dumps(failures)),
+        )
+    unfinished.replace(index_path)
+
+
+def _computed(
+    clips: Sequence[Clip], front_end: FrontEnd, workers: int
+) -> Iterator[npt.NDArray[np.float16] | str]:
+    tasks = [(clip.path, clip.row, front_end) for clip in clips]
+    if workers <= 1 or all(clip.row is not None for clip in clips):
+        yield from map(_compute, tasks)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_compute, tasks, chunksize=16)
+
+
+def _compute(task: tuple[Path, int | None, FrontEnd]) -> npt.NDArray[np.float16] | str:
+    path, row, front_end = task
+    if row is not None:
+        return _crema_d(path, row, front_end)
+    try:
+        samples = read_audio(path, sample_rate=front_end.sample_rate)
+    except UnreadableClipError as error:
+        return str(error)
+    frames = _logmel(front_end).batch(samples)
+    if not len(frames):
+        return f"{path}: {samples.size} samples are shorter than one frame"
+    return frames.astype(np.float16)
+
+
+@cache
+def _logmel(front_end: FrontEnd) -> LogMel:
+    return LogMel(front_end)
+
+
+def _crema_d(path: Path, row: int, front_end: FrontEnd) -> npt.NDArray[np.float16] | str:
+    if front_end != _CREMA_D_FRONT_END:
+        return f"{path}: its log-mel features were made for another front end"
+    levels, active = _crema_d_arrays(path)
+    # dB below the clip's own maximum; the frames after the active ones are padding.
+    decibels = levels[row, :, : active[row]].T.astype(np.float32) * (80 / 255) - 80
+    if not decibels.size:
+        return f"{path}: row {row} holds no frames"
+    return decibels.astype(np.float16)
+
+
+@cache
+def _crema_d_arrays(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays["logmel_u8"], arrays["active_frames"]

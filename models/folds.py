@@ -1,0 +1,113 @@
+"""Who is heard in training and who is not: the published folds and the shipped model's split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["HELD_OUT", "Fold", "Split", "folds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One fold of a corpus: its test speakers are never heard by the model scored on them."""
+
+    corpus: str
+    index: int
+    """Counted from 1."""
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Speakers kept from training, by corpus: for the test, and for choosing settings."""
+
+    test: Mapping[str, tuple[str, ...]]
+    development: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Refuse a speaker that would be tuned on and tested on."""
+        for corpus, speakers in self.test.items():
+            if both := set(speakers) & set(self.development.get(corpus, ())):
+                raise ValueError(
+                    f"{corpus} speaker {min(both)} is both a test and a development speaker"
+                )
+
+    def part(self, corpus: str, speaker: str) -> str:
+        """Return ``"test"``, ``"development"`` or ``"train"``."""
+        if speaker in self.test.get(corpus, ()):
+            return "test"
+        if speaker in self.development.get(corpus, ()):
+            return "development"
+        return "train"
+
+
+HELD_OUT = Split(
+    test=MappingProxyType(
+        {
+            "ravdess": ("21", "22", "23", "24"),
+            "emodb": ("03", "08"),
+            "nemo": ("EB0", "WR0"),
+            "crema-d": tuple(str(actor) for actor in range(1073, 1092)),
+        }
+    ),
+    development=MappingProxyType(
+        {
+            "ravdess": ("19", "20"),
+            "emodb": ("16",),
+            "nemo": ("SM0",),
+            "crema-d": tuple(str(actor) for actor in range(1061, 1067)),
+        }
+    ),
+)
+"""The split of the shipped models. Both speakers of TESS are heard in training, so there is no
+held-out figure for it."""
+
+
+_NAMED_FOLDS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
+    {
+        "ravdess": (
+            ("01", "11", "20", "21"),
+            ("04", "10", "12", "14"),
+            ("08", "09", "19", "23"),
+            ("03", "05", "07", "24"),
+            ("02", "15", "16", "18"),
+            ("06", "13", "17", "22"),
+        ),
+        "crema-d": tuple(
+            tuple(str(actor) for actor in range(first, first + count))
+            for first, count in ((1001, 18), (1019, 18), (1037, 18), (1055, 18), (1073, 19))
+        ),
+    }
+)
+_LEAVE_ONE_SPEAKER_OUT = frozenset({"emodb", "nemo", "tess"})
+
+
+def folds(corpus: str, speakers: Iterable[str]) -> tuple[Fold, ...]:
+    """Return the published speaker-disjoint folds of a corpus.
+
+    RAVDESS has EmoBox's six folds (Ma et al., Interspeech 2024), CREMA-D EMO-SUPERB's five (Wu et
+    al., SLT 2024). EmoDB and nEMO leave one speaker out, and so does TESS, which has two.
+
+    Args:
+        corpus: The corpus's name.
+        speakers: The speakers at hand.
+
+    Raises:
+        ValueError: the corpus has no published folds, or none of a fold's speakers is at hand.
+    """
+    here = sorted(set(speakers))
+    if corpus in _NAMED_FOLDS:
+        tests = _NAMED_FOLDS[corpus]
+    elif corpus in _LEAVE_ONE_SPEAKER_OUT:
+        tests = tuple((speaker,) for speaker in here)
+    else:
+        known = ", ".join(sorted({*_NAMED_FOLDS, *_LEAVE_ONE_SPEAKER_OUT}))
+        raise ValueError(f"no folds for {corpus!r}; published are those of {known}")
+    for test in tests:
+        if not set(test) & set(here):
+            raise ValueError(
+                f"{corpus}: no clip of the speakers {', '.join(test)}; found are {', '.join(here)}"
+            )
+    return tuple(Fold(corpus, index, test) for index, test in enumerate(tests, 1))

@@ -1,0 +1,41 @@
+"""How a model wants its audio cut: part of the contract between training, scoring and serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.normalisation import Normalisation
+
+__all__ = ["Windowing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windowing:
+    """Front end, lengths and normalisation of a model's windows."""
+
+    front_end: FrontEnd
+    normalisation: Normalisation
+    window_seconds: float
+    """Length of a full window."""
+    hop_seconds: float
+    """Distance between two windows of one utterance."""
+    minimum_seconds: float
+    """Length of the shortest window."""
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of a full window."""
+        return self.front_end.frames(round(self.window_seconds * self.front_end.sample_rate))
+
+    @property
+    def minimum_frames(self) -> int:
+        """Frames of the shortest window."""
+        return self.front_end.frames(round(self.minimum_seconds * self.front_end.sample_rate))
+
+    @property
+    def frame_sizes(self) -> tuple[int, ...]:
+        """The sizes that windows are padded to when served: about a third, two thirds, and all."""
+        full = self.window_frames
+        thirds = (-(-full * third // 3 // 8) * 8 for third in (1, 2))
+        return (*sorted({size for size in thirds if 0 < size < full}), full)

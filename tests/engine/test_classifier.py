@@ -1,0 +1,157 @@
+"""Integration: real ONNX files through ONNX Runtime, good ones and every kind of bad one."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from affectd.engine.artefact import ArtefactError
+from affectd.engine.classifier import (
+    DEFAULT_MODEL,
+    Classifier,
+    find_model,
+    load_runtime,
+    shipped_models,
+)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Path:
+    return find_model(DEFAULT_MODEL)
+
+
+def windows(*lengths: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((length, 64)).astype(np.float32) for length in lengths]
+
+
+def test_the_default_model_is_shipped() -> None:
+    assert DEFAULT_MODEL in shipped_models()
+
+
+def test_a_batch_gives_what_its_windows_give_alone(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    batch = windows(184, 40, 97)
+    together = classifier.run(batch)
+    alone = np.concatenate([classifier.run([window]) for window in batch])
+    assert together.shape == (3, len(classifier.metadata.labels))
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_every_length_up_to_a_window_is_scored(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    for length in (1, 2, 63, 64, 65, 184):
+        assert np.isfinite(classifier.run(windows(length))).all()
+
+
+def changed(shipped: Path, tmp_path: Path, field: str, value: object) -> Path:
+    model = onnx.load(shipped)
+    for entry in model.metadata_props:
+        if entry.key == f"affectd.{field}":
+            entry.value = json.dumps(value)
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_a_name_that_is_no_model_lists_those_there_are() -> None:
+    with pytest.raises(ArtefactError, match=r"no model 'crmn'.*crnn"):
+        find_model("crmn")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "it is empty"),
+        (b"not a model at all", "damaged, truncated, or not an ONNX file"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(content: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ArtefactError, match=says):
+        Classifier(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_artefact_is_refused(share: float, shipped: Path, tmp_path: Path) -> None:
+    whole = shipped.read_bytes()
+    path = tmp_path / "truncated.onnx"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(ArtefactError, match=r"truncated\.onnx"):
+        Classifier(path)
+
+
+def test_an_onnx_file_of_someone_else_is_refused(shipped: Path, tmp_path: Path) -> None:
+    model = onnx.load(shipped)
+    del model.metadata_props[:]
+    path = tmp_path / "foreign.onnx"
+    onnx.save(model, path)
+    with pytest.raises(ArtefactError, match="without affectd metadata"):
+        Classifier(path)
+
+
+def test_an_artefact_without_an_output_is_refused(shipped: Path, tmp_path: Path) -> None:
+    model = onnx.load(shipped)
+    model.graph.output.pop()
+    path = tmp_path / "short.onnx"
+    onnx.save(model, path)
+    with pytest.raises(ArtefactError, match="no output 'attention'"):
+        Classifier(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("format_version", 2, "format_version is 2; this engine reads 1"),
+        ("labels", ["angry", "happy"], "valence_arousal"),
+        ("temperature", -1, "'temperature'"),
+        ("normalisation", "minmax", "'normalisation'"),
+        ("window_seconds", 9.0, "window_seconds gives"),
+        ("front_end", {"sample_rate": 16000}, "front-end field"),
+        ("front_end_fingerprint", [0.0] * 64, "differ by"),
+    ],
+)
+def test_an_artefact_that_cannot_be_honoured_names_the_field(
+    field: str, value: object, says: str, shipped: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ArtefactError, match=says):
+        Classifier(changed(shipped, tmp_path, field, value))
+
+
+def test_an_artefact_made_for_another_front_end_is_refused(shipped: Path, tmp_path: Path) -> None:
+    front_end = Classifier(shipped).metadata.front_end.to_dict()
+    other = changed(shipped, tmp_path, "front_end", front_end | {"high_hz": 7000.0})
+    with pytest.raises(ArtefactError, match="front_end_fingerprint"):
+        Classifier(other)
+
+
+class _Installed:
+    """Stands in for the list of installed packages: two runtimes cannot really be installed."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __call__(self, name: str) -> None:
+        if name not in self._names:
+            raise metadata.PackageNotFoundError(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ((), r"ONNX Runtime is missing: install 'affectd\[cpu\]'"),
+        (("onnxruntime", "onnxruntime-gpu"), "both installed and overwrite each other"),
+    ],
+)
+def test_neither_and_both_runtimes_are_refused(
+    names: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "distribution", _Installed(*names))
+    with pytest.raises(ImportError, match=says):
+        load_runtime()

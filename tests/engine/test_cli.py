@@ -1,0 +1,143 @@
+"""Integration: what a person reads at the command line, above all when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+
+def affectd(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "affectd", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        timeout=120,
+    )
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return affectd("run", "--port", "0", "--no-view", *arguments, **environment)
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], says: str, code: int = 1) -> None:
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert done.stderr.startswith("affectd: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    assert_one_line(run("--source", str(path)), f"{path} cannot be read: there is no such file")
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    path.touch()
+    assert_one_line(run("--source", str(path)), "it is empty")
+
+
+def test_a_file_without_samples_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.zeros(0), 16_000)
+    assert_one_line(run("--source", str(path)), "holds no audio")
+
+
+def test_a_file_that_is_not_audio_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "talk.txt"
+    path.write_text("these are words, but nobody speaks them")
+    assert_one_line(run("--source", str(path)), "not audio that libsndfile knows")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert_one_line(run("--source", str(tmp_path)), "it is a folder")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_file_with_a_bad_sample_says_where(value: float, tmp_path: Path) -> None:
+    path = tmp_path / "talk.wav"
+    samples = np.zeros(8_000, np.float32)
+    samples[4_321] = value
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    assert_one_line(run("--source", str(path)), "sample 4321 is")
+
+
+def test_an_empty_standard_input_is_named() -> None:
+    assert_one_line(run("--source", "-"), "standard input holds no audio")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = affectd("run", "--no-view", "--port", str(port))
+    assert_one_line(done, f"port {port} on 127.0.0.1 is in use")
+
+
+def test_an_unknown_model_is_named() -> None:
+    assert_one_line(run("--model", "crmn"), "no model 'crmn'")
+
+
+def test_an_unknown_option_is_named() -> None:
+    assert_one_line(run("--sauce", "mic"), "No such option: --sauce", code=2)
+
+
+def test_an_unknown_command_is_named() -> None:
+    assert_one_line(affectd("rnu"), "No such command 'rnu'", code=2)
+
+
+def test_a_value_out_of_range_is_named() -> None:
+    assert_one_line(run("--rate", "7"), "setting 'rate' is 7")
+
+
+def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "affectd.toml"
+    path.write_text("[voice]\naggresiveness = 2\n")
+    done = affectd("config", "--config", str(path))
+    assert_one_line(done, "setting 'voice.aggresiveness' is unknown; known are aggressiveness")
+
+
+def test_other_machines_may_not_listen_without_a_token() -> None:
+    assert_one_line(run("--host", "0.0.0.0"), "set a token")
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = affectd("--debug", "run", "--source", str(tmp_path / "talk.wav"))
+    assert "Traceback" in done.stderr
+
+
+def test_config_prints_what_is_in_effect_and_hides_the_token() -> None:
+    done = affectd("config", AFFECTD_PORT="8800", AFFECTD_TOKEN="hush")
+    settings = json.loads(done.stdout)
+    assert settings["port"] == 8800
+    assert settings["token"] == "(set)"
+    assert settings["voice"]["preroll_seconds"] == 0.3
+
+
+def test_the_doctor_finds_runtime_and_model() -> None:
+    done = affectd("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "ok  model" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "watch", "devices", "doctor", "config", "bench", "train", "evaluate", "export"],
+)
+def test_every_command_teaches_its_use(command: str) -> None:
+    done = affectd(command, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout or command == "bench"

@@ -23,6 +23,7 @@ __all__ = ["Display", "JsonLines", "Picture", "Screen", "TextLines"]
 _FRAME_SECONDS = 0.1
 _PICTURE_COLUMNS = 110
 _PICTURE_LINES = 21
+_PICTURE_RESULTS = 3
 
 
 class Display(Protocol):
@@ -112,8 +113,6 @@ class Screen:
         self._loop = asyncio.get_running_loop()
         self._pending: asyncio.TimerHandle | None = None
         self._drawn_at = 0.0
-        self._size = console.size
-        self._console = console
         self._live = Live(
             TerminalView(overview),
             console=console,
@@ -158,7 +157,8 @@ class Picture:
     Args:
         overview: What to show.
         file: Where to.
-        utterances: How many to wait for; the picture is taken in the middle of the next one.
+        utterances: How many to wait for; the picture is taken in the middle of a later
+            one, when an emotion is named.
     """
 
     def __init__(self, overview: Overview, file: Path, *, utterances: int) -> None:
@@ -173,7 +173,8 @@ class Picture:
         self._overview.take(event)
         enough = self._overview.utterances >= self._utterances
         self._results = self._results + 1 if enough and event.get("type") == "emotion" else 0
-        self.done = self._results >= 3 or event.get("type") == "bye"
+        told = self._results >= _PICTURE_RESULTS and event.get("label") is not None
+        self.done = told or event.get("type") == "bye"
 
     def lose(self, loss: Loss) -> None:
         """Take a loss; the view shows it."""

@@ -186,7 +186,9 @@ class SyncSubscriber:
                 with websockets.sync.client.connect(**subscription.handshake) as connection:
                     self._connection = connection
                     subscription.connected()
-                    while not self._closed.is_set():
+                    while True:
+                        if self._closed.is_set():
+                            return
                         turn = subscription.receive(connection.recv(subscription.patience))
                         for reply in turn.replies:
                             connection.send(reply)

@@ -19,7 +19,7 @@ __all__ = ["TerminalView"]
 _WIDE_COLUMNS = 104
 _NARROWEST_BAR = 8
 _WIDEST_BAR = 48
-_LINES_ROUND_STREAMS = 5
+_LINES_ROUND_STREAMS = 5  # header, two rules, footer, notice
 
 
 class TerminalView:
@@ -35,14 +35,14 @@ class TerminalView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         overview = self._overview
         width = options.max_width
-        room = max((options.height or 40) - _LINES_ROUND_STREAMS, 3)
+        room = max((options.height or 40) - _LINES_ROUND_STREAMS, 1)
         yield _header(overview)
         yield Rule(style="dim")
         streams = list(overview.streams.values())
         if not streams:
             yield Text(_empty(overview), "italic")
         each = room // max(len(streams), 1)
-        whole = len(streams) == 1 or all(each >= _needed(stream) for stream in streams)
+        whole = all(each >= _needed(stream) for stream in streams)
         for stream in streams if whole else ():
             yield _stream(stream, width, each)
         if not whole:
@@ -79,7 +79,7 @@ def _footer(overview: Overview) -> Iterator[RenderableType]:
 
 
 def _needed(stream: StreamState) -> int:
-    return len(stream.labels) + 5 + len(stream.notices)
+    return len(stream.labels) + 4 + len(stream.notices)
 
 
 def _stream(stream: StreamState, width: int, height: int) -> RenderableType:
@@ -88,12 +88,13 @@ def _stream(stream: StreamState, width: int, height: int) -> RenderableType:
         grid = Table.grid(expand=True, padding=(0, 3))
         grid.add_column(ratio=1)
         grid.add_column(ratio=1)
-        rows = max(height - 3 - len(notices), 1)
+        rows = height - len(notices)
         half = (width - 3) // 2
         grid.add_row(_now(stream, half), _past(stream, half, rows))
         return Group(grid, *notices)
-    rows = max(height - _needed(stream) - 2, 0)
-    return Group(_now(stream, width), "", _past(stream, width, rows), *notices)
+    rows = height - _needed(stream) - 1
+    past = ("", _past(stream, width, rows)) if rows > 1 else ()
+    return Group(_now(stream, width), *past, *notices)
 
 
 def _now(stream: StreamState, width: int) -> RenderableType:
@@ -119,7 +120,7 @@ def _headline(stream: StreamState) -> Text:
     else:
         text.append("□ ")
         text.append(reason(result.get("abstained")), "bold" if stream.speaking else "")
-        text.append(f"   perhaps {leading}, {_percent(result)}")
+        text.append(f"   perhaps {printable(leading)}, {result['scores'].get(leading, 0.0):.0%}")
     if not stream.speaking:
         text.append("   (last heard)", "dim")
     return text
@@ -149,8 +150,6 @@ def _bars(stream: StreamState, width: int) -> RenderableType:
 
 def _past(stream: StreamState, width: int, rows: int) -> RenderableType:
     """The last utterances, the newest first."""
-    if rows < 2:
-        return Text()
     latest = list(stream.utterances)[-(rows - 1) :][::-1]
     grid = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(3):

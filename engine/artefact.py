@@ -39,6 +39,8 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 
 _PREFIX = "affectd."
 
+Coordinate = Annotated[float, Field(ge=-1, le=1)]
+
 
 class ArtefactError(ValueError):
     """A file cannot be used as an artefact; the message names the field and what is allowed."""
@@ -78,7 +80,7 @@ class Metadata(BaseModel):
     normalisation: Normalisation
     temperature: Annotated[float, Field(gt=0, le=100)]
     """Divides the logits before the softmax."""
-    valence_arousal: dict[str, tuple[float, float]]
+    valence_arousal: dict[str, tuple[Coordinate, Coordinate]]
     """Where each label lies, valence and arousal, each within ±1."""
     corpora: tuple[Corpus, ...]
     licence: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 from onnx.helper import set_model_props
+from pydantic import ValidationError
 
 from affectd.engine.artefact import Corpus, Metadata, golden_signal
 from affectd.export.conversion import to_onnx
@@ -90,28 +91,33 @@ def make_artefact(
     proto = to_onnx(model, bands=bands, frames=frames)
     bare = proto.SerializeToString()
     parity = measure_parity(model, bare, windows_at_hand(windowing, corpora=corpora, audio=audio))
-    metadata = Metadata(
-        name=name or checkpoint.recipe.name,
-        labels=checkpoint.labels,
-        front_end=windowing.front_end,
-        front_end_fingerprint=fingerprint(windowing.front_end),
-        window_seconds=windowing.window_seconds,
-        hop_seconds=windowing.hop_seconds,
-        minimum_seconds=windowing.minimum_seconds,
-        frame_sizes=windowing.frame_sizes,
-        normalisation=windowing.normalisation,
-        temperature=checkpoint.temperature,
-        valence_arousal={label: VALENCE_AROUSAL[label] for label in checkpoint.labels},
-        corpora=tuple(
-            Corpus(name=one.corpus, licence=one.licence, clips=one.clips, speakers=one.speakers)
-            for one in checkpoint.heard
-        ),
-        licence=licence_of(one.licence for one in checkpoint.heard),
-        uar={f"{one.corpus}/{one.protocol}": round(one.uar, 2) for one in evaluations},
-        parity=parity.to_dict(),
-        latency=measure_latency(bare, bands=bands, frames=frames),
-        checkpoint_sha256=digest,
-    )
+    try:
+        metadata = Metadata(
+            name=name or checkpoint.recipe.name,
+            labels=checkpoint.labels,
+            front_end=windowing.front_end,
+            front_end_fingerprint=fingerprint(windowing.front_end),
+            window_seconds=windowing.window_seconds,
+            hop_seconds=windowing.hop_seconds,
+            minimum_seconds=windowing.minimum_seconds,
+            frame_sizes=windowing.frame_sizes,
+            normalisation=windowing.normalisation,
+            temperature=checkpoint.temperature,
+            valence_arousal={label: VALENCE_AROUSAL[label] for label in checkpoint.labels},
+            corpora=tuple(
+                Corpus(name=one.corpus, licence=one.licence, clips=one.clips, speakers=one.speakers)
+                for one in checkpoint.heard
+            ),
+            licence=licence_of(one.licence for one in checkpoint.heard),
+            uar={f"{one.corpus}/{one.protocol}": round(one.uar, 2) for one in evaluations},
+            parity=parity.to_dict(),
+            latency=measure_latency(bare, bands=bands, frames=frames),
+            checkpoint_sha256=digest,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "metadata"
+        raise ValueError(f"{field}: {first['msg']}") from None
     set_model_props(proto, metadata.to_props())
     onnx.checker.check_model(proto)
     card = write_card(metadata, evaluations)

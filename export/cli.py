@@ -18,7 +18,7 @@ def export(
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the artefact.")
     ] = Path(),
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the artefact [the recipe's].")
+        str | None, typer.Option("--name", help="Of the artefact (default: the recipe's).")
     ] = None,
     corpora: Annotated[
         Path | None,

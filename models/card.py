@@ -62,7 +62,8 @@ def _summary(metadata: Metadata) -> str:
         f"Emotion of speech in {len(metadata.labels)} classes: {', '.join(metadata.labels)}.\n\n"
         f"- Input: log-mel windows of {metadata.minimum_seconds:g} to "
         f"{metadata.window_seconds:g} s ({front_end.bands} bands, "
-        f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), normalisation `{metadata.normalisation}`.\n"
+        f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), "
+        f"normalisation `{metadata.normalisation}`.\n"
         f"- Temperature {metadata.temperature:.3f}, fitted on development speakers.\n"
         f"- Checkpoint SHA-256 `{metadata.checkpoint_sha256}`.\n"
     )
@@ -108,7 +109,8 @@ def _held_out(evaluations: Sequence[Evaluation]) -> str:
     return (
         "## Figures: speakers that the model has not heard\n\n"
         + _table(head, rows)
-        + "\nAll in percent. UAR is the mean of the recalls of the classes that occur. UAR of four "
+        + "\nAll in percent. UAR is the mean of the recalls of the classes that occur, "
+        "however few clips a class has. UAR of four "
         f"is among {', '.join(FOUR_LABELS)} alone. ECE is the expected calibration error over 15 "
         "bins. A clip is scored as the engine scores an utterance: one window up to 3 s, else the "
         "mean of the logits over windows every 250 ms. A clip's ends are trimmed by level, where "

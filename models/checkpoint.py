@@ -74,14 +74,18 @@ class Checkpoint:
         """Return the model with the averaged weights, ready to score.
 
         Raises:
-            CheckpointError: a tensor is missing, has another shape or type, or is not finite.
+            CheckpointError: there is no such architecture, or a tensor is missing, has another
+                shape, or is not finite.
         """
-        model = build(
-            self.recipe.architecture,
-            bands=self.recipe.front_end.bands,
-            classes=len(self.labels),
-            options=self.recipe.options,
-        )
+        try:
+            model = build(
+                self.recipe.architecture,
+                bands=self.recipe.front_end.bands,
+                classes=len(self.labels),
+                options=self.recipe.options,
+            )
+        except ValueError as error:
+            raise CheckpointError(str(error)) from None
         _check_tensors(model.state_dict(), self.averaged)
         model.load_state_dict(self.averaged)
         return model.eval()
@@ -145,6 +149,11 @@ class Checkpoint:
             labels = tuple(values["labels"])
             if unknown := [label for label in labels if label not in LABELS]:
                 raise CheckpointError(f"label is {unknown[0]!r}; allowed are {', '.join(LABELS)}")
+            temperature = float(values["temperature"])
+            if not 0 < temperature <= 100:
+                raise CheckpointError(
+                    f"temperature is {temperature}; allowed is above 0, up to 100"
+                )
             return cls(
                 recipe=Recipe.from_dict(values["recipe"]),
                 labels=labels,
@@ -164,7 +173,7 @@ class Checkpoint:
                     )
                     for entry in values["heard"]
                 ),
-                temperature=float(values["temperature"]),
+                temperature=temperature,
                 history=tuple(values["history"]),
             )
         except KeyError as error:

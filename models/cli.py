@@ -13,11 +13,15 @@ __all__ = ["evaluate", "train"]
 
 CorporaOption = Annotated[
     Path | None,
-    typer.Option("--corpora", metavar="DIR", help="Folder of the corpora [AFFECTD_CORPORA]."),
+    typer.Option(
+        "--corpora", metavar="DIR", help="Folder of the corpora (default: $AFFECTD_CORPORA)."
+    ),
 ]
 CacheOption = Annotated[
     Path | None,
-    typer.Option("--cache", metavar="DIR", help="Folder of computed features [user's cache]."),
+    typer.Option(
+        "--cache", metavar="DIR", help="Folder of computed features (default: the user's cache)."
+    ),
 ]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads for the network.")]
 
@@ -29,11 +33,17 @@ def train(
     corpora: CorporaOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder of the run [runs/RECIPE]."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder of the run (default: runs/RECIPE)."
+        ),
     ] = None,
     cache: CacheOption = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")
+    ] = None,
+    train_on: Annotated[
+        list[str] | None,
+        typer.Option("--train-on", help="Corpus to hear (default: the recipe's); repeatable."),
     ] = None,
     normalisation: Annotated[
         str | None, typer.Option("--normalisation", help="Instead of the recipe's.")
@@ -61,7 +71,9 @@ def train(
     from affectd.models.training import train as run
 
     torch.set_num_threads(threads)
-    wanted = load_recipe(recipe).changed(epochs=epochs, normalisation=normalisation)
+    wanted = load_recipe(recipe).changed(
+        epochs=epochs, normalisation=normalisation, corpora=train_on
+    )
     folder = output or Path("runs") / wanted.name
     with RunProgress() as progress:
         material = gather(
@@ -113,11 +125,14 @@ def evaluate(
         Path, typer.Option("--runs", metavar="DIR", help="Folder of the folds' models.")
     ] = Path("runs"),
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Of the folds' models [the recipe's].")
+        int | None,
+        typer.Option("--epochs", min=1, help="Of the folds' models (default: the recipe's)."),
     ] = None,
     train_on: Annotated[
         list[str] | None,
-        typer.Option("--train-on", help="Corpus that they hear [the recipe's]; repeatable."),
+        typer.Option(
+            "--train-on", help="Corpus that they hear (default: the recipe's); repeatable."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the folds' models.")] = 1,
     threads: ThreadsOption = 1,

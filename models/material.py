@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectd.kernels.front_end import FrontEnd
-from affectd.models.augmentation import NoiseBank
 from affectd.models.checkpoint import Heard
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, CorpusError, corpus_named
 from affectd.models.features import FeatureSet, extract
+from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.windows import noise_bank
 

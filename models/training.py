@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from affectd.models.architectures import build
-from affectd.models.augmentation import NoiseBank
 from affectd.models.calibration import fit_temperature
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.features import FeatureSet
 from affectd.models.labels import LABELS, label_index
+from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.scoring import confusion, score_utterances, torch_scorer
 from affectd.models.windows import Batch, training_batches

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.kernels.normalisation import normalise
-from affectd.models.augmentation import NoiseBank, coloured_noise, mask_bands_and_frames
+from affectd.models.augmentation import mask_bands_and_frames
 from affectd.models.features import FeatureSet
 from affectd.models.labels import label_index
+from affectd.models.noise import NoiseBank, coloured_noise
 from affectd.models.recipes import Recipe
 from affectd.models.windowing import Windowing
 

@@ -46,8 +46,8 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows, and those of a source that waits, are never replaced. Where nothing waits, a window runs at once and alone:
-    no deadline is spent on company that may not come.
+    most. Final windows, and those of a source that waits, are never replaced. Where nothing
+    waits, a window runs at once and alone: no deadline is spent on company that may not come.
 
     Args:
         classifier: The model; no other thread may use it.

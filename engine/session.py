@@ -71,6 +71,9 @@ class Session:
         rate: The source's sampling rate, Hz.
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
+
+    Raises:
+        ValueError: the settings ask for longer windows than the model takes.
     """
 
     def __init__(
@@ -88,6 +91,13 @@ class Session:
         self.settings = settings = settings or SessionSettings()
         front_end = artefact.front_end
         self._model_rate = front_end.sample_rate
+        largest = artefact.frame_sizes[-1]
+        if front_end.frames(round(settings.segmenter.window_seconds * self._model_rate)) > largest:
+            raise ValueError(
+                f"setting 'segmenter.window_seconds' is {settings.segmenter.window_seconds}: the "
+                f"model {artefact.name!r} takes at most "
+                f"{front_end.samples(largest) / self._model_rate:.2f} s"
+            )
         self._logmel = LogMel(front_end)
         self._noise = NoiseFloor(front_end)
         self._voice = VoiceActivity(settings.voice)

@@ -40,6 +40,7 @@ class Stream:
     over: bool = False
     failure: str = ""
     """Why the source ended, where that was no regular end."""
+    failure_code: ErrorCode | None = None
 
     @classmethod
     def of(cls, source: Source, session: Session) -> Stream:
@@ -175,12 +176,23 @@ class Worker:
             if notice.state == "ended":
                 stream.over = True
                 self._take(stream, session.finish(), now)
+                self._part(stream)
+                return
             self._publish([session.device(notice.state, notice.detail)])
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
-        stream.failure = message
-        self._publish([stream.session.failure(code, message)])
+        stream.failure, stream.failure_code = message, code
+        self._part(stream)
+
+    def _part(self, stream: Stream) -> None:
+        """Publish a stream's last event, once all that it still waited for has come."""
+        if not stream.over or stream.in_flight:
+            return
+        if stream.failure_code:
+            self._publish([stream.session.failure(stream.failure_code, stream.failure)])
+        else:
+            self._publish([stream.session.device("ended")])
 
     def _take(self, stream: Stream, heard: list[Event | Window], read_at: float) -> None:
         events: list[Event] = []
@@ -209,6 +221,7 @@ class Worker:
             stream.session.hop_seconds = stream.governor.hop_seconds
             if change:
                 self._publish([stream.session.load(change, stream.governor.announce())])
+            self._part(stream)
 
 
 def _timed(event: Event, job: Job, resolved_at: float) -> Event:

@@ -51,7 +51,9 @@ def test_the_live_rooms_know_nothing_of_training(room: str) -> None:
 
 def modules_after(code: str) -> set[str]:
     script = code + "\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return {name.partition(".")[0] for name in done.stdout.split("\n")[-2].split()}
 
 

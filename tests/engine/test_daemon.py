@@ -42,9 +42,7 @@ def test_the_demo_is_heard_as_its_corpus_labels_it(demo_events: list[dict]) -> N
     utterances = of_type(demo_events, "utterance")
     labels = DemoSource().labels
     assert len(utterances) == len(labels)
-    right = sum(
-        event["label"] == label for event, label in zip(utterances, labels, strict=True)
-    )
+    right = sum(event["label"] == label for event, label in zip(utterances, labels, strict=True))
     assert right >= 0.7 * len(labels)
 
 
@@ -80,9 +78,7 @@ def test_the_last_word_is_bye(demo_events: list[dict]) -> None:
     assert demo_events[-1]["type"] == "bye"
 
 
-def test_standard_input_gives_what_the_file_gives(
-    demo_file: Path, demo_events: list[dict]
-) -> None:
+def test_standard_input_gives_what_the_file_gives(demo_file: Path, demo_events: list[dict]) -> None:
     samples, rate = soundfile.read(demo_file, dtype="int16")
     command = [sys.executable, "-m", "affectd", "run", "--source", "-", "--rate", str(rate)]
     command += ["--port", "0", "--no-view"]

@@ -15,6 +15,8 @@ from affectd.engine.session import Window
 
 __all__ = ["Batcher", "Job"]
 
+_STOP_SECONDS = 0.3
+
 
 @dataclass(slots=True)
 class Job:
@@ -76,7 +78,7 @@ class Batcher:
             self._stopping = True
             self._changed.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
+            self._thread.join(timeout=_STOP_SECONDS)
 
     def submit(self, job: Job) -> None:
         """Add a window; never waits."""

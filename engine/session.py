@@ -215,7 +215,7 @@ class Session:
         ]
 
     def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
-        """Note that audio is missing: the utterance ends, and nothing is carried across.
+        """Note that audio is missing: the utterance ends, and no frame reaches across.
 
         Args:
             reason: As in `Gap.reason`.
@@ -224,6 +224,8 @@ class Session:
         """
         out = self.finish()
         start = self.seconds
+        if reason == "device":
+            self._noise.reset()  # what comes back may hear another room
         self._restart(
             self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
         )
@@ -277,7 +279,7 @@ class Session:
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at
         self._resampler = (
-            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="HQ")
+            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="LQ")
             if self.rate != self._model_rate
             else None
         )

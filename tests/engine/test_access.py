@@ -82,3 +82,14 @@ def test_the_token_does_not_open_the_door_to_pages_from_elsewhere() -> None:
 
 def test_without_a_token_anyone_local_may_connect() -> None:
     assert AccessRules().refusal("/", origin=None, authorization="Bearer what") == ""
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:8765", "A.example:1"])
+def test_a_known_host_may_be_asked_for(host: str) -> None:
+    rules = AccessRules(origins=["a.example"])
+    assert not rules.refusal("/metrics", origin=None, authorization=None, host=host)
+
+
+def test_a_name_that_was_made_to_lead_here_is_refused() -> None:
+    refusal = AccessRules().refusal("/metrics", origin=None, authorization=None, host="evil.test")
+    assert refusal == "this is not evil.test; allow that name with --origin"

@@ -30,7 +30,7 @@ def test_after_calm_the_hop_comes_back_step_by_step() -> None:
     governor.window(1, now=0.0)
     assert governor.window(0, now=9.9) is None
     assert governor.hop_seconds == 1.0
-    assert governor.window(0, now=10.0) is None
+    assert governor.window(0, now=10.0) == "degraded"
     assert governor.hop_seconds == 0.5
     assert governor.window(0, now=19.9) is None
     assert governor.window(0, now=20.0) == "recovered"
@@ -49,8 +49,15 @@ def test_a_loss_during_the_calm_begins_it_anew() -> None:
 @pytest.mark.parametrize("hop_seconds", [2.0, 5.0])
 def test_a_hop_that_is_long_already_stays(hop_seconds: float) -> None:
     governor = LoadGovernor(hop_seconds)
-    assert governor.window(1, now=0.0) is None
+    assert governor.window(1, now=0.0) == "degraded"
     assert governor.hop_seconds == hop_seconds
+    assert governor.window(0, now=10.0) == "recovered"
+
+
+def test_losses_at_the_longest_hop_are_told_every_five_seconds() -> None:
+    governor = LoadGovernor(2.0)
+    told = [governor.window(1, now=float(second)) for second in range(11)]
+    assert [second for second, state in enumerate(told) if state] == [0, 5, 10]
 
 
 @given(
@@ -69,4 +76,4 @@ def test_the_hop_stays_within_its_bounds_and_every_change_of_state_is_told(
         assert hop_seconds <= governor.hop_seconds <= max(2.0, hop_seconds)
         if told:
             degraded = told == "degraded"
-        assert degraded == (governor.hop_seconds > hop_seconds)
+        assert degraded or governor.hop_seconds == hop_seconds

@@ -164,7 +164,7 @@ async def test_an_unknown_subprotocol_is_told_by_name_and_closed() -> None:
         # The client of `websockets` itself would hang up: a browser's error is seen in raw bytes.
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Protocol: affectd.v9.xml\r\n\r\n"
         )
@@ -378,7 +378,7 @@ async def test_a_token_may_stand_in_the_address() -> None:
 async def test_a_header_that_is_no_text_is_refused_and_no_fault_of_ours() -> None:
     async with serving(access=AccessRules(token="geheim")) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\n\r\n")
         async with asyncio.timeout(DEADLINE):
             assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
         writer.close()

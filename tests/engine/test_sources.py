@@ -105,7 +105,7 @@ def test_stop_ends_a_source_that_is_paced(tmp_path: Path) -> None:
     source = FileSource(path, pace="real")
     blocks, notices = heard(source, until=80)
     assert blocks
-    assert [notice.state for notice in notices] == ["ended"]
+    assert not notices, "who stops it knows that it ends"
 
 
 def test_stop_ends_a_source_that_waits_for_its_reader(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_demo_plays_its_clips_with_pauses_between() -> None:
     pause = np.zeros(round(demo.pause_seconds * demo.rate), np.float32)
     expected = np.concatenate([piece for clip in demo.clips() for piece in (clip, pause)])
     assert np.array_equal(joined(blocks), expected)
-    assert notices == [Notice("ended")]
+    assert [notice.state for notice in notices] == ["ended"]
 
 
 def test_the_demo_begins_again_at_its_end() -> None:
@@ -219,7 +219,7 @@ def test_standard_input_is_heard_however_it_is_cut(pipe: int) -> None:
     writer.join()
     assert (source.name, source.waits) == ("stdin", True)
     assert np.array_equal(joined(blocks), samples.astype(np.float32) / 32_768)
-    assert notices == [Notice("ended")]
+    assert [notice.state for notice in notices] == ["ended"]
 
 
 def test_half_a_sample_at_the_end_is_dropped(pipe: int) -> None:
@@ -227,7 +227,7 @@ def test_half_a_sample_at_the_end_is_dropped(pipe: int) -> None:
     os.close(pipe)
     blocks, notices = heard(StdinSource(16_000))
     assert joined(blocks).tolist() == [0.5]
-    assert notices == [Notice("ended")]
+    assert [notice.state for notice in notices] == ["ended"]
 
 
 def test_standard_input_without_audio_says_so(pipe: int) -> None:
@@ -245,5 +245,5 @@ def test_stop_ends_a_source_whose_pipe_is_silent(pipe: int) -> None:
     source.stop()
     assert source._thread is not None
     assert not source._thread.is_alive()
-    assert list(source.notices) == [Notice("ended")]
+    assert not source.notices, "who stops it knows that it ends"
     os.close(pipe)

@@ -292,6 +292,7 @@ def test_a_source_that_waits_is_not_read_while_clients_are_behind(
     behind = threading.Event()
     behind.set()
     source = ScriptedSource(blocks(np.concatenate([clips[0], zeros(1)])))
+    source.live = False
     engine = Engine([source], congested=behind.is_set)
     engine.start()
     assert not engine.published.wait(0.2)
@@ -300,6 +301,50 @@ def test_a_source_that_waits_is_not_read_while_clients_are_behind(
     assert engine.ended.wait(60)
     engine.stop()
     assert len(of(engine.wire(), "utterance")) == 1
+
+
+def test_a_live_source_waits_for_no_client(clips: list[np.ndarray]) -> None:
+    source = ScriptedSource(blocks(np.concatenate([clips[0], zeros(1)])))
+    events = Engine([source], congested=lambda: True).run()
+    assert len(of(events, "utterance")) == 1
+
+
+def test_an_engine_that_fails_says_so_and_ends(clips: list[np.ndarray]) -> None:
+    source = ScriptedSource(blocks(clips[0]))
+    engine = Engine([source])
+
+    def broken(job: Job) -> None:
+        raise RuntimeError("no such thing")
+
+    engine.worker._submit = broken
+    events = engine.run()
+    assert (events[-1]["type"], events[-1]["code"]) == ("error", "internal")
+    assert engine.worker.failures == ["the engine failed: RuntimeError: no such thing"]
+
+
+def test_the_utterance_before_a_bad_sample_still_counts(clips: list[np.ndarray]) -> None:
+    bad = np.full(160, np.nan, np.float32)
+    script = [*blocks(clips[0]), (bad, clips[0].size / 16_000, 0)]
+    events = Engine([ScriptedSource(script)]).run()
+    assert [event["type"] for event in events[-2:]] == ["utterance", "error"]
+
+
+def test_a_device_survives_a_bad_sample(clips: list[np.ndarray]) -> None:
+    bad = np.full(160, np.nan, np.float32)
+    at = clips[0].size / 16_000
+    script = [*blocks(clips[0]), (bad, at, 0), *blocks(zeros(1), at + 0.01)]
+    events = Engine([ScriptedSource(script, device=True)]).run()
+    [gap] = of(events, "gap")
+    assert (gap["reason"], gap["lost_seconds"]) == ("device", 0.01)
+    assert events[-1]["state"] == "ended"
+
+
+def test_a_lost_device_ends_the_utterance_at_once(clips: list[np.ndarray]) -> None:
+    script = [*blocks(clips[0]), Notice("lost", "unplugged")]
+    events = Engine([ScriptedSource(script, device=True)]).run()
+    kinds = [event["type"] for event in events]
+    assert kinds.index("utterance") < len(kinds) - 1
+    assert of(events, "speech")[-1]["seq"] < of(events, "device")[0]["seq"]
 
 
 def test_stop_says_what_is_still_to_be_said(clips: list[np.ndarray]) -> None:

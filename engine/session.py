@@ -11,9 +11,9 @@ import numpy.typing as npt
 import soxr
 
 from affectd.engine.artefact import Metadata
+from affectd.engine.judge import Judge
 from affectd.engine.level import LevelWatch
 from affectd.engine.protocol import (
-    Abstention,
     Device,
     Emotion,
     Error,
@@ -25,7 +25,7 @@ from affectd.engine.protocol import (
     Utterance,
 )
 from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
-from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
+from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import STEP_SAMPLES, VoiceActivity, VoiceSettings
 from affectd.kernels.logmel import LogMel, require_finite
 from affectd.kernels.normalisation import normalise
@@ -104,15 +104,9 @@ class Session:
         self._segmenter = Segmenter(
             front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
         )
-        self._smoother = Smoother(settings.smoothing)
+        self._judge = Judge(artefact, settings.smoothing)
         self._level = LevelWatch(rate) if device else None
-        self._valence = np.array([artefact.valence_arousal[label][0] for label in artefact.labels])
-        self._arousal = np.array([artefact.valence_arousal[label][1] for label in artefact.labels])
         self._seq = 0
-        self._shown_utterance = 0
-        self._full_windows = np.zeros(len(artefact.labels), np.float64)
-        self._full_window_count = 0
-        self._full_window_utterance = 0
         self._source_position = 0
         self._resampler: Any = None
         self._pending = np.empty(0, np.float32)
@@ -173,27 +167,8 @@ class Session:
             logits: float32 ``(classes,)``.
         """
         cut = window.cut
-        if cut.utterance != self._shown_utterance:
-            self._smoother.reset()
-            self._shown_utterance = cut.utterance
-        temperature = self.artefact.temperature
-        if not cut.final:
-            self._count_full_window(cut, logits)
-            decision = self._smoother.provisional(
-                posterior(logits, temperature),
-                self._seconds(cut.end),
-                snr_db=cut.snr_db,
-                voiced_fraction=cut.voiced_fraction,
-            )
-        else:
-            decision = self._smoother.final(
-                posterior(self._utterance_logits(cut, logits), temperature),
-                snr_db=cut.snr_db,
-                voiced_fraction=cut.voiced_fraction,
-            )
-        abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
         kind = Utterance if cut.final else Emotion
-        labels = self.artefact.labels
+        verdict = self._judge.judge(cut, logits, self._seconds(cut.end))
         return [
             kind(
                 stream=self.stream,
@@ -201,16 +176,7 @@ class Session:
                 start=self._seconds(cut.utterance_start if cut.final else cut.start),
                 end=self._seconds(cut.end),
                 captured_at=window.captured_at,
-                label=None if abstained else labels[decision.label],
-                abstained=abstained,
-                confidence=round(float(decision.scores[decision.label]), 4),
-                scores={
-                    label: round(float(score), 4)
-                    for label, score in zip(labels, decision.scores, strict=True)
-                },
-                valence=round(float(self._valence @ decision.scores), 3),
-                arousal=round(float(self._arousal @ decision.scores), 3),
-                snr_db=round(cut.snr_db, 1),
+                **verdict,
             )
         ]
 
@@ -339,28 +305,6 @@ class Session:
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
         )
-
-    def _count_full_window(self, cut: Cut, logits: npt.NDArray[np.float32]) -> None:
-        if cut.utterance != self._full_window_utterance:
-            self._full_window_utterance = cut.utterance
-            self._full_windows[:] = 0
-            self._full_window_count = 0
-        if cut.start > cut.utterance_start:
-            self._full_windows += logits
-            self._full_window_count += 1
-
-    def _utterance_logits(
-        self, cut: Cut, logits: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Return the mean over the windows that were full, and the last one.
-
-        An utterance no longer than a window is judged by its last window alone, which holds all
-        of it; the shorter ones before are only its beginnings.
-        """
-        if cut.utterance != self._full_window_utterance or not self._full_window_count:
-            return logits
-        total = (self._full_windows + logits) / (self._full_window_count + 1)
-        return total.astype(np.float32)
 
     def _speech(self, state: str, position: int) -> Event:
         return Speech(

@@ -22,20 +22,18 @@ from websockets.typing import Subprotocol
 from affectd.engine.access import AccessRules
 from affectd.engine.hub import Hub, parcel_of
 from affectd.engine.metrics import Metrics
-from affectd.engine.outbox import Outbox, Parcel
+from affectd.engine.outbox import Outbox
 from affectd.engine.protocol import (
     JSON,
     MAX_CLIENT_FRAME_BYTES,
-    MSGPACK,
     SUBPROTOCOLS,
     Bye,
     Error,
     ErrorCode,
     Event,
     Hello,
-    MalformedMessageError,
-    decode,
 )
+from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]
 
@@ -45,8 +43,6 @@ _HARD_FRAME_BYTES = 2 * MAX_CLIENT_FRAME_BYTES
 _WRITE_BUFFER_BYTES = 32_768
 _CLOSE_SECONDS = 0.5
 _MALFORMED_MESSAGES = 16
-
-_Fault = tuple[ErrorCode, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,62 +251,30 @@ class Server:
             await self._answer(connection, subprotocol)
 
     async def _answer(self, connection: ServerConnection, subprotocol: str) -> None:
+        requests = Requests(
+            self._hub,
+            epoch=self.epoch,
+            streams=self._greeting.streams,
+            subprotocol=subprotocol,
+        )
         faults = 0
-        resumed: set[str] = set()
         async for frame in connection:
             size = len(frame.encode() if isinstance(frame, str) else frame)
             if size > MAX_CLIENT_FRAME_BYTES:
                 message = f"a frame of {size} bytes; {MAX_CLIENT_FRAME_BYTES} are allowed"
                 await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)
                 return
-            fault, missed = self._take(frame, subprotocol, resumed)
-            # Past the queue: what was missed is for this client alone, and waits for it here.
-            for parcel in missed:
-                await connection.send(parcel.frame(subprotocol))
-            if fault is None:
-                continue
-            faults += 1
-            if faults > _MALFORMED_MESSAGES:
-                await self._refuse(connection, fault[0], "too many faults", 1008)
-                return
-            error = self._error(fault[0], fault[1], fatal=False)
-            await connection.send(parcel_of(error).frame(subprotocol))
-
-    def _take(
-        self, frame: str | bytes, subprotocol: str, resumed: set[str]
-    ) -> tuple[_Fault | None, list[Parcel]]:
-        """Return what is wrong with a message, or the events that it asks for."""
-        if isinstance(frame, str) and subprotocol == MSGPACK:
-            return (ErrorCode.TEXT_FRAME, f"{MSGPACK} takes binary frames, this one is text"), []
-        if isinstance(frame, bytes) and subprotocol == JSON:
-            return (ErrorCode.BINARY_FRAME, f"{JSON} takes text frames, this one is binary"), []
-        try:
-            message = decode(frame)
-        except MalformedMessageError as error:
-            return (ErrorCode.MALFORMED_MESSAGE, str(error)), []
-        if message["type"] != "resume":
-            text = f"type {message['type'][:40]!r}; known is 'resume'"
-            return (ErrorCode.UNKNOWN_MESSAGE, text), []
-        return self._resume(message, resumed)
-
-    def _resume(
-        self, message: dict[str, Any], resumed: set[str]
-    ) -> tuple[_Fault | None, list[Parcel]]:
-        epoch, stream, after = (message.get(key) for key in ("epoch", "stream", "after"))
-        if not isinstance(stream, str) or not isinstance(after, int) or isinstance(after, bool):
-            text = "'resume' needs 'epoch' and 'stream' as texts and 'after' as a whole number"
-            return (ErrorCode.MALFORMED_MESSAGE, text), []
-        if epoch != self.epoch:
-            text = (
-                f"the daemon was restarted: this epoch is {self.epoch}, nothing is kept of others"
-            )
-            return (ErrorCode.UNKNOWN_EPOCH, text), []
-        if stream in resumed or stream not in self._greeting.streams:
-            # Each costs the event loop time that the other clients wait for.
-            text = f"stream {stream[:40]!r} is unknown, or this connection has resumed it already"
-            return (ErrorCode.MALFORMED_MESSAGE, text), []
-        resumed.add(stream)
-        return None, self._hub.after(stream, after)
+            try:
+                # Past the queue: what was missed is for this client alone, and waits for it here.
+                for parcel in requests.take(frame):
+                    await connection.send(parcel.frame(subprotocol))
+            except RequestError as fault:
+                faults += 1
+                if faults > _MALFORMED_MESSAGES:
+                    await self._refuse(connection, fault.code, "too many faults", 1008)
+                    return
+                error = self._error(fault.code, str(fault), fatal=False)
+                await connection.send(parcel_of(error).frame(subprotocol))
 
     async def _refuse(
         self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int

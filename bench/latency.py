@@ -140,7 +140,8 @@ async def _listen(
     memory_at = 0.0
     async with connect(address, subprotocols=[Subprotocol(MSGPACK)], compression=None) as client:
         while len(run.ring_to_client_ms) < windows:
-            frame = await asyncio.wait_for(client.recv(), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                frame = await client.recv()
             received_at = time.time()
             event = msgpack.unpackb(frame)
             kind = event["type"]

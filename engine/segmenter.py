@@ -29,7 +29,7 @@ class SegmenterSettings:
     tail_seconds: Annotated[float, Interval(ge=0, le=1)] = 0.1
     """What is kept after the last voiced step of an utterance."""
     longest_seconds: Annotated[float, Interval(ge=1, le=600)] = 15.0
-    """An utterance is cut here even without a pause."""
+    """An utterance is cut here even without a pause, at the next voiced frame."""
 
 
 @dataclass(frozen=True, slots=True)

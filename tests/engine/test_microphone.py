@@ -69,7 +69,7 @@ def test_the_microphone_gives_the_utterances_that_the_file_gives(
     assert [event["label"] for event in heard] == [event["label"] for event in from_file]
     # The frames begin elsewhere in the sound, and the captured silence is not quite the file's.
     for one, other in zip(heard, from_file, strict=True):
-        assert one["end"] - one["start"] == pytest.approx(other["end"] - other["start"], abs=0.05)
+        assert one["end"] - one["start"] == pytest.approx(other["end"] - other["start"], abs=0.1)
         assert one["scores"] == pytest.approx(other["scores"], abs=0.25)
 
 

@@ -47,7 +47,7 @@ class Configuration(BaseSettings):
         env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    source: str = "demo"
+    source: Annotated[str, Field(min_length=1)] = "demo"
     """``demo``, ``mic``, ``-`` for standard input, or the path of a sound file."""
     device: str | None = None
     """Name (or a part of it) or number of the microphone; the system's default if not set."""
@@ -136,9 +136,9 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
         return _FromFile(**given)
     except ValidationError as error:
         raise ConfigurationError(_describe(error)) from None
-    except SettingsError as error:
+    except SettingsError:
         raise ConfigurationError(
-            f"{error}: a list or table in the environment is written as JSON, like "
+            "a list or table in the environment is not JSON; it is written like "
             "AFFECTD_ORIGINS='[\"example.org\"]' or AFFECTD_VOICE='{\"aggressiveness\": 3}'"
         ) from None
 
@@ -147,7 +147,8 @@ def _refuse_unknown_variables() -> None:
     for name in os.environ:
         key, _, _ = name.removeprefix(_PREFIX).lower().partition("__")
         if name.startswith(_PREFIX) and key not in {*Configuration.model_fields, *_OTHER_VARIABLES}:
-            known = ", ".join(sorted(_PREFIX + each.upper() for each in Configuration.model_fields))
+            every = {*Configuration.model_fields, *_OTHER_VARIABLES}
+            known = ", ".join(sorted(_PREFIX + each.upper() for each in every))
             raise ConfigurationError(
                 f"variable {name!r} in the environment is unknown; known are {known}"
             )
@@ -164,4 +165,6 @@ def _describe(error: ValidationError) -> str:
         return f"setting {key!r} is unknown; known are {', '.join(sorted(known))}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
+    if first["type"].startswith("dataclass"):
+        return f"setting {key!r} is {first['input']!r}: it is a table of settings"
     return f"setting {key!r} is {first['input']!r}: {first['msg'].lower()}"

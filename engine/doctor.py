@@ -54,5 +54,7 @@ def _model() -> str:
 def _microphone() -> str:
     found = input_devices()
     if not found:
-        raise OSError("PortAudio lists no input device")
+        raise OSError(
+            "PortAudio lists no input device: plug one in, or hear a file, a pipe or the demo"
+        )
     return ", ".join(device.name for device in found)

@@ -234,6 +234,7 @@ class Bye(Event):
     type: ClassVar[str] = "bye"
 
     reason: str = field(default="shutdown")
+    """``shutdown``: it was stopped; ``ended``: its source has ended."""
 
 
 class MalformedMessageError(ValueError):

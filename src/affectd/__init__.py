@@ -14,13 +14,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from affectd.clients.address import AddressError
+    from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
 
-__all__ = ["__version__", "subscribe", "subscribe_sync"]
+__all__ = ["AddressError", "SubscriptionError", "__version__", "subscribe", "subscribe_sync"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AddressError": "affectd.clients.address",
+    "SubscriptionError": "affectd.clients.refusal",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

@@ -1,38 +1,118 @@
-"""The command of this room: `affectd export`."""
+"""The commands of this room: `affectd export`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 __all__ = ["export"]
 
+_DEFAULT = "checkpoint"
 
-def export(
+
+class _Export(TyperGroup):
+    """Takes ``affectd export CHECKPOINT`` for ``affectd export checkpoint CHECKPOINT``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command in front where no command is named."""
+        if args and args[0] not in self.commands and not {"-h", "--help"} & {args[0]}:
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+export = typer.Typer(
+    cls=_Export,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@export.callback()
+def _export() -> None:
+    """Turn a checkpoint into ONNX artefacts, each checked against the checkpoint.
+
+    Without a command, the first argument is the checkpoint:
+    affectd export runs/crnn/best.pt -o models --precision fp32,int8
+    """
+
+
+CorporaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--corpora",
+        metavar="DIR",
+        envvar="AFFECTD_CORPORA",
+        help="Corpora whose speech the artefact is checked and calibrated on.",
+    ),
+]
+CorpusOption = Annotated[
+    list[str] | None,
+    typer.Option("--corpus", help="Of the corpora, only this one (default: all); repeatable."),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", metavar="DIR", help="Folder of computed features (default: the user's cache)."
+    ),
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="GATE",
+        help="Let a failure of this gate pass, which is recorded: speech, parity, parity-mean, "
+        "agreement, uar, latency or size; repeatable.",
+    ),
+]
+AudioOption = Annotated[
+    list[Path] | None,
+    typer.Option("--audio", metavar="FILE", help="Sound file to compare on instead; repeatable."),
+]
+
+
+@export.command(_DEFAULT)
+def _checkpoint(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="best.pt of a training run.")
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="best.pt of a training run, or .safetensors."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the artefact.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the artefacts.")
     ] = Path(),
-    name: Annotated[
-        str | None, typer.Option("--name", help="Of the artefact (default: the recipe's).")
-    ] = None,
-    corpora: Annotated[
-        Path | None,
+    precision: Annotated[
+        list[str] | None,
         typer.Option(
-            "--corpora",
-            metavar="DIR",
-            envvar="AFFECTD_CORPORA",
-            help="Corpora whose speech the artefact is checked on.",
+            "--precision", help="fp32, fp16, int8, or several with commas between; repeatable."
         ),
     ] = None,
-    audio: Annotated[
-        list[Path] | None,
-        typer.Option("--audio", metavar="FILE", help="Sound file to check on instead; repeatable."),
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            help="What the INT8 artefact is for: cpu, cuda or tensorrt. Graphics processors have "
+            "no integer LSTM: there it stays in floating point.",
+        ),
+    ] = "cpu",
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the artefacts (default: the recipe's).")
     ] = None,
+    corpora: CorporaOption = None,
+    corpus: CorpusOption = None,
+    cache: CacheOption = None,
+    audio: AudioOption = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="PATH",
+            help="Calibrate on this instead: a folder of sound files, or a feature file (.npz).",
+        ),
+    ] = None,
+    allow: AllowOption = None,
     evaluation: Annotated[
         list[Path] | None,
         typer.Option(
@@ -42,35 +122,54 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Turn a checkpoint into an ONNX artefact with its model card, checked against the checkpoint.
+    """Turn a checkpoint into ONNX artefacts with a model card, checked against the checkpoint.
 
-    Nothing is written unless every logit agrees within 1e-4.
+    NAME.onnx is FP32, NAME-int8.onnx and NAME-fp16.onnx the others. An artefact that fails a gate
+    is kept under the name NAME.onnx.rejected, and the exit code is 1.
 
-    Example: affectd export runs/crnn/best.pt -o models
+    Example: affectd export runs/crnn/best.pt -o models --precision fp32,int8
     """
     from affectd.models.extra import need_training_extra
 
     need_training_extra("export")
 
-    from affectd.export.artefact import make_artefact
+    from affectd.export.artefact import export_model
+    from affectd.export.choices import precisions_named, target_named
+    from affectd.export.gates import check_names
+    from affectd.export.original import Original
+    from affectd.export.report import summary
+    from affectd.export.speech import gather_speech
     from affectd.models.evaluation import Evaluation
+    from affectd.models.features import cache_folder
+    from affectd.models.progress import RunProgress
 
-    artefact = make_artefact(
-        checkpoint,
-        name=name,
-        corpora=corpora,
-        audio=audio or (),
-        evaluations=[Evaluation.load(path) for path in evaluation or ()],
+    precisions, processor = precisions_named(precision or ["fp32"]), target_named(target)
+    check_names(allow or ())
+    evaluations = [Evaluation.load(path) for path in evaluation or ()]
+    original = Original.of_checkpoint(checkpoint, name=name)
+    with RunProgress() as progress:
+        speech = gather_speech(
+            original.windowing,
+            heard=original.speakers,
+            corpora=corpora,
+            corpus=corpus or (),
+            cache=cache_folder(cache),
+            audio=audio or (),
+            calibration=calibration,
+            labelled=bool(corpus) or set(precisions) != {"fp32"},
+            progress=progress.extracting,
+        )
+    done = export_model(
+        original,
+        speech,
+        precisions=precisions,
+        target=processor,
+        allow=allow or (),
+        evaluations=evaluations,
     )
-    graph, card = artefact.write(output)
-    parity, latency = artefact.parity, artefact.metadata.latency
-    windows = len(parity.windows.windows)
-    typer.echo(f"{graph}  {len(artefact.graph) / 1e6:.1f} MB; card: {card}")
-    typer.echo(
-        f"parity on {windows} windows of {parity.windows.source}: "
-        f"at most {parity.largest:.1e}, on average {parity.mean:.1e}"
-    )
-    typer.echo(
-        f"one window of {artefact.metadata.window_seconds:g} s on one thread: "
-        f"p50 {latency['p50_ms']:.2f} ms, p99 {latency['p99_ms']:.2f} ms"
-    )
+    paths = done.write(output)
+    for artefact, path in zip(done.artefacts, paths, strict=False):
+        typer.echo(f"{path}  {len(artefact.graph) / 1e6:.1f} MB")
+        typer.echo(summary(artefact))
+    typer.echo(f"card: {paths[-1]}")
+    done.check()

@@ -49,8 +49,10 @@ def test_the_artefact_tells_everything_of_itself(
     checkpoint: Checkpoint, checkpoint_file: Path, tmp_path: Path
 ) -> None:
     digest = hashlib.sha256(checkpoint_file.read_bytes()).hexdigest()
-    artefact = make_artefact(checkpoint_file, evaluations=[evaluation(digest)])
-    graph, card = artefact.write(tmp_path / "out")
+    done = make_artefact(checkpoint_file, evaluations=[evaluation(digest)])
+    (artefact,) = done.artefacts
+    graph, card = done.write(tmp_path / "out")
+    done.check()
     assert (graph.name, card.name) == ("tiny.onnx", "tiny.md")
     assert sorted(os.listdir(tmp_path / "out")) == ["tiny.md", "tiny.onnx"]
     proto = onnx.load(graph)
@@ -84,7 +86,7 @@ def test_an_evaluation_of_another_checkpoint_is_refused(checkpoint_file: Path) -
     with pytest.raises(ValueError, match=r"^name: String should match pattern"):
         make_artefact(checkpoint_file, name="a b")
     folds = make_artefact(checkpoint_file, evaluations=[evaluation(None, "folds")])
-    assert folds.metadata.uar == {"emodb/folds": 61.23}
+    assert folds.artefacts[0].metadata.uar == {"emodb/folds": 61.23}
 
 
 def changed(field: str, value: object) -> Callable[[dict[str, Any]], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -172,4 +173,77 @@ def _checkpoint(
         typer.echo(f"{path}  {len(artefact.graph) / 1e6:.1f} MB")
         typer.echo(summary(artefact))
     typer.echo(f"card: {paths[-1]}")
+    done.check()
+
+
+@export.command("inspect")
+def _inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX artefact.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for a machine.")] = False,
+) -> None:
+    """Print what is inside an artefact: metadata, gates, operators by precision, providers.
+
+    Example: affectd export inspect models/crnn-int8.onnx
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("export inspect")
+
+    from affectd.export.inspection import inspect
+
+    found = inspect(file)
+    typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
+
+
+@export.command("verify")
+def _verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX artefact.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="Its checkpoint, or its FP32 artefact (default: NAME.onnx beside it).",
+        ),
+    ] = None,
+    corpora: CorporaOption = None,
+    corpus: CorpusOption = None,
+    cache: CacheOption = None,
+    audio: AudioOption = None,
+    allow: AllowOption = None,
+) -> None:
+    """Hold an artefact to its gates again, on this machine and this speech.
+
+    Example: affectd export verify models/crnn-int8.onnx --corpus ravdess
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("export verify")
+
+    from affectd.export.gates import check_names
+    from affectd.export.inspection import open_artefact
+    from affectd.export.report import gate_lines
+    from affectd.export.speech import gather_speech
+    from affectd.export.verification import reference_beside, verify, windowing_of
+    from affectd.models.features import cache_folder
+    from affectd.models.progress import RunProgress
+
+    check_names(allow or ())
+    _, metadata = open_artefact(file)
+    against = reference or reference_beside(file, metadata)
+    with RunProgress() as progress:
+        speech = gather_speech(
+            windowing_of(metadata),
+            heard={one.name: frozenset(one.speakers) for one in metadata.corpora},
+            corpora=corpora,
+            corpus=corpus or (),
+            cache=cache_folder(cache),
+            audio=audio or (),
+            labelled=bool(corpus) or metadata.precision != "fp32",
+            progress=progress.extracting,
+        )
+    done = verify(file, speech, reference=against, allow=allow or ())
+    windows = speech.compared
+    typer.echo(f"{file} against {against} on {len(windows)} windows of {windows.source}")
+    typer.echo(gate_lines(done.judgement.gates))
     done.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,7 +127,8 @@ def _checkpoint(
     """Turn a checkpoint into ONNX artefacts with a model card, checked against the checkpoint.
 
     NAME.onnx is FP32, NAME-int8.onnx and NAME-fp16.onnx the others. An artefact that fails a gate
-    is kept under the name NAME.onnx.rejected, and the exit code is 1.
+    is kept under the name NAME.onnx.rejected, and the exit code is 1. report.md, report.json and
+    their pictures say what was measured.
 
     Example: affectd export runs/crnn/best.pt -o models --precision fp32,int8
     """
@@ -138,7 +140,7 @@ def _checkpoint(
     from affectd.export.choices import precisions_named, target_named
     from affectd.export.gates import check_names
     from affectd.export.original import Original
-    from affectd.export.report import summary
+    from affectd.export.report import summary, write_report
     from affectd.export.speech import gather_speech
     from affectd.models.evaluation import Evaluation
     from affectd.models.features import cache_folder
@@ -172,8 +174,17 @@ def _checkpoint(
     for artefact, path in zip(done.artefacts, paths, strict=False):
         typer.echo(f"{path}  {len(artefact.graph) / 1e6:.1f} MB")
         typer.echo(summary(artefact))
-    typer.echo(f"card: {paths[-1]}")
+    report = write_report(done, output, command=_command(checkpoint, precisions, target, corpus))
+    typer.echo(f"card: {paths[-1]}; report: {report}")
     done.check()
+
+
+def _command(
+    checkpoint: Path, precisions: Sequence[str], target: str, corpus: Sequence[str] | None
+) -> str:
+    words = [f"affectd export {checkpoint.name} --precision {','.join(precisions)}"]
+    words += [f"--target {target}"] if target != "cpu" else []
+    return " ".join([*words, *(f"--corpus {name}" for name in corpus or ())])
 
 
 @export.command("inspect")

@@ -88,15 +88,17 @@ def _checkpoint(
     precision: Annotated[
         list[str] | None,
         typer.Option(
-            "--precision", help="fp32, fp16, int8, or several with commas between; repeatable."
+            "--precision",
+            help="fp32, fp16, int8, or several with commas between; repeatable (default: fp32; "
+            "for cuda also fp16, for tensorrt all).",
         ),
     ] = None,
     target: Annotated[
         str,
         typer.Option(
             "--target",
-            help="What the INT8 artefact is for: cpu, cuda or tensorrt. Graphics processors have "
-            "no integer LSTM: there it stays in floating point.",
+            help="What the artefacts are for: cpu, cuda or tensorrt. It decides how INT8 is made, "
+            "and which precisions where none is named.",
         ),
     ] = "cpu",
     name: Annotated[
@@ -137,7 +139,7 @@ def _checkpoint(
     need_training_extra("export")
 
     from affectd.export.artefact import export_model
-    from affectd.export.choices import precisions_named, target_named
+    from affectd.export.choices import REASONS, precisions_for, target_named
     from affectd.export.gates import check_names
     from affectd.export.original import Original
     from affectd.export.report import summary, write_report
@@ -146,7 +148,8 @@ def _checkpoint(
     from affectd.models.features import cache_folder
     from affectd.models.progress import RunProgress
 
-    precisions, processor = precisions_named(precision or ["fp32"]), target_named(target)
+    processor = target_named(target)
+    precisions = precisions_for(precision or (), processor)
     check_names(allow or ())
     evaluations = [Evaluation.load(path) for path in evaluation or ()]
     original = Original.of_checkpoint(checkpoint, name=name)
@@ -170,6 +173,8 @@ def _checkpoint(
         allow=allow or (),
         evaluations=evaluations,
     )
+    if set(precisions) != {"fp32"}:
+        typer.echo(REASONS[processor])
     paths = done.write(output)
     for artefact, path in zip(done.artefacts, paths, strict=False):
         typer.echo(f"{path}  {len(artefact.graph) / 1e6:.1f} MB")

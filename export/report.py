@@ -14,6 +14,7 @@ import onnxruntime as ort
 from affectd.engine.artefact import Gate
 from affectd.export.accuracy import Accuracy
 from affectd.export.artefact import Artefact, Export
+from affectd.export.choices import REASONS
 from affectd.export.files import write_whole
 from affectd.export.gates import describe
 from affectd.export.latency import percentiles
@@ -184,11 +185,7 @@ def _section(artefact: Artefact, done: Export) -> list[str]:
             f"Quantised: {chosen.scheme}. Ranges from {chosen.windows} windows of "
             f"{chosen.choice}.\n"
         )
-        if metadata.target != "cpu":
-            parts.append(
-                "The LSTMs stay in floating point and the ranges are symmetric: neither CUDA nor "
-                "TensorRT has an integer LSTM, and TensorRT reads no zero points.\n"
-            )
+        parts.append(REASONS[metadata.target] + "\n")
     before, after = done.reference_accuracy, judgement.accuracy
     if before is not None and after is not None and metadata.precision != "fp32":
         parts.append(_uars(before, after))

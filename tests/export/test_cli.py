@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from affectd.engine.artefact import Metadata
 from affectd.export import gates
+from affectd.export.choices import precisions_for
 from affectd.export.cli import export
 from affectd.export.gates import GateError, Limits
 
@@ -95,3 +96,17 @@ def test_a_mistyped_choice_is_named(
     done = invoke(checkpoint_file, "-o", tmp_path, *words)
     assert message in str(done.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_target_gets_what_makes_sense_there_and_is_told_why(
+    checkpoint_file: Path, tmp_path: Path
+) -> None:
+    allowed = [word for gate in gates.GATES for word in ("--allow", gate)]
+    done = invoke(checkpoint_file, "-o", tmp_path, "--target", "tensorrt", *allowed)
+    assert done.exit_code == 0, done.output
+    assert "TensorRT reads no zero points" in " ".join(done.output.split())
+    found = sorted(path.name for path in tmp_path.glob("*.onnx"))
+    assert found == ["tiny-fp16.onnx", "tiny-int8-tensorrt.onnx", "tiny.onnx"]
+    assert precisions_for((), "cpu") == ("fp32",)
+    assert precisions_for((), "cuda") == ("fp32", "fp16")
+    assert precisions_for(["int8", "fp32,int8"], "cuda") == ("fp32", "int8")

@@ -263,3 +263,34 @@ def _verify(
     typer.echo(f"{file} against {against} on {len(windows)} windows of {windows.source}")
     typer.echo(gate_lines(done.judgement.gates))
     done.check()
+
+
+@export.command("folds")
+def _folds(
+    checkpoints: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CHECKPOINT…", help="The model of each fold, of `affectd evaluate`."
+        ),
+    ],
+    corpus: Annotated[str, typer.Option("--corpus", help="The corpus whose folds they are.")],
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
+) -> None:
+    """Measure what INT8 costs on a corpus's folds, each model on the speakers it has not heard.
+
+    Example: affectd export folds runs/crnn-*-ravdess-fold-*/best.pt --corpus ravdess
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("export folds")
+
+    from affectd.export.folds import quantise_folds
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+
+    done = quantise_folds(
+        checkpoints, corpus=corpus, corpora=corpora_folder(corpora), cache=cache_folder(cache)
+    )
+    typer.echo(str(done))
+    done.check()

@@ -178,15 +178,10 @@ def _operators(proto: onnx.ModelProto) -> dict[str, dict[str, int]]:
         *inferred.graph.output,
     ):
         types[value.name] = value.type.tensor_type.elem_type
-    dequantised = {
-        name
-        for node in proto.graph.node
-        if node.op_type == "DequantizeLinear"
-        for name in node.output
-    }
+    between = _quantised(proto)
     counts: dict[str, Counter[str]] = {}
     for node in proto.graph.node:
-        precision = _precision(node, types, dequantised)
+        precision = _precision(node, types, between)
         counts.setdefault(precision, Counter())[node.op_type] += 1
     return {
         precision: dict(counts[precision].most_common())
@@ -195,11 +190,23 @@ def _operators(proto: onnx.ModelProto) -> dict[str, dict[str, int]]:
     }
 
 
-def _precision(node: onnx.NodeProto, types: dict[str, int], dequantised: set[str]) -> str:
-    """Say what a node computes in: integers where it reads nothing but dequantised activations."""
-    if "Integer" in node.op_type or "Quantize" in node.op_type:
-        return "int8"
-    if node.input and node.input[0] in dequantised:
+def _quantised(proto: onnx.ModelProto) -> set[str]:
+    """Return the nodes between DequantizeLinear and QuantizeLinear: they run in integers."""
+    read = {name for node in _of_type(proto, "DequantizeLinear") for name in node.output}
+    written = {node.input[0] for node in _of_type(proto, "QuantizeLinear")}
+    return {
+        node.name
+        for node in proto.graph.node
+        if read.issuperset(filter(None, node.input)) and written.intersection(node.output)
+    }
+
+
+def _of_type(proto: onnx.ModelProto, kind: str) -> list[onnx.NodeProto]:
+    return [node for node in proto.graph.node if node.op_type == kind]
+
+
+def _precision(node: onnx.NodeProto, types: dict[str, int], quantised: set[str]) -> str:
+    if "Integer" in node.op_type or "Quantize" in node.op_type or node.name in quantised:
         return "int8"
     for name in (*node.input[:1], *node.output[:1]):
         if types.get(name) in _FLOATS:

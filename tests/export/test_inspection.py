@@ -46,6 +46,7 @@ def test_operators_are_counted_by_the_precision_they_compute_in(folder: Path) ->
     assert int8["int8"]["Conv"] == 4
     assert int8["int8"]["DynamicQuantizeLSTM"] == 2
     assert "Conv" not in int8["fp32"]
+    assert not {"Mul", "Shape"} & set(int8["int8"])
 
 
 def test_inspect_prints_it_for_people_and_for_machines(exported: Export, folder: Path) -> None:

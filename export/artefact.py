@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,7 +160,7 @@ def export_model(
     original: Original,
     speech: Speech,
     *,
-    precisions: Collection[Precision] = PRECISIONS[:1],
+    precisions: Sequence[Precision] = PRECISIONS[:1],
     target: Target = "cpu",
     allow: Iterable[str] = (),
     limits: Limits | None = None,

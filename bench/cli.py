@@ -93,7 +93,8 @@ def _print(console: Any, figures: dict[str, Any]) -> None:
         f"start: ready in {figures['ready_seconds']} s, first event after "
         f"{figures['first_event_seconds']} s; memory: {memory['last']} MiB after "
         f"{memory['after_seconds']} s ({memory['first']} MiB after one minute); "
-        f"gaps, load, errors: {figures['other_events'] or 'none'}"
+        f"gaps, load, errors: {figures['other_events'] or 'none'}; slip of the schedule: "
+        f"{figures['slip_ms']} ms"
     )
 
 

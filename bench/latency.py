@@ -50,6 +50,8 @@ class LatencyRun:
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
     memory_mib: list[tuple[float, float]] = field(default_factory=list)
     """Seconds since the start, and resident mebibytes of the daemon."""
+    clock_offsets: list[float] = field(default_factory=list)
+    """UTC less stream seconds of every window: constant, unless the source fell behind."""
     other_events: dict[str, int] = field(default_factory=dict)
     """Events that should not come: gaps, load, errors."""
 
@@ -74,6 +76,7 @@ class LatencyRun:
                 "last": settled[-1] if settled else None,
                 "max": max((mib for _, mib in self.memory_mib), default=None),
             },
+            "slip_ms": round(1000 * (max(self.clock_offsets) - min(self.clock_offsets)), 3),
             "other_events": self.other_events,
         }
 
@@ -85,7 +88,8 @@ def measure_latency(
 
     The audio is the demo's, its pauses left out, played as a file at real-time pace: every sample
     has a time at which it is due, and latency is counted from there, whether or not the daemon
-    was ready for it. A stall is thus charged to every window that it delayed.
+    was ready for it. A stall is thus charged to every window that it delayed. Only where the
+    machine slept for more than a second does the schedule move; the run reports that as a slip.
 
     Args:
         windows: Provisional windows to measure.
@@ -136,7 +140,8 @@ async def _listen(
     memory_at = 0.0
     async with connect(address, subprotocols=[Subprotocol(MSGPACK)], compression=None) as client:
         while len(run.ring_to_client_ms) < windows:
-            frame = await asyncio.wait_for(client.recv(), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                frame = await client.recv()
             received_at = time.time()
             event = msgpack.unpackb(frame)
             kind = event["type"]
@@ -149,6 +154,7 @@ async def _listen(
                     run.utterance_ms.append(ring_ms)
                     continue
                 run.capture_to_client_ms.append(capture_ms)
+                run.clock_offsets.append(event["captured_at"] - event["end"])
                 run.ring_to_client_ms.append(ring_ms)
                 for name, value in event["stages_ms"].items():
                     run.stages_ms.setdefault(name, []).append(value)

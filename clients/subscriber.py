@@ -128,7 +128,9 @@ class Subscriber:
                 ) as connection:
                     subscription.connected()
                     while True:
-                        frame = await asyncio.wait_for(connection.recv(), subscription.patience)
+                        # Not `wait_for`: in Python 3.11 it drops a cancellation that meets a frame.
+                        async with asyncio.timeout(subscription.patience):
+                            frame = await connection.recv()
                         turn = subscription.receive(frame)
                         for reply in turn.replies:
                             await connection.send(reply)

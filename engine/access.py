@@ -26,8 +26,9 @@ class AccessRules:
     """Decides on a handshake from its headers and path.
 
     A browser connects to any address that a page names, also to ``127.0.0.1``: without a look at
-    the origin, every page on the web could listen. Whatever the page is called, a request that
-    names no origin comes from no browser.
+    the origin, every page on the web could listen. Browsers name it with every WebSocket. Plain
+    requests may lack it, so where no token guards them the ``Host`` must be a known one too: a
+    page whose own name was made to resolve to this machine cannot choose that header.
 
     Args:
         token: What a client must show, as ``Authorization: Bearer …`` or as ``?token=…`` where a
@@ -39,16 +40,26 @@ class AccessRules:
         self._token = token.encode()
         self._origins = {*_LOCAL_NAMES, *map(str.lower, origins)}
 
-    def refusal(self, path: str, *, origin: str | None, authorization: str | None) -> str:
+    def refusal(
+        self,
+        path: str,
+        *,
+        origin: str | None,
+        authorization: str | None,
+        host: str | None = None,
+    ) -> str:
         """Return why a handshake is refused, or an empty text.
 
         Args:
             path: The request's path with its query.
             origin: The ``Origin`` header.
             authorization: The ``Authorization`` header.
+            host: The ``Host`` header.
         """
         if origin is not None and _host(origin) not in self._origins:
             return f"pages from {origin} may not connect; allow their host with --origin"
+        if not self._token and host is not None and _host("//" + host) not in self._origins:
+            return f"this is not {host}; allow that name with --origin"
         if self._token and not self._shows_token(path, authorization or ""):
             return "the token is missing or wrong"
         return ""

@@ -62,7 +62,7 @@ class Corpus(BaseModel):
     licence: str
     clips: Annotated[int, Field(ge=0)]
     speakers: tuple[str, ...]
-    """The speakers heard in training; every other speaker of the corpus is unseen."""
+    """The speakers heard in training, or on whom a setting was chosen; all others are unseen."""
 
 
 class Gate(BaseModel):

@@ -15,6 +15,8 @@ from affectd.engine.session import Window
 
 __all__ = ["Batcher", "Job"]
 
+_STOP_SECONDS = 0.3
+
 
 @dataclass(slots=True)
 class Job:
@@ -46,8 +48,8 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows, and those of a source that waits, are never replaced. Where nothing waits, a window runs at once and alone:
-    no deadline is spent on company that may not come.
+    most. Final windows, and those of a source that waits, are never replaced. Where nothing
+    waits, a window runs at once and alone: no deadline is spent on company that may not come.
 
     Args:
         classifier: The model; no other thread may use it.
@@ -76,7 +78,7 @@ class Batcher:
             self._stopping = True
             self._changed.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
+            self._thread.join(timeout=_STOP_SECONDS)
 
     def submit(self, job: Job) -> None:
         """Add a window; never waits."""

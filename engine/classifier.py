@@ -104,10 +104,9 @@ class Classifier:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
             _check_front_end(self.metadata)
+            self._warm_up()
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
-        for frames in self.metadata.frame_sizes:
-            self.run([np.zeros((frames, self.metadata.front_end.bands), np.float32)])
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the logits of a batch of windows.
@@ -130,6 +129,15 @@ class Classifier:
         feed = dict(zip(INPUTS, (logmel, frames), strict=True))
         return self._session.run(OUTPUTS[:1], feed)[0]  # type: ignore[no-any-return]
 
+    def _warm_up(self) -> None:
+        for frames in self.metadata.frame_sizes:
+            window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
+            try:
+                self.run([window])
+            except Exception as error:  # ONNX Runtime's own errors have no common base
+                reason = str(error).splitlines()[0]
+                raise ArtefactError(f"a window of {frames} frames does not run: {reason}") from None
+
     def _check_signature(self) -> None:
         inputs = {each.name: each for each in self._session.get_inputs()}
         outputs = {each.name: each for each in self._session.get_outputs()}
@@ -139,6 +147,11 @@ class Classifier:
         for name in OUTPUTS:
             if name not in outputs:
                 raise ArtefactError(f"it has no output {name!r}, only {sorted(outputs)}")
+        for name, rank in (("logmel", 3), ("frames", 1)):
+            if len(inputs[name].shape) != rank:
+                raise ArtefactError(f"its input {name!r} has not {rank} axes: {inputs[name].shape}")
+        if len(outputs["logits"].shape) != 2:
+            raise ArtefactError(f"its output 'logits' has not 2 axes: {outputs['logits'].shape}")
         bands = inputs["logmel"].shape[-1]
         if bands != self.metadata.front_end.bands:
             raise ArtefactError(

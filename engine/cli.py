@@ -53,7 +53,10 @@ def run(  # one parameter a flag
         list[str] | None,
         typer.Option(help="Host whose web pages may connect; may be given again."),
     ] = None,
-    view: Annotated[bool, typer.Option(help="Show in this terminal what is heard.")] = True,
+    view: Annotated[
+        bool | None,
+        typer.Option(help="Show here what is heard.  [default: if this is a terminal]"),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Hear a source and stream its emotions to WebSocket clients.
@@ -80,15 +83,19 @@ def run(  # one parameter a flag
 
     def ready(address: str) -> None:
         print(f"affectd listens to {configuration.source}, and answers at {address}", flush=True)
-        if view:
+        if view if view is not None else sys.stdout.isatty():
             viewers.append(_view(address, configuration.token))
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Daemon(configuration, ready=ready).run())
+            runner.run(Daemon(configuration, ready=ready, say=_say).run())
     finally:
         for viewer in viewers:
             _end(viewer)
+
+
+def _say(text: str) -> None:
+    print(f"affectd: {text}", file=sys.stderr, flush=True)
 
 
 def _view(address: str, token: str) -> subprocess.Popen[bytes]:
@@ -98,6 +105,8 @@ def _view(address: str, token: str) -> subprocess.Popen[bytes]:
     make a window wait.
     """
     environment = {**os.environ, **({"AFFECTD_TOKEN": token} if token else {})}
+    # Listening on every address is no address to connect to.
+    address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     command = [sys.executable, "-m", "affectd", "watch", address, "--once"]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +27,10 @@ from affectd.engine.voice import VoiceSettings
 
 __all__ = ["Configuration", "ConfigurationError", "load_configuration"]
 
+_PREFIX = "AFFECTD_"
+_OTHER_VARIABLES = ("config", "corpora", "debug")
+"""Read elsewhere: the settings' file, the corpora's folder, whether to show tracebacks."""
+
 
 class ConfigurationError(ValueError):
     """A setting is unknown or its value is not allowed; the message names both."""
@@ -39,7 +44,7 @@ class Configuration(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="AFFECTD_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     source: str = "demo"
@@ -63,6 +68,22 @@ class Configuration(BaseSettings):
     segmenter: SegmenterSettings = SegmenterSettings()
     smoothing: SmoothingSettings = SmoothingSettings()
     server: ServerSettings = ServerSettings()
+
+    @field_validator("token")
+    @classmethod
+    def _shown_token(cls, token: str) -> str:
+        # Blanks around it do not survive a header.
+        return token.strip()
+
+    @field_validator("origins")
+    @classmethod
+    def _hosts(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if "/" in origin or ":" in origin:
+                raise ValueError(
+                    f"origin {origin!r} is not the name of a host alone, like 'example.org'"
+                )
+        return origins
 
     @model_validator(mode="after")
     def _guarded(self) -> Configuration:
@@ -105,6 +126,8 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"configuration {file} is no TOML: {error}") from None
 
+    _refuse_unknown_variables()
+
     class _FromFile(Configuration):
         model_config = SettingsConfigDict(toml_file=file)
 
@@ -118,6 +141,16 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
             f"{error}: a list or table in the environment is written as JSON, like "
             "AFFECTD_ORIGINS='[\"example.org\"]' or AFFECTD_VOICE='{\"aggressiveness\": 3}'"
         ) from None
+
+
+def _refuse_unknown_variables() -> None:
+    for name in os.environ:
+        key, _, _ = name.removeprefix(_PREFIX).lower().partition("__")
+        if name.startswith(_PREFIX) and key not in {*Configuration.model_fields, *_OTHER_VARIABLES}:
+            known = ", ".join(sorted(_PREFIX + each.upper() for each in Configuration.model_fields))
+            raise ConfigurationError(
+                f"variable {name!r} in the environment is unknown; known are {known}"
+            )
 
 
 def _describe(error: ValidationError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from affectd.engine.worker import Stream, Worker
 __all__ = ["Daemon", "open_source"]
 
 _STDIN_RATE = 16_000
+_OWN_FILES = 128
 # Threads of one interpreter take turns, by default for 5 ms each: a client's burst of messages
 # would make a window wait that long.
 _SWITCH_SECONDS = 0.0005
@@ -55,6 +57,7 @@ class Daemon:
     Args:
         configuration: What to run.
         ready: Called with the address once clients can connect.
+        say: Called with what a person at the terminal should know.
 
     Raises:
         ArtefactError: the model cannot be used.
@@ -62,10 +65,15 @@ class Daemon:
     """
 
     def __init__(
-        self, configuration: Configuration, *, ready: Callable[[str], None] = lambda _: None
+        self,
+        configuration: Configuration,
+        *,
+        ready: Callable[[str], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._configuration = configuration
         self._ready = ready
+        self._say = say
         source = open_source(configuration)
         self._classifier = Classifier(find_model(configuration.model))
         artefact = self._classifier.metadata
@@ -78,7 +86,10 @@ class Daemon:
             source.name, artefact, rate=source.rate, settings=settings, device=source.device
         )
         self._metrics = Metrics()
-        self._hub = Hub(queue_events=configuration.server.queue_events)
+        self._hub = Hub(
+            queue_events=configuration.server.queue_events,
+            patience_seconds=configuration.server.slow_seconds,
+        )
         self._batcher = Batcher(self._classifier, self._deliver)
         self._worker = Worker(
             [Stream.of(source, session)],
@@ -87,7 +98,7 @@ class Daemon:
             congested=lambda: self._hub.congested,
             ended=lambda: self._call(self._stopping.set),
         )
-        self._waits_for_listener = source.waits and configuration.source != "-"
+        self._waits_for_listener = source.waits and not source.live
         self._greeting = Greeting(
             server=f"affectd {metadata.version('affectd')}",
             model=artefact.name,
@@ -122,11 +133,13 @@ class Daemon:
         for name in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(name, self._stopping.set)
         sys.setswitchinterval(_SWITCH_SECONDS)
+        _allow_open_files(configuration.server.largest_clients)
         host = f"[{configuration.host}]" if ":" in configuration.host else configuration.host
         self._ready(f"ws://{host}:{port}")
         try:
             if self._waits_for_listener:
                 # What goes as fast as it can is over before anyone could connect.
+                self._say("waiting for a first client: at --pace fast there is no second hearing")
                 await _first(joined, self._stopping)
             if not self._stopping.is_set():
                 self._batcher.start()
@@ -158,6 +171,16 @@ class Daemon:
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _allow_open_files(clients: int) -> None:
+    """Raise the soft limit on open files, where the hard one allows, so that every client fits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = clients + _OWN_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -56,10 +56,11 @@ class DeviceClock:
         missing = 0.0
         watched = stamped_at - self._recent[0][0] > _WATCHED_SECONDS / 2
         behind = min(offset for _, offset in self._recent) - self._offset
-        if watched and behind > _GAP_SECONDS:
-            missing = behind
-            self._offset += behind
-            self._recent.clear()
+        if behind > _GAP_SECONDS:
+            if watched:
+                missing = behind
+                self._offset += behind
+                self._recent.clear()
         else:
             limit = _LARGEST_CORRECTION_SECONDS
             self._offset += min(max(_TRACKING * behind, -limit), limit)

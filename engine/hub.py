@@ -20,12 +20,15 @@ class Hub:
 
     Args:
         queue_events: Events that may wait for one client.
+        patience_seconds: For how long a source that can wait does so for a client.
     """
 
-    def __init__(self, *, queue_events: int = 256) -> None:
+    def __init__(self, *, queue_events: int = 256, patience_seconds: float = 10.0) -> None:
         self._queue_events = queue_events
         self._outboxes: set[Outbox] = set()
         self._retained: deque[Parcel] = deque(maxlen=_RETAINED_EVENTS)
+        self._patience_seconds = patience_seconds
+        self._behind_since: float | None = None
         self.published = 0
 
     def __len__(self) -> int:
@@ -33,8 +36,18 @@ class Hub:
 
     @property
     def congested(self) -> bool:
-        """Whether some client is so far behind that a source which can wait should."""
-        return any(outbox.half_full for outbox in tuple(self._outboxes))
+        """Whether some client is so far behind that a source which can wait should.
+
+        Nobody is waited for longer than the patience allows: a client that reads too slowly then
+        loses events, is told so, and is closed, as with any other source.
+        """
+        if not any(outbox.half_full for outbox in tuple(self._outboxes)):
+            self._behind_since = None
+            return False
+        now = time.monotonic()
+        if self._behind_since is None:
+            self._behind_since = now
+        return now - self._behind_since < self._patience_seconds
 
     def join(self) -> Outbox:
         """Return the queue of a new client."""

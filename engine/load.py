@@ -8,6 +8,7 @@ __all__ = ["LoadGovernor"]
 
 _LONGEST_HOP_SECONDS = 2.0
 _CALM_SECONDS = 10.0
+_REPEATED_SECONDS = 5.0
 
 
 class LoadGovernor:
@@ -23,7 +24,9 @@ class LoadGovernor:
         """The hop to use now."""
         self.dropped = 0
         """Windows given up since the last change of state."""
+        self._degraded = False
         self._changed_at = 0.0
+        self._announced_at = 0.0
 
     def window(self, superseded: int, now: float) -> Literal["degraded", "recovered"] | None:
         """Note that a window came through.
@@ -33,21 +36,25 @@ class LoadGovernor:
             now: Seconds of the engine's clock.
 
         Returns:
-            The change of state that has to be announced, if any.
+            What has to be announced, if anything: every change of the hop, and every few seconds
+            that windows are still given up although it cannot get longer.
         """
         if superseded:
             self.dropped += superseded
             self._changed_at = now
             longer = min(self.hop_seconds * 2, max(_LONGEST_HOP_SECONDS, self._normal))
-            if longer == self.hop_seconds:
+            told_lately = self._degraded and now - self._announced_at < _REPEATED_SECONDS
+            if longer == self.hop_seconds and told_lately:
                 return None
             self.hop_seconds = longer
+            self._degraded = True
+            self._announced_at = now
             return "degraded"
-        if self.hop_seconds > self._normal and now - self._changed_at >= _CALM_SECONDS:
-            self._changed_at = now
+        if self._degraded and now - self._changed_at >= _CALM_SECONDS:
+            self._changed_at = self._announced_at = now
             self.hop_seconds = max(self.hop_seconds / 2, self._normal)
-            if self.hop_seconds == self._normal:
-                return "recovered"
+            self._degraded = self.hop_seconds > self._normal
+            return "degraded" if self._degraded else "recovered"
         return None
 
     def announce(self) -> int:

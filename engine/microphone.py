@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["InputDevice", "MicrophoneSource", "input_devices", "load_portaudio"]
 
 _SILENT_CALLBACK_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 5.0
 _FIRST_BLOCK_SECONDS = 5.0
 MODEL_RATE = 16_000
 
@@ -33,18 +35,21 @@ def load_portaudio() -> Any:
             "'apt install libportaudio2' (Debian, Ubuntu) or 'brew install portaudio' (macOS); "
             "the demo, files and standard input work without it"
         ) from None
+    except Exception as error:  # PortAudio's own class, out of reach while its module fails
+        raise SourceError(f"PortAudio does not start: {error}") from None
     return sounddevice
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputDevice:
     """A device that audio can be captured from."""
 
-    def __init__(self, index: int, entry: dict[str, Any], *, default: bool) -> None:
-        self.index = index
-        self.name = str(entry["name"])
-        self.channels = int(entry["max_input_channels"])
-        self.rate = int(entry["default_samplerate"])
-        self.default = default
+    index: int
+    name: str
+    channels: int
+    rate: int
+    """Hz, its own."""
+    default: bool
 
 
 def input_devices() -> list[InputDevice]:
@@ -54,10 +59,20 @@ def input_devices() -> list[InputDevice]:
         SourceError: the PortAudio library is not installed.
     """
     sounddevice = load_portaudio()
+    try:
+        entries = sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise SourceError(f"PortAudio cannot list the devices: {error}") from None
     default = sounddevice.default.device[0]
     return [
-        InputDevice(index, entry, default=index == default)
-        for index, entry in enumerate(sounddevice.query_devices())
+        InputDevice(
+            index=index,
+            name=str(entry["name"]),
+            channels=int(entry["max_input_channels"]),
+            rate=int(entry["default_samplerate"]),
+            default=index == default,
+        )
+        for index, entry in enumerate(entries)
         if entry["max_input_channels"] > 0
     ]
 
@@ -85,6 +100,7 @@ class MicrophoneSource(Source):
         super().__init__("mic", chosen)
         self._channels = channels
         self._heard_at = 0.0
+        self._delivering = True
 
     def start(self, wake: Callable[[], None]) -> None:
         """Open the device and begin to deliver.
@@ -103,6 +119,7 @@ class MicrophoneSource(Source):
             entry = sounddevice.query_devices(self._wanted, "input")
         except (ValueError, sounddevice.PortAudioError) as error:
             raise SourceError(self._no_device(error)) from None
+        self._name = str(entry["name"])
         own = int(entry["default_samplerate"])
         reason: Exception | None = None
         for candidate in [rate] if rate else [MODEL_RATE, own]:
@@ -116,7 +133,7 @@ class MicrophoneSource(Source):
                 else:
                     return candidate, channels
         raise SourceError(
-            f"the device {entry['name']!r} cannot be opened at {rate or own} Hz: {reason}"
+            f"the device {self._name!r} cannot be opened at {rate or own} Hz: {reason}"
         )
 
     def _no_device(self, error: Exception) -> str:
@@ -131,6 +148,7 @@ class MicrophoneSource(Source):
         return f"no input device {self._wanted!r} ({error}); there are: {', '.join(names)}"
 
     def _open(self) -> None:
+        """Open the device and listen; blocks are dropped until `_delivering`."""
         sounddevice = self._sounddevice
         try:
             stream = sounddevice.InputStream(
@@ -153,13 +171,16 @@ class MicrophoneSource(Source):
     ) -> None:
         """Copy, note the clock and the flags, return: PortAudio calls this in its own thread."""
         now = time.monotonic()
+        self._heard_at = now
+        if not self._delivering:
+            return
         # PortAudio also gives the converter's time of the first sample, but through PulseAudio that
         # was seen to lie 0.46 s back for the first second and to jump then; the worker's
         # `DeviceClock` smooths the moment of this call instead.
         mono = block[:, 0] if self._channels == 1 else block.mean(axis=1)
         flags = OVERFLOW if status.input_overflow else 0
-        self.ring.write(np.ascontiguousarray(mono), captured_at=now - frames / self.rate, flags=flags)
-        self._heard_at = now
+        captured_at = now - frames / self.rate
+        self.ring.write(np.ascontiguousarray(mono), captured_at=captured_at, flags=flags)
         self._wake()
 
     def _run(self) -> None:
@@ -168,27 +189,44 @@ class MicrophoneSource(Source):
         while not self._stopping.wait(0.1):
             away_since = self._heard_at
             written = self.ring.written
-            if time.monotonic() - away_since < patience and self._stream.active:
+            if time.monotonic() - away_since < patience and self._active():
                 if written:
                     patience = _SILENT_CALLBACK_SECONDS
                 continue
-            self.notice(Notice("lost", "the device delivers nothing any more"))
+            self._delivering = False
+            self.notice(Notice("lost", f"{self._name} delivers nothing any more"))
             self._close()
             if not self._find_again():
                 return
-            self.notice(Notice("restored", lost_seconds=time.monotonic() - away_since))
+            away = time.monotonic() - away_since
+            # Said before the first new block is written, so that it is heard before it.
+            self.notice(Notice("restored", self._name, lost_seconds=away))
+            self._delivering = True
             patience = _FIRST_BLOCK_SECONDS
         self._close()
 
+    def _active(self) -> bool:
+        try:
+            return bool(self._stream.active)
+        except self._sounddevice.PortAudioError:
+            return False
+
     def _find_again(self) -> bool:
+        """Open the same device as before, however long it takes; false if told to stop."""
         sounddevice = self._sounddevice
-        while not self._stopping.wait(_RETRY_SECONDS):
-            # PortAudio lists the devices once: only a new start shows what was plugged in since.
-            sounddevice._terminate()
-            sounddevice._initialize()
+        pause = _RETRY_SECONDS
+        while not self._stopping.wait(pause):
+            pause = min(pause * 1.2, _LONGEST_RETRY_SECONDS)
             try:
+                # PortAudio lists the devices once: only a new start shows what was plugged in.
+                sounddevice._terminate()
+                sounddevice._initialize()
+                # By its name: numbers change, and the default may now be another microphone.
+                self._wanted = next(
+                    device.index for device in input_devices() if device.name == self._name
+                )
                 self._open()
-            except SourceError:
+            except (SourceError, sounddevice.PortAudioError, StopIteration):
                 continue
             return True
         return False

@@ -185,7 +185,8 @@ class Gap(Event):
     type: ClassVar[str] = "gap"
 
     reason: Literal["overrun", "overflow", "device"]
-    """``overrun``: the engine was too slow; ``overflow``: the system was; ``device``: it was away."""
+    """``overrun``: the engine was too slow; ``overflow``: the system was; ``device``: the device
+    was away."""
     lost_seconds: float
 
 

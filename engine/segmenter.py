@@ -29,7 +29,7 @@ class SegmenterSettings:
     tail_seconds: Annotated[float, Interval(ge=0, le=1)] = 0.1
     """What is kept after the last voiced step of an utterance."""
     longest_seconds: Annotated[float, Interval(ge=1, le=600)] = 15.0
-    """An utterance is cut here even without a pause."""
+    """An utterance is cut here even without a pause, at the next voiced frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class Segmenter:
         self._frames = 0  # frames since the origin
         self._held = 0  # frames in the store
         self._speaking = False
+        self._continued = False
         self._utterance_frame = 0
         self._onset = 0
         self._due = 0.0
@@ -126,21 +127,22 @@ class Segmenter:
         if speaking and not self._speaking:
             self._begin(end)
         elif not speaking and self._speaking:
-            cuts.append(self._finish())
+            cuts += self._finish()
         if self._speaking:
             # A pause between words brings nothing new: the window is cut when speech goes on.
             if end >= self._due and voiced:
                 cuts.append(self._cut(self._frames, final=False))
                 while self._due <= end:
                     self._due += self._hop
-            if end - self._position_of(self._utterance_frame) >= self._longest:
-                cuts.append(self._finish())
+            if voiced and end - self._position_of(self._utterance_frame) >= self._longest:
+                cuts += self._finish()
                 self._begin(end, preroll=0)
+                self._continued = True
         return cuts
 
     def finish(self) -> list[Cut]:
         """End the utterance that is going on, if any, as at a gap or at the end of the stream."""
-        return [self._finish()] if self._speaking else []
+        return self._finish() if self._speaking else []
 
     @property
     def utterance_start(self) -> int:
@@ -149,6 +151,7 @@ class Segmenter:
 
     def _begin(self, end: int, preroll: int | None = None) -> None:
         self._speaking = True
+        self._continued = False
         self._utterance += 1
         self._onset = end
         reach = self._preroll if preroll is None else preroll
@@ -157,11 +160,13 @@ class Segmenter:
         self._utterance_frame = max(self._frames - self._held, self._frames - frames)
         self._due = end + self._first
 
-    def _finish(self) -> Cut:
+    def _finish(self) -> list[Cut]:
         self._speaking = False
+        if self._continued and self._last_voiced_end <= self._onset:
+            return []  # speech ended just where a long utterance was cut in two
         last_end = self._last_voiced_end + self._tail
         frames = self._front_end.frames(last_end - self._origin)
-        return self._cut(min(self._frames, max(frames, self._utterance_frame + 1)), final=True)
+        return [self._cut(min(self._frames, max(frames, self._utterance_frame + 1)), final=True)]
 
     def _cut(self, end_frame: int, *, final: bool) -> Cut:
         start_frame = max(self._utterance_frame, end_frame - self._window_frames)

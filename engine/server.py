@@ -26,22 +26,20 @@ from affectd.engine.outbox import Outbox
 from affectd.engine.protocol import (
     JSON,
     MAX_CLIENT_FRAME_BYTES,
-    MSGPACK,
     SUBPROTOCOLS,
     Bye,
     Error,
     ErrorCode,
     Event,
     Hello,
-    MalformedMessageError,
-    decode,
 )
+from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]
 
 # A frame over our own limit can still be read, and answered by name, up to this size; past it
 # websockets closes the connection with 1009 before we see the frame.
-_HARD_FRAME_BYTES = 16 * MAX_CLIENT_FRAME_BYTES
+_HARD_FRAME_BYTES = 2 * MAX_CLIENT_FRAME_BYTES
 _WRITE_BUFFER_BYTES = 32_768
 _CLOSE_SECONDS = 0.5
 _MALFORMED_MESSAGES = 16
@@ -122,7 +120,7 @@ class Server:
             process_request=self._request,
             compression=None,
             max_size=_HARD_FRAME_BYTES,
-            max_queue=4,
+            max_queue=1,
             write_limit=_WRITE_BUFFER_BYTES,
             close_timeout=_CLOSE_SECONDS,
             server_header=None,
@@ -154,6 +152,7 @@ class Server:
             request.path,
             origin=request.headers.get("Origin"),
             authorization=request.headers.get("Authorization"),
+            host=request.headers.get("Host"),
         )
         if refusal:
             return connection.respond(HTTPStatus.FORBIDDEN, refusal + "\n")
@@ -190,7 +189,7 @@ class Server:
         outbox = self._hub.join()
         self._empty.clear()
         self._metrics.clients.inc()
-        reader = asyncio.create_task(self._read(connection, outbox, subprotocol))
+        reader = asyncio.create_task(self._read(connection, subprotocol))
         # When the client goes, the writer must not wait for the next event to notice.
         reader.add_done_callback(lambda _: outbox.close())
         try:
@@ -210,18 +209,19 @@ class Server:
         """Send what waits until the daemon goes, the client does, or it stays too slow."""
         behind_since: float | None = None
         while (parcel := await outbox.get()) is not None:
+            now = time.monotonic()
             if outbox.lost:
-                now = time.monotonic()
                 behind_since = behind_since or now
-                slow = now - behind_since > self._settings.slow_seconds
-                await self._confess(connection, outbox, subprotocol, fatal=slow)
-                if slow:
-                    await connection.close(1013, "too slow")
-                    return
             elif not outbox:
                 behind_since = None
+            slow = behind_since is not None and now - behind_since > self._settings.slow_seconds
             try:
                 async with asyncio.timeout(self._settings.slow_seconds):
+                    if outbox.lost:
+                        await self._confess(connection, outbox, subprotocol, fatal=slow)
+                        if slow:
+                            await connection.close(1013, "too slow")
+                            return
                     await connection.send(parcel.frame(subprotocol))
             except TimeoutError:
                 # It reads nothing at all, so it cannot be told either.
@@ -244,13 +244,19 @@ class Server:
         error = self._error(ErrorCode.SLOW_CLIENT, message, fatal=fatal, lost=lost)
         await connection.send(parcel_of(error).frame(subprotocol))
 
-    async def _read(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
+    async def _read(self, connection: ServerConnection, subprotocol: str) -> None:
         """Answer what the client says; each fault has its code, and concerns nobody else."""
         # How a connection ended is the writer's business.
         with contextlib.suppress(ConnectionClosed):
-            await self._answer(connection, outbox, subprotocol)
+            await self._answer(connection, subprotocol)
 
-    async def _answer(self, connection: ServerConnection, outbox: Outbox, subprotocol: str) -> None:
+    async def _answer(self, connection: ServerConnection, subprotocol: str) -> None:
+        requests = Requests(
+            self._hub,
+            epoch=self.epoch,
+            streams=self._greeting.streams,
+            subprotocol=subprotocol,
+        )
         faults = 0
         async for frame in connection:
             size = len(frame.encode() if isinstance(frame, str) else frame)
@@ -258,45 +264,17 @@ class Server:
                 message = f"a frame of {size} bytes; {MAX_CLIENT_FRAME_BYTES} are allowed"
                 await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)
                 return
-            fault = self._take(frame, outbox, subprotocol)
-            if fault is None:
-                continue
-            faults += 1
-            if faults > _MALFORMED_MESSAGES:
-                await self._refuse(connection, fault[0], "too many faults", 1008)
-                return
-            error = self._error(fault[0], fault[1], fatal=False)
-            await connection.send(parcel_of(error).frame(subprotocol))
-
-    def _take(
-        self, frame: str | bytes, outbox: Outbox, subprotocol: str
-    ) -> tuple[ErrorCode, str] | None:
-        """Do what a message asks for, or say what is wrong with it."""
-        if isinstance(frame, str) and subprotocol == MSGPACK:
-            return ErrorCode.TEXT_FRAME, f"{MSGPACK} takes binary frames, this one is text"
-        if isinstance(frame, bytes) and subprotocol == JSON:
-            return ErrorCode.BINARY_FRAME, f"{JSON} takes text frames, this one is binary"
-        try:
-            message = decode(frame)
-        except MalformedMessageError as error:
-            return ErrorCode.MALFORMED_MESSAGE, str(error)
-        if message["type"] != "resume":
-            return ErrorCode.UNKNOWN_MESSAGE, f"type {message['type'][:40]!r}; known is 'resume'"
-        return self._resume(message, outbox)
-
-    def _resume(self, message: dict[str, Any], outbox: Outbox) -> tuple[ErrorCode, str] | None:
-        epoch, stream, after = (message.get(key) for key in ("epoch", "stream", "after"))
-        if not isinstance(stream, str) or not isinstance(after, int) or isinstance(after, bool):
-            text = "'resume' needs 'epoch' and 'stream' as texts and 'after' as a whole number"
-            return ErrorCode.MALFORMED_MESSAGE, text
-        if epoch != self.epoch:
-            text = (
-                f"the daemon was restarted: this epoch is {self.epoch}, nothing is kept of others"
-            )
-            return ErrorCode.UNKNOWN_EPOCH, text
-        for parcel in self._hub.after(stream, after):
-            outbox.put(parcel)
-        return None
+            try:
+                # Past the queue: what was missed is for this client alone, and waits for it here.
+                for parcel in requests.take(frame):
+                    await connection.send(parcel.frame(subprotocol))
+            except RequestError as fault:
+                faults += 1
+                if faults > _MALFORMED_MESSAGES:
+                    await self._refuse(connection, fault.code, "too many faults", 1008)
+                    return
+                error = self._error(fault.code, str(fault), fatal=False)
+                await connection.send(parcel_of(error).frame(subprotocol))
 
     async def _refuse(
         self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import soxr
 
 from affectd.engine.artefact import Metadata
+from affectd.engine.judge import Judge
 from affectd.engine.level import LevelWatch
 from affectd.engine.protocol import (
-    Abstention,
     Device,
     Emotion,
     Error,
@@ -25,7 +25,7 @@ from affectd.engine.protocol import (
     Utterance,
 )
 from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
-from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
+from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import STEP_SAMPLES, VoiceActivity, VoiceSettings
 from affectd.kernels.logmel import LogMel, require_finite
 from affectd.kernels.normalisation import normalise
@@ -71,6 +71,9 @@ class Session:
         rate: The source's sampling rate, Hz.
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
+
+    Raises:
+        ValueError: the settings ask for longer windows than the model takes.
     """
 
     def __init__(
@@ -88,21 +91,22 @@ class Session:
         self.settings = settings = settings or SessionSettings()
         front_end = artefact.front_end
         self._model_rate = front_end.sample_rate
+        largest = artefact.frame_sizes[-1]
+        if front_end.frames(round(settings.segmenter.window_seconds * self._model_rate)) > largest:
+            raise ValueError(
+                f"setting 'segmenter.window_seconds' is {settings.segmenter.window_seconds}: the "
+                f"model {artefact.name!r} takes at most "
+                f"{front_end.samples(largest) / self._model_rate:.2f} s"
+            )
         self._logmel = LogMel(front_end)
         self._noise = NoiseFloor(front_end)
         self._voice = VoiceActivity(settings.voice)
         self._segmenter = Segmenter(
             front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
         )
-        self._smoother = Smoother(settings.smoothing)
+        self._judge = Judge(artefact, settings.smoothing)
         self._level = LevelWatch(rate) if device else None
-        self._valence = np.array([artefact.valence_arousal[label][0] for label in artefact.labels])
-        self._arousal = np.array([artefact.valence_arousal[label][1] for label in artefact.labels])
         self._seq = 0
-        self._shown_utterance = 0
-        self._full_windows = np.zeros(len(artefact.labels), np.float64)
-        self._full_window_count = 0
-        self._full_window_utterance = 0
         self._source_position = 0
         self._resampler: Any = None
         self._pending = np.empty(0, np.float32)
@@ -163,27 +167,8 @@ class Session:
             logits: float32 ``(classes,)``.
         """
         cut = window.cut
-        if cut.utterance != self._shown_utterance:
-            self._smoother.reset()
-            self._shown_utterance = cut.utterance
-        temperature = self.artefact.temperature
-        if not cut.final:
-            self._count_full_window(cut, logits)
-            decision = self._smoother.provisional(
-                posterior(logits, temperature),
-                self._seconds(cut.end),
-                snr_db=cut.snr_db,
-                voiced_fraction=cut.voiced_fraction,
-            )
-        else:
-            decision = self._smoother.final(
-                posterior(self._utterance_logits(cut, logits), temperature),
-                snr_db=cut.snr_db,
-                voiced_fraction=cut.voiced_fraction,
-            )
-        abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
         kind = Utterance if cut.final else Emotion
-        labels = self.artefact.labels
+        verdict = self._judge.judge(cut, logits, self._seconds(cut.end))
         return [
             kind(
                 stream=self.stream,
@@ -191,21 +176,12 @@ class Session:
                 start=self._seconds(cut.utterance_start if cut.final else cut.start),
                 end=self._seconds(cut.end),
                 captured_at=window.captured_at,
-                label=None if abstained else labels[decision.label],
-                abstained=abstained,
-                confidence=round(float(decision.scores[decision.label]), 4),
-                scores={
-                    label: round(float(score), 4)
-                    for label, score in zip(labels, decision.scores, strict=True)
-                },
-                valence=round(float(self._valence @ decision.scores), 3),
-                arousal=round(float(self._arousal @ decision.scores), 3),
-                snr_db=round(cut.snr_db, 1),
+                **verdict,
             )
         ]
 
     def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
-        """Note that audio is missing: the utterance ends, and nothing is carried across.
+        """Note that audio is missing: the utterance ends, and no frame reaches across.
 
         Args:
             reason: As in `Gap.reason`.
@@ -214,6 +190,8 @@ class Session:
         """
         out = self.finish()
         start = self.seconds
+        if reason == "device":
+            self._noise.reset()  # what comes back may hear another room
         self._restart(
             self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
         )
@@ -267,7 +245,7 @@ class Session:
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at
         self._resampler = (
-            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="HQ")
+            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="LQ")
             if self.rate != self._model_rate
             else None
         )
@@ -327,28 +305,6 @@ class Session:
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
         )
-
-    def _count_full_window(self, cut: Cut, logits: npt.NDArray[np.float32]) -> None:
-        if cut.utterance != self._full_window_utterance:
-            self._full_window_utterance = cut.utterance
-            self._full_windows[:] = 0
-            self._full_window_count = 0
-        if cut.start > cut.utterance_start:
-            self._full_windows += logits
-            self._full_window_count += 1
-
-    def _utterance_logits(
-        self, cut: Cut, logits: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Return the mean over the windows that were full, and the last one.
-
-        An utterance no longer than a window is judged by its last window alone, which holds all
-        of it; the shorter ones before are only its beginnings.
-        """
-        if cut.utterance != self._full_window_utterance or not self._full_window_count:
-            return logits
-        total = (self._full_windows + logits) / (self._full_window_count + 1)
-        return total.astype(np.float32)
 
     def _speech(self, state: str, position: int) -> Event:
         return Speech(

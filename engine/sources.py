@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,7 @@ OVERFLOW = 1
 _RING_SECONDS = 10
 _WAIT_SECONDS = 0.002
 _SLEPT_SECONDS = 1.0
+_STOP_SECONDS = 0.5
 
 
 class SourceError(OSError):
@@ -56,6 +57,8 @@ class Notice:
     state: Literal["lost", "restored", "ended", "failed"]
     detail: str = ""
     lost_seconds: float = 0.0
+    position: int = 0
+    """Samples that were written before; set by `Source.notice`."""
 
 
 class Source(ABC):
@@ -65,14 +68,16 @@ class Source(ABC):
         name: Name of the stream.
         rate: Sampling rate, Hz.
         ring: Mono float32 blocks with their capture time.
-        notices: What else happened; read by the worker when the ring is empty.
+        notices: What else happened, each after the samples that were written before it.
         device: Whether this is a sound device, with a clock of its own.
         waits: Whether audio waits until it is taken. What cannot wait is lost where the engine
             is too slow; what can is never lost.
+        live: Whether it is spoken now, so that it may wait for the engine but for no client.
     """
 
     device = False
     waits = False
+    live = True
 
     def __init__(self, name: str, rate: int) -> None:
         self.name = name
@@ -94,28 +99,31 @@ class Source(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """Cease to deliver; returns when the thread has ended, or after a second."""
+        """Cease to deliver; returns when the thread has ended, or after half a second."""
         self._stopping.set()
         if self._thread:
-            self._thread.join(timeout=1.0)
+            self._thread.join(timeout=_STOP_SECONDS)
 
     def _deliver(self) -> None:
         try:
             self._run()
-        except (OSError, ValueError) as error:
-            self.notice(Notice("failed", str(error)))
+        except Exception as error:  # libraries have their own; a source must not die in silence
+            self.notice(Notice("failed", str(error) or type(error).__name__))
         else:
-            self.notice(Notice("ended"))
+            if not self._stopping.is_set():
+                self.notice(Notice("ended"))
 
     def notice(self, notice: Notice) -> None:
-        """Tell the worker."""
-        self.notices.append(notice)
+        """Tell the worker, after what was written so far."""
+        self.notices.append(replace(notice, position=self.ring.written))
         self._wake()
 
     def _write(self, block: Samples, captured_at: float) -> None:
         if self.waits:
             while self.ring.room < block.size and not self._stopping.is_set():
                 self._stopping.wait(_WAIT_SECONDS)
+            if self._stopping.is_set():
+                return
         self.ring.write(block, captured_at=captured_at)
         self._wake()
 
@@ -130,6 +138,7 @@ class _PacedSource(Source):
     def __init__(self, name: str, rate: int, *, pace: Pace) -> None:
         super().__init__(name, rate)
         self.waits = pace == "fast"
+        self.live = not self.waits
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -183,7 +192,7 @@ class FileSource(_PacedSource):
             for block in soundfile.blocks(self._path, frames, dtype="float32", always_2d=True):
                 yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0].copy()
         except soundfile.LibsndfileError as error:
-            raise SourceError(f"{self._path} breaks off: {error}") from None
+            raise SourceError(f"{self._path.name} breaks off: {error}") from None
 
 
 def _reason(path: Path, error: Exception) -> str:

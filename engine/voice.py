@@ -16,6 +16,7 @@ __all__ = ["STEP_SAMPLES", "VoiceActivity", "VoiceSettings"]
 STEP_SAMPLES = 160
 """10 ms at 16 kHz: the shortest frame that WebRTC's detector takes."""
 STEP_SECONDS = 0.01
+_RENEWED_STEPS = 3_000
 SAMPLE_RATE = 16_000
 
 
@@ -55,7 +56,6 @@ class VoiceActivity:
 
     def reset(self) -> None:
         """Forget everything, as after a gap."""
-        # WebRTC's own noise model drifts over minutes and has no reset.
         self._judge = webrtcvad.Vad(self.settings.aggressiveness)
         self._recent.clear()
         self._unvoiced_steps = 0
@@ -77,6 +77,12 @@ class VoiceActivity:
         )
         self._recent.append(voiced)
         if not self.speaking:
+            self._unvoiced_steps += 1
+            if self._unvoiced_steps >= _RENEWED_STEPS:
+                # WebRTC's noise model drifts over minutes and has no reset. Half a minute after
+                # the last utterance a new one takes its place, so that no onset is clipped.
+                self._judge = webrtcvad.Vad(self.settings.aggressiveness)
+                self._unvoiced_steps = 0
             if voiced and sum(self._recent) >= self._onset_steps:
                 self.speaking = True
                 self._unvoiced_steps = 0
@@ -87,4 +93,5 @@ class VoiceActivity:
             if self._unvoiced_steps >= self._hangover_steps:
                 self.speaking = False
                 self._recent.clear()
+                self._unvoiced_steps = 0
         return bool(voiced)

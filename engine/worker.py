@@ -16,6 +16,7 @@ from affectd.engine.load import LoadGovernor
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Source
+from affectd.kernels.logmel import NonFiniteSampleError
 
 if TYPE_CHECKING:
     from affectd.kernels.ring import Block
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Stream", "Worker"]
 
 _TICK_SECONDS = 0.25
+_HELD_BACK_SECONDS = 0.005
 _WAITING_WINDOWS = 8
-_DRAIN_SECONDS = 1.0
+_DRAIN_SECONDS = 0.6
+_FLAGGED_EVERY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -40,6 +43,9 @@ class Stream:
     over: bool = False
     failure: str = ""
     """Why the source ended, where that was no regular end."""
+    failure_code: ErrorCode | None = None
+    flagged_at: float = -_FLAGGED_EVERY_SECONDS
+    """When the system last said that it lost audio, without saying how much."""
 
     @classmethod
     def of(cls, source: Source, session: Session) -> Stream:
@@ -55,7 +61,8 @@ class Worker:
         streams: What to run.
         submit: Takes a window to the model; its result comes back through `deliver`.
         publish: Takes finished events, in stream order, in this worker's thread.
-        congested: Whether those who listen cannot take more. Asked only for sources that wait.
+        congested: Whether those who listen cannot take more. Asked only for sources that wait
+            and are not live.
         ended: Called once, when every stream is over.
     """
 
@@ -76,6 +83,7 @@ class Worker:
         self._results: deque[Job] = deque()
         self._doorbell = Doorbell()
         self._stopping = False
+        self._held_back = False
         self._thread = threading.Thread(target=self._run, name="affectd-worker", daemon=True)
 
     @property
@@ -100,7 +108,7 @@ class Worker:
         self._stopping = True
         self._doorbell.ring()
         if self._thread.is_alive():
-            self._thread.join(timeout=2 * _DRAIN_SECONDS)
+            self._thread.join(timeout=_DRAIN_SECONDS + _TICK_SECONDS)
 
     def deliver(self, job: Job) -> None:
         """Take a finished window back from the model; called in the batcher's thread."""
@@ -108,12 +116,23 @@ class Worker:
         self._doorbell.ring()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception as error:  # nobody must wait for a worker that is gone
+            message = f"the engine failed: {type(error).__name__}: {error}"
+            for stream in self._streams.values():
+                stream.failure = stream.failure or message
+                self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
+            self._ended()
+
+    def _serve(self) -> None:
         while not self._stopping:
-            self._doorbell.wait(_TICK_SECONDS)
+            self._doorbell.wait(_HELD_BACK_SECONDS if self._held_back else _TICK_SECONDS)
             self._work()
             if all(stream.over and not stream.in_flight for stream in self._streams.values()):
                 self._ended()
                 return
+        self._work()
         for stream in self._streams.values():
             if not stream.over:
                 self._take(stream, stream.session.finish(), time.monotonic())
@@ -126,19 +145,22 @@ class Worker:
 
     def _work(self) -> None:
         self._resolve()
+        self._held_back = False
         for stream in self._streams.values():
             while not stream.over and not self._must_wait(stream):
                 block = stream.source.ring.read()
-                if block is None:
-                    self._notices(stream)
+                self._notices(stream, block)
+                if block is None or stream.over:
                     break
                 self._hear(stream, block)
                 self._resolve()
 
     def _must_wait(self, stream: Stream) -> bool:
-        if not stream.source.waits:
-            return False
-        return stream.in_flight >= _WAITING_WINDOWS or self._congested()
+        source = stream.source
+        if source.waits and not source.live and self._congested():
+            self._held_back = True
+            return True
+        return source.waits and stream.in_flight >= _WAITING_WINDOWS
 
     def _hear(self, stream: Stream, block: Block) -> None:
         read_at = time.monotonic()
@@ -151,36 +173,59 @@ class Worker:
                 stream.clock.skip(block.overrun)
         if stream.clock:
             captured_at, missing = stream.clock.push(block.samples.size, captured_at)
-        if missing or block.flags & OVERFLOW:
+        flagged = block.flags & OVERFLOW and read_at - stream.flagged_at >= _FLAGGED_EVERY_SECONDS
+        if missing or flagged:
+            stream.flagged_at = read_at
             self._take(stream, session.gap("overflow", missing, captured_at), read_at)
         try:
             heard = session.feed(block.samples, captured_at)
-        except ValueError as error:
-            self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
-            return
+        except NonFiniteSampleError as error:
+            if stream.source.device:
+                lost = block.samples.size / rate
+                heard = session.gap("device", lost, captured_at + lost)
+            else:
+                self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
+                return
         if heard:
             self._take(stream, heard, read_at)
 
-    def _notices(self, stream: Stream) -> None:
-        session = stream.session
-        while stream.source.notices:
-            notice = stream.source.notices.popleft()
+    def _notices(self, stream: Stream, before: Block | None) -> None:
+        """Do what the source said before this block, or before the end of what is there."""
+        session, notices = stream.session, stream.source.notices
+        while notices and (before is None or notices[0].position <= before.position):
+            notice = notices.popleft()
             now = time.monotonic()
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
+            if notice.state == "lost":
+                self._take(stream, session.finish(), now)
             if notice.state == "restored":
                 stream.clock = DeviceClock(stream.source.rate)
                 self._take(stream, session.gap("device", notice.lost_seconds, now), now)
             if notice.state == "ended":
                 stream.over = True
                 self._take(stream, session.finish(), now)
+                self._part(stream)
+                return
             self._publish([session.device(notice.state, notice.detail)])
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
-        stream.failure = message
-        self._publish([stream.session.failure(code, message)])
+        stream.failure, stream.failure_code = message, code
+        if code is not ErrorCode.INTERNAL:
+            # What was heard before still counts.
+            self._take(stream, stream.session.finish(), time.monotonic())
+        self._part(stream)
+
+    def _part(self, stream: Stream) -> None:
+        """Publish a stream's last event, once all that it still waited for has come."""
+        if not stream.over or stream.in_flight:
+            return
+        if stream.failure_code:
+            self._publish([stream.session.failure(stream.failure_code, stream.failure)])
+        else:
+            self._publish([stream.session.device("ended")])
 
     def _take(self, stream: Stream, heard: list[Event | Window], read_at: float) -> None:
         events: list[Event] = []
@@ -209,6 +254,7 @@ class Worker:
             stream.session.hop_seconds = stream.governor.hop_seconds
             if change:
                 self._publish([stream.session.load(change, stream.governor.announce())])
+            self._part(stream)
 
 
 def _timed(event: Event, job: Job, resolved_at: float) -> Event:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
+from affectd.kernels.logmel import LogMel
 
 __all__ = ["NoiseFloor"]
 
 _LOW_HZ, _HIGH_HZ = 100.0, 5_000.0
 _SUB_WINDOWS = 6
 _SUB_WINDOW_SECONDS = 0.4
-_SMOOTHING = np.float32(0.6)
-# The minimum of a smoothed noise lies under its mean; found on white noise with the values above.
-_BIAS_DB = np.float32(2.5)
-# A stream may begin in the middle of a word: until a pause could be heard, the floor is taken to
-# lie at least this far under the loudest frame so far.
-_FIRST_RANGE_DB = np.float32(25.0)
-_FIRST_SECONDS = 1.0
+_SMOOTHING_SECONDS = 0.03
+# How long a noise is listened to, to learn how far its minimum lies under its mean.
+_BIAS_SECONDS = 24
+# The floor is taken this much lower than measured: weak speech is missed less, and steady noise
+# still stays under 3 dB.
+_SLACK_DB = 1.5
 # Bands lower than this (dB of the front end) hold no sound, only rounding and dither.
 _SILENCE_DB = np.float32(-60.0)
 
@@ -29,24 +31,33 @@ class NoiseFloor:
 
     The floor of a band is the minimum of its smoothed power over the last 2.4 s, so that it
     settles on a fan that was switched on within that time, and comes down at once when it stops.
+    A stream that begins in the middle of a word is heard from its first dip on, for until then it
+    could as well be noise.
     Source: R. Martin, "Noise power spectral density estimation based on optimal smoothing and
-    minimum statistics", IEEE TSAP 9(5), 2001, with fixed smoothing.
+    minimum statistics", IEEE TSAP 9(5), 2001, with fixed smoothing. How far the minimum of a
+    steady noise lies under its mean depends on the frames and the widths of the bands; it is
+    measured once for a front end.
 
     Args:
         front_end: The frames' front end.
+
+    Raises:
+        ValueError: it has no band where speech is looked for.
     """
 
     def __init__(self, front_end: FrontEnd) -> None:
         centres = _band_centres_hz(front_end)
         inside = np.flatnonzero((centres >= _LOW_HZ) & (centres <= _HIGH_HZ))
+        if not inside.size:
+            raise ValueError(f"the front end has no band between {_LOW_HZ} and {_HIGH_HZ} Hz")
         self._first, self._last = int(inside[0]), int(inside[-1]) + 1
         bands = self._last - self._first
         frames = max(1, round(_SUB_WINDOW_SECONDS / front_end.frame_seconds))
-        self._first_frames = round(_FIRST_SECONDS / front_end.frame_seconds)
         self._smoothed = np.empty(bands, np.float32)
         self._minima = np.empty((_SUB_WINDOWS + 1, bands), np.float32)
+        self._smoothing = np.float32(np.exp(-front_end.frame_seconds / _SMOOTHING_SECONDS))
+        self._bias_db = _bias_db(front_end)[self._first : self._last]
         self._counters = np.zeros(2, np.int64)
-        self._loudest = np.empty(bands, np.float32)
         self._sub_window_frames = frames
         self.reset()
 
@@ -54,7 +65,6 @@ class NoiseFloor:
         """Forget the background."""
         self._counters[:] = 0
         self._minima.fill(np.inf)
-        self._loudest.fill(-np.inf)
 
     def push(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return how far each frame stands above the background, and follow the background.
@@ -71,10 +81,10 @@ class NoiseFloor:
             logmel[:, self._first : self._last],
             self._smoothed,
             self._minima,
-            self._loudest,
             self._counters,
             self._sub_window_frames,
-            self._first_frames,
+            self._smoothing,
+            self._bias_db,
             snr_db,
         )
         return snr_db
@@ -86,19 +96,36 @@ def _band_centres_hz(front_end: FrontEnd) -> npt.NDArray[np.float64]:
     return (filterbank.first_bin + widths / 2) * (front_end.sample_rate / front_end.fft_samples)
 
 
+@cache
+def _bias_db(front_end: FrontEnd) -> npt.NDArray[np.float32]:
+    """Return how far, in each band, the floor of white noise would be found too low, in dB."""
+    random = np.random.default_rng(0)
+    noise = random.standard_normal(_BIAS_SECONDS * front_end.sample_rate, np.float32)
+    logmel = LogMel(front_end).batch(np.float32(0.1) * noise)
+    smoothing = np.exp(-front_end.frame_seconds / _SMOOTHING_SECONDS)
+    smoothed = logmel.copy()
+    for frame in range(1, len(smoothed)):
+        smoothed[frame] = smoothing * smoothed[frame - 1] + (1 - smoothing) * smoothed[frame]
+    frames = round(_SUB_WINDOWS * _SUB_WINDOW_SECONDS / front_end.frame_seconds)
+    whole = len(smoothed) - len(smoothed) % frames
+    minima = smoothed[:whole].reshape(-1, frames, front_end.bands).min(axis=1).mean(axis=0)
+    mean_db = 10 * np.log10(np.mean(10 ** (logmel / 10), axis=0))
+    return np.asarray(mean_db - minima - _SLACK_DB, np.float32)
+
+
 @kernel(
-    "void(float32[:, :], float32[::1], float32[:, ::1], float32[::1], int64[::1], int64, int64,"
-    " float32[::1])",
+    "void(float32[:, :], float32[::1], float32[:, ::1], int64[::1], int64, float32,"
+    " float32[::1], float32[::1])",
     fastmath={"reassoc", "contract", "nsz"},
 )
 def _follow(
     logmel: npt.NDArray[np.float32],
     smoothed: npt.NDArray[np.float32],
     minima: npt.NDArray[np.float32],
-    loudest: npt.NDArray[np.float32],
     counters: npt.NDArray[np.int64],
     sub_window_frames: int,
-    first_frames: int,
+    smoothing: np.float32,
+    bias_db: npt.NDArray[np.float32],
     snr_db: npt.NDArray[np.float32],
 ) -> None:
     frames, bands = logmel.shape
@@ -113,15 +140,12 @@ def _follow(
             if seen == 0:
                 smoothed[band] = level
             else:
-                smoothed[band] = _SMOOTHING * smoothed[band] + (1 - _SMOOTHING) * level
+                smoothed[band] = smoothing * smoothed[band] + (1 - smoothing) * level
             minima[newest, band] = min(minima[newest, band], smoothed[band])
-            loudest[band] = max(loudest[band], level)
             floor = minima[newest, band]
             for older in range(newest):
                 floor = min(floor, minima[older, band])
-            floor += _BIAS_DB
-            if seen < first_frames:
-                floor = min(floor, loudest[band] - _FIRST_RANGE_DB)
+            floor += bias_db[band]
             floor = max(floor, _SILENCE_DB)
             sound += np.exp(per_db * level)
             noise += np.exp(per_db * floor)

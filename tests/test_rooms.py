@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +22,16 @@ ROOMS = {
 HEAVY = {"torch", "sklearn", "librosa", "onnx", "matplotlib"}
 
 
+IMPORT = re.compile(r"^[ ]*(?:from ([\w.]+) import ([\w, ]+)|import ([\w.]+))", re.MULTILINE)
+
+
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+    for module, members, plain in IMPORT.findall(path.read_text("utf-8")):
+        if module == "affectd":
+            names |= {f"affectd.{member.strip()}" for member in members.split(",")}
+        else:
+            names.add(module or plain)
     return names
 
 
@@ -51,7 +54,9 @@ def test_the_live_rooms_know_nothing_of_training(room: str) -> None:
 
 def modules_after(code: str) -> set[str]:
     script = code + "\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return {name.partition(".")[0] for name in done.stdout.split("\n")[-2].split()}
 
 

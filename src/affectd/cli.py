@@ -60,6 +60,11 @@ class _Rooms(TyperGroup):
         return found
 
 
+# Typer has its own copy of Click since 0.29 and needs Click before: the class is found either way.
+_UsageError: Any = next(
+    each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
+)
+
 _app = typer.Typer(
     cls=_Rooms,
     no_args_is_help=True,
@@ -95,17 +100,30 @@ def _affectd(
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit code 1."""
     try:
-        _app()
+        code = _app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except _UsageError as error:
+        if error.__class__.__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            print(f"affectd: {_one_line(error.format_message())}", file=sys.stderr)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
     except (OSError, ValueError, ImportError) as error:
         if os.environ.get("AFFECTD_DEBUG"):
             raise
-        print(f"affectd: {_one_line(error)}", file=sys.stderr)
+        print(f"affectd: {_describe(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _one_line(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -33,9 +33,8 @@ def assert_one_line(done: subprocess.CompletedProcess[str], says: str, code: int
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
-    if code == 1:
-        assert done.stderr.startswith("affectd: ")
-        assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("affectd: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -93,6 +92,10 @@ def test_an_unknown_model_is_named() -> None:
 
 def test_an_unknown_option_is_named() -> None:
     assert_one_line(run("--sauce", "mic"), "No such option: --sauce", code=2)
+
+
+def test_an_unknown_variable_is_named() -> None:
+    assert_one_line(affectd("config", AFFECTD_PROT="1"), "variable 'AFFECTD_PROT'")
 
 
 def test_an_unknown_command_is_named() -> None:

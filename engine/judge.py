@@ -1,0 +1,76 @@
+"""What is said of a window: calibrated, smoothed or averaged over its utterance, or withheld."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.engine.artefact import Metadata
+from affectd.engine.protocol import Abstention
+from affectd.engine.segmenter import Cut
+from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
+
+__all__ = ["Judge"]
+
+
+class Judge:
+    """Turns the logits of one stream's windows, in their order, into what its results say.
+
+    A provisional window's posterior is smoothed with those before it. An utterance no longer than
+    a window is judged by its final one alone, which holds all of it; a longer one by the mean of
+    the logits over the windows that were full, and the last.
+
+    Args:
+        artefact: Labels, temperature and the labels' coordinates.
+        settings: How steady, and how sure.
+    """
+
+    def __init__(self, artefact: Metadata, settings: SmoothingSettings) -> None:
+        self._labels = artefact.labels
+        self._temperature = artefact.temperature
+        self._coordinates = np.array([artefact.valence_arousal[label] for label in artefact.labels])
+        self._smoother = Smoother(settings)
+        self._utterance = 0
+        self._full_logits = np.zeros(len(artefact.labels), np.float64)
+        self._full_windows = 0
+
+    def judge(self, cut: Cut, logits: npt.NDArray[np.float32], at: float) -> dict[str, Any]:
+        """Return the fields of `affectd.engine.protocol.Result` that the model decides.
+
+        Args:
+            cut: The window.
+            logits: float32 ``(classes,)``.
+            at: Its end in stream seconds.
+        """
+        if cut.utterance != self._utterance:
+            self._utterance = cut.utterance
+            self._smoother.reset()
+            self._full_logits[:] = 0
+            self._full_windows = 0
+        quality = {"snr_db": cut.snr_db, "voiced_fraction": cut.voiced_fraction}
+        if cut.final:
+            mean = (self._full_logits + logits) / (self._full_windows + 1)
+            scores = posterior(mean.astype(np.float32), self._temperature)
+            decision = self._smoother.final(scores, **quality)
+        else:
+            if cut.start > cut.utterance_start:
+                self._full_logits += logits
+                self._full_windows += 1
+            scores = posterior(logits, self._temperature)
+            decision = self._smoother.provisional(scores, at, **quality)
+        abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
+        valence, arousal = decision.scores @ self._coordinates
+        return {
+            "label": None if abstained else self._labels[decision.label],
+            "abstained": abstained,
+            "confidence": round(float(decision.scores[decision.label]), 4),
+            "scores": {
+                label: round(float(score), 4)
+                for label, score in zip(self._labels, decision.scores, strict=True)
+            },
+            "valence": round(float(valence), 3),
+            "arousal": round(float(arousal), 3),
+            "snr_db": round(cut.snr_db, 1),
+        }

@@ -1,0 +1,59 @@
+"""Unit tests of a client's messages; the sockets around them are tested with the server."""
+
+from __future__ import annotations
+
+import pytest
+from tests.engine.parcels import Emotion, Utterance, event
+
+from affectd.engine.hub import Hub
+from affectd.engine.protocol import JSON, MSGPACK, ErrorCode, encode
+from affectd.engine.requests import RequestError, Requests
+
+
+def requests(subprotocol: str = JSON) -> Requests:
+    hub = Hub()
+    hub.publish([event(1), event(2, Emotion), event(3, Utterance), event(1, stream="other")])
+    return Requests(hub, epoch="now", streams=("mic", "other"), subprotocol=subprotocol)
+
+
+def resume(subprotocol: str = JSON, **changes: object) -> str | bytes:
+    message = {"type": "resume", "epoch": "now", "stream": "mic", "after": 0, **changes}
+    return encode(message, subprotocol)
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, MSGPACK])
+def test_resuming_gives_the_final_events_of_the_stream_after_a_number(subprotocol: str) -> None:
+    numbers = [parcel.event.seq for parcel in requests(subprotocol).take(resume(subprotocol))]
+    assert numbers == [1, 3]
+    later = requests(subprotocol).take(resume(subprotocol, after=1))
+    assert [parcel.event.seq for parcel in later] == [3]
+
+
+def test_each_stream_is_resumed_once_a_connection() -> None:
+    connection = requests()
+    connection.take(resume())
+    assert len(connection.take(resume(stream="other"))) == 1
+    with pytest.raises(RequestError, match="'mic' is unknown, or this connection has resumed"):
+        connection.take(resume())
+
+
+@pytest.mark.parametrize(
+    ("subprotocol", "frame", "code", "says"),
+    [
+        (MSGPACK, "{}", ErrorCode.TEXT_FRAME, "takes binary frames"),
+        (JSON, b"\x80", ErrorCode.BINARY_FRAME, "takes text frames"),
+        (JSON, "{", ErrorCode.MALFORMED_MESSAGE, "not JSON"),
+        (MSGPACK, b"\xc1", ErrorCode.MALFORMED_MESSAGE, "not MessagePack"),
+        (JSON, '{"type":"shout"}', ErrorCode.UNKNOWN_MESSAGE, "type 'shout'; known is 'resume'"),
+        (JSON, resume(epoch="then"), ErrorCode.UNKNOWN_EPOCH, "this epoch is now"),
+        (JSON, resume(stream="nobody"), ErrorCode.MALFORMED_MESSAGE, "'nobody' is unknown"),
+        (JSON, resume(after="1"), ErrorCode.MALFORMED_MESSAGE, "'after' as a whole number"),
+        (JSON, resume(after=True), ErrorCode.MALFORMED_MESSAGE, "'after' as a whole number"),
+    ],
+)
+def test_what_is_wrong_has_its_code(
+    subprotocol: str, frame: str | bytes, code: ErrorCode, says: str
+) -> None:
+    with pytest.raises(RequestError, match=says) as fault:
+        requests(subprotocol).take(frame)
+    assert fault.value.code is code

@@ -21,9 +21,8 @@ from affectd.engine.artefact import (
 )
 from affectd.kernels.logmel import LogMel
 
-__all__ = ["DEFAULT_MODEL", "Classifier", "find_model", "load_runtime", "shipped_models"]
+__all__ = ["Classifier", "find_model", "load_runtime", "shipped_models"]
 
-DEFAULT_MODEL = "crnn"
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 

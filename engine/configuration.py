@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from affectd.engine.access import is_loopback
+from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.protocol import DEFAULT_PORT
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
@@ -56,7 +57,7 @@ class Configuration(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Interval(ge=0, le=65_535)] = DEFAULT_PORT
     """Port to listen on; with 0 the system chooses."""
-    model: str = "crnn"
+    model: str = DEFAULT_MODEL
     """A shipped model's name, or the file of an artefact."""
     pace: Literal["real", "fast"] = "real"
     """Whether a file is played as it was spoken, or as fast as it goes."""

@@ -106,7 +106,7 @@ class Daemon:
         self._waits_for_listener = source.waits and not source.live
         self._greeting = Greeting(
             server=f"affectd {metadata.version('affectd')}",
-            model=artefact.name,
+            model=artefact.title,
             labels=artefact.labels,
             streams=(source.name,),
             hop_seconds=session.hop_seconds,

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from affectd.engine.classifier import DEFAULT_MODEL, Classifier, find_model, load_runtime
+from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.classifier import Classifier, find_model, load_runtime
 from affectd.engine.microphone import input_devices
 
 __all__ = ["Check", "examine"]
@@ -48,7 +49,7 @@ def _model() -> str:
     began = time.perf_counter()
     classifier = Classifier(find_model(DEFAULT_MODEL))
     loaded = time.perf_counter() - began
-    return f"{classifier.metadata.name}, loaded and warm in {loaded:.2f} s"
+    return f"{classifier.metadata.title}, loaded and warm in {loaded:.2f} s"
 
 
 def _microphone() -> str:

@@ -122,7 +122,7 @@ def test_with_reconnecting_a_goodbye_is_one_event_more() -> None:
 def test_a_source_that_has_ended_will_not_be_waited_for() -> None:
     core = subscription()
     greeted(core)
-    assert core.receive({**event(0, "bye", ""), "reason": "ended"}).last
+    assert core.receive(encode({"type": "bye", "stream": "", "reason": "ended"}, MSGPACK)).last
 
 
 @pytest.mark.parametrize("code", ["slow_client", "too_many_clients"])

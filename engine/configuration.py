@@ -137,9 +137,11 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
         return _FromFile(**given)
     except ValidationError as error:
         raise ConfigurationError(_describe(error)) from None
-    except SettingsError:
+    except SettingsError as error:
+        # The library says it in its own terms; the field's name is all that is needed of them.
+        field = str(error).partition('"')[2].partition('"')[0]
         raise ConfigurationError(
-            "a list or table in the environment is not JSON; it is written like "
+            f"setting {field!r} in the environment is a list or a table, written as JSON, like "
             "AFFECTD_ORIGINS='[\"example.org\"]' or AFFECTD_VOICE='{\"aggressiveness\": 3}'"
         ) from None
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from affectd.clients.subscriber import subscribe, subscribe_sync
+    from affectd.recognizer import Recognizer
 
-__all__ = ["__version__", "subscribe", "subscribe_sync"]
+__all__ = ["Recognizer", "__version__", "subscribe", "subscribe_sync"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Recognizer": "affectd.recognizer",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

@@ -17,6 +17,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "affectd.engine.cli",
     "watch": "affectd.clients.cli",
+    "analyze": "affectd.analyze",
     "devices": "affectd.engine.cli",
     "doctor": "affectd.engine.cli",
     "config": "affectd.engine.cli",
@@ -28,6 +29,7 @@ _COMMANDS = {
 _PANELS = {
     "run": "Live",
     "watch": "Live",
+    "analyze": "Files",
     "devices": "Set-up",
     "doctor": "Set-up",
     "config": "Set-up",

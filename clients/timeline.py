@@ -19,6 +19,7 @@ _AXIS = 22
 _GAP_SECONDS = 1.0
 _TICKS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
+_BODY = "body{font:14px system-ui,sans-serif;margin:2rem auto;padding:0 1rem;max-width:1000px}"
 _STYLE = """
 .affectd{font:14px/1.45 system-ui,sans-serif;color:#1c1f23;background:#fff;max-width:1000px}
 .affectd svg{width:100%;height:auto;display:block}
@@ -145,8 +146,8 @@ def page_of(timelines: Sequence[Timeline]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>How it sounds – affectd</title><style>body{{margin:2rem auto;padding:0 1rem;"
-        f"max-width:1000px}}{_STYLE}{_DARK}</style></head><body><main><h1>How it sounds</h1>"
+        f"<title>How it sounds – affectd</title><style>{_BODY}{_STYLE}"
+        f"{_DARK}</style></head><body><main><h1>How it sounds</h1>"
         f"{sections}</main></body></html>\n"
     )
 

@@ -18,6 +18,7 @@ from affectd.engine.classifier import Classifier, find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
+from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.protocol import Event
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
@@ -77,7 +78,7 @@ class Daemon:
         source = open_source(configuration)
         self._classifier = Classifier(find_model(configuration.model))
         artefact = self._classifier.metadata
-        settings = SessionSettings(
+        self._settings = settings = SessionSettings(
             voice=configuration.voice,
             segmenter=configuration.segmenter,
             smoothing=configuration.smoothing,
@@ -96,6 +97,7 @@ class Daemon:
             submit=self._batcher.submit,
             publish=self._publish,
             congested=lambda: self._hub.congested,
+            shows_mel=lambda: self._hub.shows_mel,
             ended=lambda: self._call(self._stopping.set),
         )
         self._waits_for_listener = source.waits and not source.live
@@ -118,12 +120,14 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         joined = asyncio.Event()
+        offline = OfflineHearing(find_model(configuration.model), self._settings)
         server = Server(
             self._hub,
             self._greeting,
             access=AccessRules(token=configuration.token, origins=configuration.origins),
             settings=configuration.server,
             metrics=self._metrics,
+            offline=offline,
             joined=joined.set,
         )
         try:

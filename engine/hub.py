@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from affectd.engine.outbox import Outbox, Parcel
-from affectd.engine.protocol import Event, Result
+from affectd.engine.protocol import Event, Mel, Result
 
 __all__ = ["Hub", "parcel_of"]
 
@@ -33,6 +33,11 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._outboxes)
+
+    @property
+    def shows_mel(self) -> bool:
+        """Whether some client wants to see the spectrogram; may be asked from any thread."""
+        return any(outbox.shows_mel for outbox in tuple(self._outboxes))
 
     @property
     def congested(self) -> bool:
@@ -72,7 +77,8 @@ class Hub:
             if not event.provisional:
                 self._retained.append(parcel)
             for outbox in self._outboxes:
-                outbox.put(parcel)
+                if outbox.shows_mel or not isinstance(event, Mel):
+                    outbox.put(parcel)
 
     def after(self, stream: str, seq: int) -> list[Parcel]:
         """Return the final events of a stream with a higher number, as far as they are kept."""

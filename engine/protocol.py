@@ -31,6 +31,7 @@ __all__ = [
     "Hello",
     "Load",
     "MalformedMessageError",
+    "Mel",
     "Result",
     "Speech",
     "Utterance",
@@ -211,6 +212,22 @@ class Load(Event):
     """Windows given up since the last such event because a newer one had come."""
     hop_seconds: float
     """Distance between windows from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mel(Event):
+    """A few frames of the mel spectrogram, for those who asked to see them. It is not numbered."""
+
+    type: ClassVar[str] = "mel"
+    provisional: ClassVar[bool] = True
+
+    frames: int
+    bands: int
+    low_db: float
+    high_db: float
+    data: str
+    """Base64 of a byte for each band of each frame in turn: 0 for `low_db` and below, 255 for
+    `high_db` and above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from affectd.engine.hub import Hub
-from affectd.engine.outbox import Parcel
+from affectd.engine.outbox import Outbox, Parcel
 from affectd.engine.protocol import JSON, MSGPACK, ErrorCode, MalformedMessageError, decode
 
 __all__ = ["RequestError", "Requests"]
@@ -25,13 +25,23 @@ class Requests:
 
     Args:
         hub: Keeps the final events.
+        outbox: The connection's queue.
         epoch: The daemon's.
         streams: The streams there are.
         subprotocol: The connection's.
     """
 
-    def __init__(self, hub: Hub, *, epoch: str, streams: Collection[str], subprotocol: str) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        outbox: Outbox,
+        *,
+        epoch: str,
+        streams: Collection[str],
+        subprotocol: str,
+    ) -> None:
         self._hub = hub
+        self._outbox = outbox
         self._epoch = epoch
         self._not_resumed = set(streams)
         self._subprotocol = subprotocol
@@ -52,10 +62,18 @@ class Requests:
             message = decode(frame)
         except MalformedMessageError as error:
             raise RequestError(ErrorCode.MALFORMED_MESSAGE, str(error)) from None
+        if message["type"] == "mel":
+            return self._mel(message)
         if message["type"] != "resume":
-            text = f"type {message['type'][:40]!r}; known is 'resume'"
+            text = f"type {message['type'][:40]!r}; known are 'mel' and 'resume'"
             raise RequestError(ErrorCode.UNKNOWN_MESSAGE, text)
         return self._resume(message)
+
+    def _mel(self, message: dict[str, Any]) -> list[Parcel]:
+        if not isinstance(message.get("on"), bool):
+            raise RequestError(ErrorCode.MALFORMED_MESSAGE, "'mel' needs 'on': true or false")
+        self._outbox.shows_mel = message["on"]
+        return []
 
     def _resume(self, message: dict[str, Any]) -> list[Parcel]:
         epoch, stream, after = (message.get(key) for key in ("epoch", "stream", "after"))

@@ -22,7 +22,9 @@ from websockets.typing import Subprotocol
 from affectd.engine.access import AccessRules
 from affectd.engine.hub import Hub, parcel_of
 from affectd.engine.metrics import Metrics
+from affectd.engine.offline_connection import OFFLINE_PATH, OfflineHearing
 from affectd.engine.outbox import Outbox
+from affectd.engine.page import Page
 from affectd.engine.protocol import (
     JSON,
     MAX_CLIENT_FRAME_BYTES,
@@ -80,6 +82,7 @@ class Server:
         access: Who may connect.
         settings: Limits.
         metrics: What is counted, and shown at ``/metrics``.
+        offline: Hears recordings at ``/analyze``; `None` for none.
         joined: Called whenever a client has come.
     """
 
@@ -91,6 +94,7 @@ class Server:
         access: AccessRules,
         settings: ServerSettings,
         metrics: Metrics,
+        offline: OfflineHearing | None = None,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._hub = hub
@@ -98,6 +102,8 @@ class Server:
         self._access = access
         self._settings = settings
         self._metrics = metrics
+        self._offline = offline
+        self._page = Page()
         self._joined = joined
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None
@@ -148,17 +154,20 @@ class Server:
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, and answer plain HTTP."""
+        path = request.path.partition("?")[0]
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         refusal = self._access.refusal(
             request.path,
             origin=request.headers.get("Origin"),
             authorization=request.headers.get("Authorization"),
             host=request.headers.get("Host"),
+            # The page is no secret, and cannot show its token before it is there.
+            public=not upgrade and request.path in self._page,
         )
         if refusal:
             return connection.respond(HTTPStatus.FORBIDDEN, refusal + "\n")
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if upgrade:
             return None
-        path = request.path.partition("?")[0]
         if path == "/healthz":
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/metrics":
@@ -166,9 +175,8 @@ class Server:
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = exposition.CONTENT_TYPE_PLAIN_0_0_4
             return response
-        return connection.respond(
-            HTTPStatus.UPGRADE_REQUIRED, "affectd speaks WebSocket here; see 'affectd watch'\n"
-        )
+        known = request.headers.get("If-None-Match")
+        return self._page.answer(request.path, method=request.method, known=known)
 
     async def _handle(self, connection: ServerConnection) -> None:
         subprotocol = str(connection.subprotocol or JSON)
@@ -186,10 +194,15 @@ class Server:
             message = f"{self._settings.largest_clients} clients are connected, and no more may be"
             await self._refuse(connection, ErrorCode.TOO_MANY_CLIENTS, message, 1013)
             return
+        path = connection.request.path.partition("?")[0] if connection.request else ""
+        if self._offline and path == OFFLINE_PATH:
+            await connection.send(parcel_of(self._hello()).frame(subprotocol))
+            await self._offline.serve(connection, subprotocol)
+            return
         outbox = self._hub.join()
         self._empty.clear()
         self._metrics.clients.inc()
-        reader = asyncio.create_task(self._read(connection, subprotocol))
+        reader = asyncio.create_task(self._read(connection, subprotocol, outbox))
         # When the client goes, the writer must not wait for the next event to notice.
         reader.add_done_callback(lambda _: outbox.close())
         try:
@@ -244,15 +257,16 @@ class Server:
         error = self._error(ErrorCode.SLOW_CLIENT, message, fatal=fatal, lost=lost)
         await connection.send(parcel_of(error).frame(subprotocol))
 
-    async def _read(self, connection: ServerConnection, subprotocol: str) -> None:
+    async def _read(self, connection: ServerConnection, subprotocol: str, outbox: Outbox) -> None:
         """Answer what the client says; each fault has its code, and concerns nobody else."""
         # How a connection ended is the writer's business.
         with contextlib.suppress(ConnectionClosed):
-            await self._answer(connection, subprotocol)
+            await self._answer(connection, subprotocol, outbox)
 
-    async def _answer(self, connection: ServerConnection, subprotocol: str) -> None:
+    async def _answer(self, connection: ServerConnection, subprotocol: str, outbox: Outbox) -> None:
         requests = Requests(
             self._hub,
+            outbox,
             epoch=self.epoch,
             streams=self._greeting.streams,
             subprotocol=subprotocol,

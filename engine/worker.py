@@ -63,6 +63,7 @@ class Worker:
         publish: Takes finished events, in stream order, in this worker's thread.
         congested: Whether those who listen cannot take more. Asked only for sources that wait
             and are not live.
+        shows_mel: Whether somebody wants to see the spectrogram.
         ended: Called once, when every stream is over.
     """
 
@@ -73,12 +74,14 @@ class Worker:
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
         congested: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[], bool] = lambda: False,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = {stream.session.stream: stream for stream in streams}
         self._submit = submit
         self._publish = publish
         self._congested = congested
+        self._shows_mel = shows_mel
         self._ended = ended
         self._results: deque[Job] = deque()
         self._doorbell = Doorbell()
@@ -177,6 +180,7 @@ class Worker:
         if missing or flagged:
             stream.flagged_at = read_at
             self._take(stream, session.gap("overflow", missing, captured_at), read_at)
+        session.shows_mel = self._shows_mel()
         try:
             heard = session.feed(block.samples, captured_at)
         except NonFiniteSampleError as error:

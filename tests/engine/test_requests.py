@@ -13,7 +13,7 @@ from affectd.engine.requests import RequestError, Requests
 def requests(subprotocol: str = JSON) -> Requests:
     hub = Hub()
     hub.publish([event(1), event(2, Emotion), event(3, Utterance), event(1, stream="other")])
-    return Requests(hub, epoch="now", streams=("mic", "other"), subprotocol=subprotocol)
+    return Requests(hub, hub.join(), epoch="now", streams=("mic", "other"), subprotocol=subprotocol)
 
 
 def resume(subprotocol: str = JSON, **changes: object) -> str | bytes:

@@ -62,16 +62,18 @@ class Requests:
             message = decode(frame)
         except MalformedMessageError as error:
             raise RequestError(ErrorCode.MALFORMED_MESSAGE, str(error)) from None
-        if message["type"] == "mel":
-            return self._mel(message)
+        if message["type"] == "spectrogram":
+            return self._spectrogram(message)
         if message["type"] != "resume":
-            text = f"type {message['type'][:40]!r}; known are 'mel' and 'resume'"
+            text = f"type {message['type'][:40]!r}; known are 'resume' and 'spectrogram'"
             raise RequestError(ErrorCode.UNKNOWN_MESSAGE, text)
         return self._resume(message)
 
-    def _mel(self, message: dict[str, Any]) -> list[Parcel]:
+    def _spectrogram(self, message: dict[str, Any]) -> list[Parcel]:
         if not isinstance(message.get("on"), bool):
-            raise RequestError(ErrorCode.MALFORMED_MESSAGE, "'mel' needs 'on': true or false")
+            raise RequestError(
+                ErrorCode.MALFORMED_MESSAGE, "'spectrogram' needs 'on': true or false"
+            )
         self._outbox.shows_mel = message["on"]
         return []
 

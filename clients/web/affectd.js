@@ -110,7 +110,7 @@ export class Subscription {
     this.#since = null;
     const send = (message) => socket.send(this.format === "json" ? JSON.stringify(message) : encode(message));
     if (this.streams) send({ type: "subscribe", streams: this.streams });
-    if (this.mel) send({ type: "mel", on: true });
+    if (this.mel) send({ type: "spectrogram", on: true });
     if (hello.epoch === this.#epoch) {
       for (const [stream, { mark }] of this.#progress)
         send({ type: "resume", epoch: this.#epoch, stream, after: mark });

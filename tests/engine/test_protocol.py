@@ -239,7 +239,11 @@ def test_the_page_has_real_examples_with_exactly_the_fields(kind: type[Event]) -
 
 
 def test_the_examples_on_the_page_are_plausible() -> None:
-    assert {each["type"] for each in EXAMPLES} == {"resume", "mel", *(kind.type for kind in EVENTS)}
+    assert {each["type"] for each in EXAMPLES} == {
+        "resume",
+        "spectrogram",
+        *(kind.type for kind in EVENTS),
+    }
     for example in EXAMPLES:
         if "scores" in example:
             scores = example["scores"]

@@ -44,7 +44,12 @@ def test_each_stream_is_resumed_once_a_connection() -> None:
         (JSON, b"\x80", ErrorCode.BINARY_FRAME, "takes text frames"),
         (JSON, "{", ErrorCode.MALFORMED_MESSAGE, "not JSON"),
         (MSGPACK, b"\xc1", ErrorCode.MALFORMED_MESSAGE, "not MessagePack"),
-        (JSON, '{"type":"shout"}', ErrorCode.UNKNOWN_MESSAGE, "type 'shout'; known is 'resume'"),
+        (
+            JSON,
+            '{"type":"shout"}',
+            ErrorCode.UNKNOWN_MESSAGE,
+            "type 'shout'; known are 'resume' and 'spectrogram'",
+        ),
         (JSON, resume(epoch="then"), ErrorCode.UNKNOWN_EPOCH, "this epoch is now"),
         (JSON, resume(stream="nobody"), ErrorCode.MALFORMED_MESSAGE, "'nobody' is unknown"),
         (JSON, resume(after="1"), ErrorCode.MALFORMED_MESSAGE, "'after' as a whole number"),

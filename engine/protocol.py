@@ -21,6 +21,7 @@ __all__ = [
     "MSGPACK",
     "SUBPROTOCOLS",
     "Abstention",
+    "Accepted",
     "Bye",
     "Device",
     "Emotion",
@@ -69,6 +70,11 @@ class ErrorCode(StrEnum):
     MALFORMED_MESSAGE = "malformed_message"
     UNKNOWN_MESSAGE = "unknown_message"
     UNKNOWN_EPOCH = "unknown_epoch"
+    UNSUPPORTED_AUDIO = "unsupported_audio"
+    STREAM_TAKEN = "stream_taken"
+    TOO_MANY_STREAMS = "too_many_streams"
+    ODD_AUDIO = "odd_audio"
+    TOO_FAST = "too_fast"
     TOO_MANY_CLIENTS = "too_many_clients"
     SLOW_CLIENT = "slow_client"
     BAD_AUDIO = "bad_audio"
@@ -184,19 +190,19 @@ class Gap(Event):
 
     type: ClassVar[str] = "gap"
 
-    reason: Literal["overrun", "overflow", "device"]
+    reason: Literal["overrun", "overflow", "device", "publisher"]
     """``overrun``: the engine was too slow; ``overflow``: the system was; ``device``: the device
-    was away."""
+    was away; ``publisher``: the publisher was, or sent what cannot be audio."""
     lost_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device(Event):
-    """The audio device changed its state."""
+    """The audio device or the publisher changed its state."""
 
     type: ClassVar[str] = "device"
 
-    state: Literal["lost", "restored", "silent", "sounding", "clipping", "ended"]
+    state: Literal["started", "lost", "restored", "silent", "sounding", "clipping", "ended"]
     detail: str
 
 
@@ -225,6 +231,26 @@ class Error(Event):
     """Whether the connection, or the stream named, ends with this event."""
     lost: int = 0
     """Events that were dropped for this client, with `ErrorCode.SLOW_CLIENT`."""
+    retry_after: float = 0.0
+    """Seconds until another attempt may fare better, with `ErrorCode.TOO_MANY_STREAMS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Event):
+    """The answer to a publisher's ``hello``: its audio is heard from now on."""
+
+    type: ClassVar[str] = "accepted"
+
+    name: str
+    """Name of its stream."""
+    key: str
+    """Shows, after a loss of the connection, that the stream is its own."""
+    rate: int
+    format: str
+    resumed: bool
+    """Whether a stream goes on, instead of a new one beginning."""
+    grace_seconds: float
+    """How long the stream waits for its publisher after a loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ Clients depend on this module alone, so it imports nothing but the standard libr
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -35,6 +36,7 @@ __all__ = [
     "Result",
     "Speech",
     "Utterance",
+    "about_connection",
     "decode",
     "encode",
 ]
@@ -260,6 +262,11 @@ class Bye(Event):
     type: ClassVar[str] = "bye"
 
     reason: str = field(default="shutdown")
+
+
+def about_connection() -> dict[str, Any]:
+    """Return the common fields of an event that concerns a connection and no stream."""
+    return {"stream": "", "seq": 0, "start": 0.0, "end": 0.0, "captured_at": time.monotonic()}
 
 
 class MalformedMessageError(ValueError):

@@ -24,7 +24,10 @@ ConfigFile = Annotated[
 def run(  # one parameter a flag
     source: Annotated[
         str | None,
-        typer.Option(help="demo, mic, - for raw s16le on standard input, or a sound file."),
+        typer.Option(
+            help="demo, mic, - for raw s16le on standard input, a sound file, or none where only "
+            "clients send audio."
+        ),
     ] = None,
     device: Annotated[
         str | None,
@@ -82,7 +85,8 @@ def run(  # one parameter a flag
     viewers: list[subprocess.Popen[bytes]] = []
 
     def ready(address: str) -> None:
-        print(f"affectd listens to {configuration.source}, and answers at {address}", flush=True)
+        heard = "its clients" if configuration.source == "none" else configuration.source
+        print(f"affectd listens to {heard}, and answers at {address}", flush=True)
         if view if view is not None else sys.stdout.isatty():
             viewers.append(_view(address, configuration.token))
 

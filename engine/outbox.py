@@ -42,8 +42,6 @@ class Outbox:
         self._parcels: deque[Parcel] = deque()
         self._filled = asyncio.Event()
         self._closed = False
-        self.shows_mel = False
-        """Whether this client wants to see the spectrogram."""
         self.lost = 0
         """Events given up since this was last set to 0."""
 

@@ -34,7 +34,9 @@ from affectd.engine.protocol import (
     ErrorCode,
     Event,
     Hello,
+    about_connection,
 )
+from affectd.engine.publishing import Publication, Publishers
 from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]
@@ -45,6 +47,8 @@ _HARD_FRAME_BYTES = 2 * MAX_CLIENT_FRAME_BYTES
 _WRITE_BUFFER_BYTES = 32_768
 _CLOSE_SECONDS = 0.5
 _MALFORMED_MESSAGES = 16
+# By its side, with a code or without; a browser's page that goes away sends 1001.
+_PURPOSELY_CLOSED = (1000, 1005)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ class Server:
         access: Who may connect.
         settings: Limits.
         metrics: What is counted, and shown at ``/metrics``.
+        publishers: Those who send audio.
         offline: Hears recordings at ``/analyze``; `None` for none.
         joined: Called whenever a client has come.
     """
@@ -94,6 +99,7 @@ class Server:
         access: AccessRules,
         settings: ServerSettings,
         metrics: Metrics,
+        publishers: Publishers,
         offline: OfflineHearing | None = None,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
@@ -102,6 +108,7 @@ class Server:
         self._access = access
         self._settings = settings
         self._metrics = metrics
+        self._publishers = publishers
         self._offline = offline
         self._page = Page()
         self._joined = joined
@@ -202,17 +209,30 @@ class Server:
         outbox = self._hub.join()
         self._empty.clear()
         self._metrics.clients.inc()
-        reader = asyncio.create_task(self._read(connection, subprotocol, outbox))
+        requests = Requests(
+            self._hub,
+            outbox,
+            self._publishers,
+            epoch=self.epoch,
+            streams=lambda: self._streams,
+            subprotocol=subprotocol,
+        )
+        reader = asyncio.create_task(self._read(connection, subprotocol, requests, outbox))
         # When the client goes, the writer must not wait for the next event to notice.
         reader.add_done_callback(lambda _: outbox.close())
         try:
             await connection.send(parcel_of(self._hello()).frame(subprotocol))
             self._joined()
             await self._write(connection, outbox, subprotocol)
+            if requests.publication and requests.publication.finished_with is not None:
+                await connection.close(*requests.publication.finished_with)
         except ConnectionClosed:
             pass
         finally:
             reader.cancel()
+            if requests.publication:
+                purposely = connection.close_code in _PURPOSELY_CLOSED
+                requests.publication.leave(purposely=purposely)
             self._hub.leave(outbox)
             if not len(self._hub):
                 self._empty.set()
@@ -243,7 +263,7 @@ class Server:
                 return
             self._metrics.sent.inc()
         if self._closing:
-            bye = parcel_of(Bye(**_connection()))
+            bye = parcel_of(Bye(**about_connection()))
             await connection.send(bye.frame(subprotocol))
             await connection.close(1001, "shutdown")
 
@@ -257,21 +277,19 @@ class Server:
         error = self._error(ErrorCode.SLOW_CLIENT, message, fatal=fatal, lost=lost)
         await connection.send(parcel_of(error).frame(subprotocol))
 
-    async def _read(self, connection: ServerConnection, subprotocol: str, outbox: Outbox) -> None:
+    async def _read(
+        self, connection: ServerConnection, subprotocol: str, requests: Requests, outbox: Outbox
+    ) -> None:
         """Answer what the client says; each fault has its code, and concerns nobody else."""
         # How a connection ended is the writer's business.
         with contextlib.suppress(ConnectionClosed):
-            await self._answer(connection, subprotocol, outbox)
+            await self._answer(connection, subprotocol, requests, outbox)
 
-    async def _answer(self, connection: ServerConnection, subprotocol: str, outbox: Outbox) -> None:
-        requests = Requests(
-            self._hub,
-            outbox,
-            epoch=self.epoch,
-            streams=self._greeting.streams,
-            subprotocol=subprotocol,
-        )
+    async def _answer(
+        self, connection: ServerConnection, subprotocol: str, requests: Requests, outbox: Outbox
+    ) -> None:
         faults = 0
+        publication: Publication | None = None
         async for frame in connection:
             size = len(frame.encode() if isinstance(frame, str) else frame)
             if size > MAX_CLIENT_FRAME_BYTES:
@@ -279,16 +297,30 @@ class Server:
                 await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)
                 return
             try:
+                if publication and isinstance(frame, bytes):
+                    ahead_seconds = publication.hear(frame, time.monotonic())
+                    if ahead_seconds:
+                        # Not read meanwhile: the socket fills up, and sending blocks.
+                        await asyncio.sleep(ahead_seconds)
+                    continue
                 # Past the queue: what was missed is for this client alone, and waits for it here.
                 for parcel in requests.take(frame):
                     await connection.send(parcel.frame(subprotocol))
             except RequestError as fault:
                 faults += 1
+                if fault.fatal:
+                    await self._refuse(connection, fault.code, str(fault), 1008)
+                    return
                 if faults > _MALFORMED_MESSAGES:
                     await self._refuse(connection, fault.code, "too many faults", 1008)
                     return
-                error = self._error(fault.code, str(fault), fatal=False)
+                error = self._error(
+                    fault.code, str(fault), fatal=False, retry_after=fault.retry_after
+                )
                 await connection.send(parcel_of(error).frame(subprotocol))
+            if publication is None and requests.publication is not None:
+                publication = requests.publication
+                publication.over = outbox.close
 
     async def _refuse(
         self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int
@@ -298,26 +330,40 @@ class Server:
         await connection.send(parcel_of(error).frame(subprotocol))
         await connection.close(close_code, code)
 
-    def _error(self, code: ErrorCode, message: str, *, fatal: bool, lost: int = 0) -> Event:
-        return Error(**_connection(), code=code, message=message, fatal=fatal, lost=lost)
+    def _error(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        fatal: bool,
+        lost: int = 0,
+        retry_after: float = 0.0,
+    ) -> Event:
+        return Error(
+            **about_connection(),
+            code=code,
+            message=message,
+            fatal=fatal,
+            lost=lost,
+            retry_after=retry_after,
+        )
+
+    @property
+    def _streams(self) -> tuple[str, ...]:
+        return self._greeting.streams + self._publishers.names
 
     def _hello(self) -> Event:
         greeting = self._greeting
         return Hello(
-            **_connection(),
+            **about_connection(),
             server=greeting.server,
             epoch=self.epoch,
             model=greeting.model,
             labels=greeting.labels,
-            streams=greeting.streams,
+            streams=self._streams,
             hop_seconds=greeting.hop_seconds,
             window_seconds=greeting.window_seconds,
         )
-
-
-def _connection() -> dict[str, Any]:
-    """Return the fields of an event that concerns a connection and no stream."""
-    return {"stream": "", "seq": 0, "start": 0.0, "end": 0.0, "captured_at": time.monotonic()}
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Any) -> Subprotocol | None:

@@ -77,6 +77,7 @@ class Session:
         rate: The source's sampling rate, Hz.
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
+        seq: Number of the last event of an earlier stream with this name.
 
     Raises:
         ValueError: the settings ask for longer windows than the model takes.
@@ -90,6 +91,7 @@ class Session:
         rate: int,
         settings: SessionSettings | None = None,
         device: bool = False,
+        seq: int = 0,
     ) -> None:
         self.stream = stream
         self.artefact = artefact
@@ -112,7 +114,7 @@ class Session:
         )
         self._judge = Judge(artefact, settings.smoothing)
         self._level = LevelWatch(rate) if device else None
-        self._seq = 0
+        self._seq = seq
         self.shows_mel = False
         """Whether `feed` returns `Mel` events as well; it may be changed at any time."""
         self._source_position = 0
@@ -188,21 +190,24 @@ class Session:
             )
         ]
 
-    def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
+    def gap(
+        self, reason: str, lost_seconds: float, captured_at: float, *, rate: int | None = None
+    ) -> list[Event | Window]:
         """Note that audio is missing: the utterance ends, and no frame reaches across.
 
         Args:
             reason: As in `Gap.reason`.
             lost_seconds: How much is missing.
             captured_at: When the audio goes on.
+            rate: The source's sampling rate from now on, Hz, where it is another.
         """
         out = self.finish()
         start = self.seconds
         if reason == "device":
             self._noise.reset()  # what comes back may hear another room
-        self._restart(
-            self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
-        )
+        if rate:
+            self.rate = rate
+        self._restart(round((start + lost_seconds) * self.rate), captured_at=captured_at)
         out.append(
             Gap(
                 stream=self.stream,

@@ -71,6 +71,7 @@ export declare class Subscription {
   });
   close(): void;
   retry(): void;
+  showMel(on: boolean): void;
 }
 export declare function subscribe(
   url: string, options?: SubscriptionOptions,

@@ -68,6 +68,17 @@ export class Subscription {
     this.onStatus({ state: "closed", since: null, reason: "" });
   }
 
+  /** Ask for the spectrogram of what is heard, or no longer. */
+  showMel(on) {
+    if (this.mel === on) return;
+    this.mel = on;
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#say({ type: "spectrogram", on });
+  }
+
+  #say(message) {
+    this.#socket.send(this.format === "json" ? JSON.stringify(message) : encode(message));
+  }
+
   /** Try again now, instead of after the pause. */
   retry() {
     if (this.#closed || this.#socket) return;
@@ -89,7 +100,7 @@ export class Subscription {
         socket.close(4000);
         return;
       }
-      if (event.type === "hello") this.#greeted(event, socket);
+      if (event.type === "hello") this.#greeted(event);
       if (event.type === "bye") reason = `the daemon says goodbye (${event.reason})`;
       if (event.type === "error" && event.fatal && !event.stream) reason = event.message;
       if (this.#isNew(event)) this.onEvent(event);
@@ -105,15 +116,14 @@ export class Subscription {
     };
   }
 
-  #greeted(hello, socket) {
+  #greeted(hello) {
     this.#attempts = 0;
     this.#since = null;
-    const send = (message) => socket.send(this.format === "json" ? JSON.stringify(message) : encode(message));
-    if (this.streams) send({ type: "subscribe", streams: this.streams });
-    if (this.mel) send({ type: "spectrogram", on: true });
+    if (this.streams) this.#say({ type: "subscribe", streams: this.streams });
+    if (this.mel) this.#say({ type: "spectrogram", on: true });
     if (hello.epoch === this.#epoch) {
       for (const [stream, { mark }] of this.#progress)
-        send({ type: "resume", epoch: this.#epoch, stream, after: mark });
+        this.#say({ type: "resume", epoch: this.#epoch, stream, after: mark });
     } else {
       this.#epoch = hello.epoch;
       this.#progress.clear();

@@ -7,6 +7,7 @@ import { StreamView } from "./stream-view.js";
 import { percent, reason } from "./wording.js";
 
 const SHOWN_STREAMS = 64;
+const SHOWN_SPECTROGRAMS = 8; // streams, beyond which they would cost more than they show
 const ANNOUNCED = 5;
 
 const find = (id) => document.getElementById(id);
@@ -28,6 +29,7 @@ function view(name) {
     views.set(name, made);
     find("streams").append(made.card);
     find("empty").hidden = true;
+    subscription.showMel(views.size <= SHOWN_SPECTROGRAMS);
   }
   return views.get(name);
 }

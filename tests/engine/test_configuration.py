@@ -72,7 +72,10 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 BAD: list[tuple[str, str]] = [
-    ("ports = 1", "setting 'ports' is unknown; known are .*model, origins, pace, port, rate"),
+    (
+        "ports = 1",
+        "setting 'ports' is unknown; known are .*pace, port, publishers, rate",
+    ),
     (
         "[voice]\nloudness = 1",
         "setting 'voice.loudness' is unknown; known are aggressiveness, hangover_seconds, "

@@ -32,6 +32,7 @@ from affectd.engine.protocol import (
     decode,
     encode,
 )
+from affectd.engine.publishing import Publishers, PublisherSettings
 from affectd.engine.server import Greeting, Server, ServerSettings
 
 GREETING = Greeting(
@@ -58,6 +59,7 @@ class Served:
             access=access,
             settings=settings,
             metrics=self.metrics,
+            publishers=Publishers(PublisherSettings(), begin=lambda source, seq: None),
             joined=self._count,
         )
         self.port = 0
@@ -217,12 +219,7 @@ FAULTS: list[tuple[str, bytes | str, str, str]] = [
     (JSON, "[" * 5_000, "malformed_message", "not JSON"),
     (JSON, "[1]", "malformed_message", "a message is a map"),
     (JSON, '{"type": 3}', "malformed_message", "a text under 'type'"),
-    (
-        JSON,
-        '{"type": "subscribe"}',
-        "unknown_message",
-        "type 'subscribe'; known are 'resume' and 'spectrogram'",
-    ),
+    (JSON, '{"type": "shout"}', "unknown_message", "type 'shout'; known are 'hello', "),
     (MSGPACK, encode({"type": "x" * 99}, MSGPACK), "unknown_message", "x" * 40),
     (JSON, '{"type": "resume"}', "malformed_message", "'resume' needs 'epoch' and 'stream'"),
     (

@@ -54,7 +54,9 @@ export class Microphone {
     }
     const source = context.createMediaStreamSource(media);
     const capture = new AudioWorkletNode(context, "affectd-capture", { numberOfOutputs: 0 });
-    this.publisher = new Publisher(url, { rate: context.sampleRate, token, onStatus });
+    // A name of its own, so that a second browser can speak as well.
+    const stream = `microphone-${crypto.getRandomValues(new Uint16Array(1))[0].toString(16).padStart(4, "0")}`;
+    this.publisher = new Publisher(url, { rate: context.sampleRate, stream, token, onStatus });
     capture.port.onmessage = ({ data }) => this.publisher.send(data);
     source.connect(capture);
     this.#parts.push(() => source.disconnect(), () => this.publisher.end());

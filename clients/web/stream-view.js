@@ -23,6 +23,7 @@ export function profile(labels, scores) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "profile");
   svg.setAttribute("viewBox", `0 0 ${labels.length * 10} 20`);
+  svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", labels.map((label) => `${label} ${percent(scores[label] ?? 0)}`).join(", "));
   labels.forEach((label, place) => {
@@ -316,14 +317,17 @@ export class StreamView {
     let widest = 0;
     for (let i = 0; i <= last; i++)
       if (top[i] - base[i] > top[widest] - base[widest] && times[i] > 30 && times[i] < this.areas.clientWidth - 30) widest = i;
-    if (top[widest] - base[widest] < 0.3 || (top[widest] - base[widest]) * tall < 20) return;
+    if (top[widest] - base[widest] < 0.3 || (top[widest] - base[widest]) * tall < 1.6 * 12) return;
     const left = Math.min(Math.max(times[widest], times[0] + 30), times[last] - 30);
-    context.font = "600 12px system-ui, sans-serif";
+    const size = 0.8 * parseFloat(root.fontSize);
+    context.font = `600 ${size}px system-ui, sans-serif`;
     context.textAlign = "center";
+    const half = context.measureText(label).width / 2 + 3;
+    if (left - half < times[0] || left + half > Math.min(times[last], this.areas.clientWidth)) return;
     context.lineWidth = 3;
     context.lineJoin = "round";
     const y = tall * (1 - (top[widest] + base[widest]) / 2) + 4;
-    if (taken.some((other) => Math.abs(other - y) < 18)) return;
+    if (taken.some((other) => Math.abs(other - y) < 1.5 * size)) return;
     taken.push(y);
     context.strokeStyle = "#fff";
     context.strokeText(label, left, y);

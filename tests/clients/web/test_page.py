@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,10 +100,11 @@ def test_a_dropped_file_yields_its_timeline(
     handle = page.evaluate_handle(
         """async ([name, bytes]) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([Uint8Array.from(bytes)], name, { type: "audio/wav" }));
+            const data = Uint8Array.from(atob(bytes), (each) => each.charCodeAt(0));
+            transfer.items.add(new File([data], name, { type: "audio/wav" }));
             return transfer;
         }""",
-        [talk.name, list(talk.read_bytes())],
+        [talk.name, b64encode(talk.read_bytes()).decode()],
     )
     page.dispatch_event("main", "dragenter", {"dataTransfer": handle})
     expect(page.locator("#drop")).to_be_visible()
@@ -212,15 +214,15 @@ def test_a_token_in_the_fragment_lets_the_page_in(context: BrowserContext) -> No
         page.locator("#status[data-state=connected]").wait_for()
 
 
-@pytest.mark.parametrize("format", ["msgpack", "json"])
-def test_ten_lines_of_javascript_subscribe(page: Page, daemon: RunningDaemon, format: str) -> None:
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_a_loop_of_javascript_subscribes(page: Page, daemon: RunningDaemon, encoding: str) -> None:
     event = page.evaluate(
         """async ([url, format]) => {
             const { subscribe } = await import("/affectd.js");
             for await (const event of subscribe(url, { format }))
                 if (event.type === "emotion") return event;
         }""",
-        [daemon.address, format],
+        [daemon.address, encoding],
     )
     assert set(event["scores"]) == LABELS
     assert sum(event["scores"].values()) == pytest.approx(1, abs=1e-3)
@@ -230,9 +232,13 @@ def test_messagepack_is_what_python_writes(page: Page) -> None:
     import msgpack
 
     value = {
-        "text": "ü" * 40, "list": [1, -1, -33, 200, 70_000, 2**40, -(2**40), 1.5, -0.25], "none": None,
-        "yes": True, "no": False, "deep": {"a": [{}] * 20}, "bytes": "x" * 300, "__proto__": 7,
-    }  # fmt: skip
+        "text": "ü" * 40,
+        "numbers": [1, -1, -33, 200, 70_000, 2**40, -(2**40), 1.5, -0.25],
+        "others": [None, True, False],
+        "deep": {"a": [{}] * 20},
+        "long": "x" * 300,
+        "__proto__": 7,
+    }
     read, written = page.evaluate(
         """async (bytes) => {
             const { decode, encode } = await import("/msgpack.js");

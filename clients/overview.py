@@ -15,6 +15,8 @@ __all__ = ["Overview", "StreamState"]
 
 _UTTERANCES = 64
 _AGES = 256
+_COURSE = 64
+_WELL = ("recovered", "restored", "sounding", "started")
 
 
 @dataclass(slots=True)
@@ -29,6 +31,12 @@ class StreamState:
     """The newest ``emotion`` or ``utterance``."""
     utterances: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=_UTTERANCES))
     """The last ones, oldest first."""
+    course: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_COURSE))
+    """Probabilities of the last provisional results, oldest first."""
+    device: str = ""
+    """The last state that was said of the device: empty while all is well."""
+    load: str = ""
+    """``degraded`` while the engine cannot keep up."""
     notices: dict[str, str] = field(default_factory=dict)
     """What is or went wrong: the newest by kind."""
 
@@ -40,13 +48,18 @@ class StreamState:
             if self.result is None or event["end"] >= self.result["end"]:
                 self.result = event
             self.labels = self.labels or tuple(event["scores"])
+        if kind == "emotion":
+            self.course.append(event["scores"])
         if kind == "utterance":
             self.utterances.append(event)
         elif kind == "speech":
             self.speaking = event.get("state") == "start"
         elif notice := notice_of(event):
             kind = str(kind)
-            if event.get("state") in ("recovered", "restored", "sounding"):
+            well = event.get("state") in _WELL
+            if kind in ("device", "load"):
+                setattr(self, kind, "" if well else str(event.get("state")))
+            if well:
                 self.notices.pop(kind, None)
             else:
                 self.notices[kind] = f"{clock(event)} {notice}"

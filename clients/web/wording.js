@@ -9,7 +9,7 @@ const GAPS = {
   overrun: "the engine was too slow",
   overflow: "the system was too slow",
   device: "the device was away",
-  publisher: "its sender was away",
+  publisher: "the publisher was away",
 };
 const DEVICES = {
   lost: "the device is lost",

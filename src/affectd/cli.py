@@ -38,6 +38,18 @@ _PANELS = {
     "evaluate": "Models",
     "export": "Models",
 }
+_EXAMPLES = {
+    "run": "affectd run --source mic",
+    "watch": "affectd watch",
+    "analyze": "affectd analyze talk.mp3 -o talk.html",
+    "devices": "affectd devices",
+    "doctor": "affectd doctor",
+    "config": "affectd config --config affectd.toml",
+    "bench": "affectd bench latency",
+    "train": "affectd train crnn",
+    "evaluate": "affectd evaluate crnn --corpus ravdess",
+    "export": "affectd export runs/crnn/best.pt -o models",
+}
 
 
 class _Rooms(TyperGroup):
@@ -59,6 +71,9 @@ class _Rooms(TyperGroup):
         found: Any = typer.main.get_command(command)
         found.name = cmd_name
         found.rich_help_panel = _PANELS[cmd_name]
+        # The list of commands shows the first paragraph alone; one line of use says as much.
+        summary = (found.help or "").partition("\n\n")[0]
+        found.short_help = f"{summary} [dim]E.g. {_EXAMPLES[cmd_name]}[/dim]"
         return found
 
 

@@ -15,6 +15,8 @@ __all__ = ["Overview", "StreamState"]
 
 _UTTERANCES = 64
 _AGES = 256
+_COURSE = 64
+_WELL = ("recovered", "restored", "sounding", "started")
 
 
 @dataclass(slots=True)
@@ -31,6 +33,12 @@ class StreamState:
     """The newest ``emotion`` or ``utterance``."""
     utterances: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=_UTTERANCES))
     """The last ones, oldest first."""
+    course: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_COURSE))
+    """Probabilities of the last provisional results, oldest first."""
+    device: str = ""
+    """The last state that was said of the device: empty while all is well."""
+    load: str = ""
+    """``degraded`` while the engine cannot keep up."""
     notices: dict[str, str] = field(default_factory=dict)
     """What is or went wrong: the newest by kind."""
 
@@ -44,6 +52,8 @@ class StreamState:
             self.labels = self.labels or tuple(event["scores"])
             # Whoever joins in the middle has missed that speech began.
             self.speaking |= kind == "emotion" and event["end"] > self.silent_since
+        if kind == "emotion":
+            self.course.append(event["scores"])
         if kind == "utterance":
             self.utterances.append(event)
         elif kind == "speech":
@@ -52,7 +62,10 @@ class StreamState:
                 self.silent_since = event["end"]
         elif notice := notice_of(event):
             kind = str(kind)
-            if event.get("state") in ("recovered", "restored", "sounding"):
+            well = event.get("state") in _WELL
+            if kind in ("device", "load"):
+                setattr(self, kind, "" if well else str(event.get("state")))
+            if well:
                 self.notices.pop(kind, None)
             else:
                 self.notices[kind] = f"{clock(event)} {notice}"

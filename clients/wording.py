@@ -20,8 +20,10 @@ _GAPS = {
     "overrun": "the engine was too slow",
     "overflow": "the system was too slow",
     "device": "the device was away",
+    "publisher": "the publisher was away",
 }
 _DEVICES = {
+    "started": "a publisher began",
     "lost": "the device is lost",
     "restored": "the device is back",
     "silent": "the device delivers nothing but zeros: muted, or no permission?",

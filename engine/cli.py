@@ -24,7 +24,10 @@ ConfigFile = Annotated[
 def run(  # one parameter a flag
     source: Annotated[
         str | None,
-        typer.Option(help="demo, mic, - for raw s16le on standard input, or a sound file."),
+        typer.Option(
+            help="demo, mic, - for raw s16le on standard input, a sound file, or none where only "
+            "clients send audio."
+        ),
     ] = None,
     device: Annotated[
         str | None,
@@ -86,7 +89,12 @@ def run(  # one parameter a flag
     viewers: list[subprocess.Popen[bytes]] = []
 
     def ready(address: str) -> None:
-        source = {"-": "standard input", "mic": "the microphone", "demo": "the demo"}
+        source = {
+            "-": "standard input",
+            "mic": "the microphone",
+            "demo": "the demo",
+            "none": "its clients",
+        }
         heard = source.get(configuration.source, configuration.source)
         print(f"affectd listens to {heard}, and answers at {address}", flush=True)
         if shown:

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from affectd.engine.access import is_loopback
 from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.protocol import DEFAULT_PORT
+from affectd.engine.publishing import PublisherSettings
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
 from affectd.engine.smoothing import SmoothingSettings
@@ -49,7 +50,8 @@ class Configuration(BaseSettings):
     )
 
     source: Annotated[str, Field(min_length=1)] = "demo"
-    """``demo``, ``mic``, ``-`` for standard input, or the path of a sound file."""
+    """``demo``, ``mic``, ``-`` for standard input, the path of a sound file, or ``none`` where
+    only clients send audio."""
     device: str | None = None
     """Name (or a part of it) or number of the microphone; the system's default if not set."""
     rate: Annotated[int, Interval(ge=8_000, le=192_000)] | None = None
@@ -69,6 +71,7 @@ class Configuration(BaseSettings):
     segmenter: SegmenterSettings = SegmenterSettings()
     smoothing: SmoothingSettings = SmoothingSettings()
     server: ServerSettings = ServerSettings()
+    publishers: PublisherSettings = PublisherSettings()
 
     @field_validator("token")
     @classmethod

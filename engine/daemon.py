@@ -18,10 +18,12 @@ from affectd.engine.classifier import Classifier, find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
+from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.protocol import Event
+from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
-from affectd.engine.sources import DemoSource, FileSource, Source, SourceError, StdinSource
+from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceError, StdinSource
 from affectd.engine.worker import Stream, Worker
 
 __all__ = ["Daemon", "open_source"]
@@ -34,13 +36,15 @@ _VIEW_SECONDS = 5.0
 _SWITCH_SECONDS = 0.0005
 
 
-def open_source(configuration: Configuration) -> Source:
-    """Return the source that is configured, checked but not yet started.
+def open_source(configuration: Configuration) -> Source | None:
+    """Return the source that is configured, if any, checked but not yet started.
 
     Raises:
         SourceError: it cannot be opened.
     """
     name = configuration.source
+    if name == "none":
+        return None
     if name == "demo":
         return DemoSource(pace=configuration.pace)
     if name == "mic":
@@ -81,35 +85,41 @@ class Daemon:
         source = open_source(configuration)
         self._classifier = Classifier(find_model(configuration.model))
         artefact = self._classifier.metadata
-        settings = SessionSettings(
+        self._settings = SessionSettings(
             voice=configuration.voice,
             segmenter=configuration.segmenter,
             smoothing=configuration.smoothing,
         )
-        session = Session(
-            source.name, artefact, rate=source.rate, settings=settings, device=source.device
-        )
-        self._metrics = Metrics()
+        self._artefact = artefact
+        streams = [self._stream(source)] if source else []
+        names = tuple(stream.session.stream for stream in streams)
+        self._metrics = Metrics(names)
         self._hub = Hub(
             queue_events=configuration.server.queue_events,
             patience_seconds=configuration.server.slow_seconds,
         )
         self._batcher = Batcher(self._classifier, self._deliver)
         self._worker = Worker(
-            [Stream.of(source, session)],
+            streams,
             submit=self._batcher.submit,
             publish=self._publish,
             congested=lambda: self._hub.congested,
+            shows_mel=lambda: self._hub.shows_mel,
             ended=lambda: self._call(self._end),
         )
+        self._publishers = Publishers(
+            configuration.publishers,
+            begin=lambda source, seq: self._worker.add(self._stream(source, seq=seq)),
+            reserved=names,
+        )
         self._reason = "shutdown"
-        self._waits_for_listener = source.waits and not source.live
+        self._waits_for_listener = source is not None and source.waits and not source.live
         self._greeting = Greeting(
             server=f"affectd {metadata.version('affectd')}",
             model=artefact.title,
             labels=artefact.labels,
-            streams=(source.name,),
-            hop_seconds=session.hop_seconds,
+            streams=names,
+            hop_seconds=configuration.segmenter.hop_seconds,
             window_seconds=configuration.segmenter.window_seconds,
         )
 
@@ -123,12 +133,15 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         joined = asyncio.Event()
+        offline = OfflineHearing(find_model(configuration.model), self._settings)
         server = Server(
             self._hub,
             self._greeting,
             access=AccessRules(token=configuration.token, origins=configuration.origins),
             settings=configuration.server,
             metrics=self._metrics,
+            publishers=self._publishers,
+            offline=offline,
             joined=joined.set,
         )
         try:
@@ -164,6 +177,17 @@ class Daemon:
         self._reason = "ended"
         self._stopping.set()
 
+    def _stream(self, source: Feed, *, seq: int = 0) -> Stream:
+        session = Session(
+            source.name,
+            self._artefact,
+            rate=source.rate,
+            settings=self._settings,
+            device=source.device,
+            seq=seq,
+        )
+        return Stream.of(source, session)
+
     def _stop(self) -> None:
         self._worker.stop()
         self._batcher.stop()
@@ -180,6 +204,7 @@ class Daemon:
         now = time.monotonic()
         for event in events:
             self._metrics.count(event, now)
+            self._publishers.saw(event)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from affectd.engine.protocol import (
     Event,
     Gap,
     Load,
+    Mel,
     Speech,
     Utterance,
 )
@@ -32,6 +34,10 @@ from affectd.kernels.normalisation import normalise
 from affectd.kernels.speech import NoiseFloor
 
 __all__ = ["Session", "SessionSettings", "Window"]
+
+
+_MEL_FRAMES = 4
+_MEL_RANGE_DB = (-80.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,7 @@ class Session:
         rate: The source's sampling rate, Hz.
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
+        seq: Number of the last event of an earlier stream with this name.
 
     Raises:
         ValueError: the settings ask for longer windows than the model takes.
@@ -84,6 +91,7 @@ class Session:
         rate: int,
         settings: SessionSettings | None = None,
         device: bool = False,
+        seq: int = 0,
     ) -> None:
         self.stream = stream
         self.artefact = artefact
@@ -106,7 +114,9 @@ class Session:
         )
         self._judge = Judge(artefact, settings.smoothing)
         self._level = LevelWatch(rate) if device else None
-        self._seq = 0
+        self._seq = seq
+        self.shows_mel = False
+        """Whether `feed` returns `Mel` events as well; it may be changed at any time."""
         self._source_position = 0
         self._resampler: Any = None
         self._pending = np.empty(0, np.float32)
@@ -180,21 +190,24 @@ class Session:
             )
         ]
 
-    def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
+    def gap(
+        self, reason: str, lost_seconds: float, captured_at: float, *, rate: int | None = None
+    ) -> list[Event | Window]:
         """Note that audio is missing: the utterance ends, and no frame reaches across.
 
         Args:
             reason: As in `Gap.reason`.
             lost_seconds: How much is missing.
             captured_at: When the audio goes on.
+            rate: The source's sampling rate from now on, Hz, where it is another.
         """
         out = self.finish()
         start = self.seconds
         if reason == "device":
             self._noise.reset()  # what comes back may hear another room
-        self._restart(
-            self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
-        )
+        if rate:
+            self.rate = rate
+        self._restart(round((start + lost_seconds) * self.rate), captured_at=captured_at)
         out.append(
             Gap(
                 stream=self.stream,
@@ -242,6 +255,7 @@ class Session:
         self._voiced = False
         self._speaking = False
         self._pending = np.empty(0, np.float32)
+        self._mel: list[npt.NDArray[np.float32]] = []
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at
         self._resampler = (
@@ -262,6 +276,8 @@ class Session:
         snr_db = self._noise.push(frames)
         pcm = np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
         out: list[Event | Window] = []
+        if self.shows_mel and len(frames):
+            out += self._show_mel(frames)
         taken = 0
         for step in pcm.reshape(-1, STEP_SAMPLES):
             # A frame that ended before this step does is complete, with the steps up to its end.
@@ -275,6 +291,31 @@ class Session:
                 out += self._frame(frames[taken], float(snr_db[taken]))
                 taken += 1
         return out
+
+    def _show_mel(self, frames: npt.NDArray[np.float32]) -> list[Event | Window]:
+        """Return the frames that are to be seen, a few at a time."""
+        self._mel += list(frames)
+        if len(self._mel) < _MEL_FRAMES:
+            return []
+        low, high = _MEL_RANGE_DB
+        seen = np.clip((np.stack(self._mel) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+        self._mel.clear()
+        hop = self._logmel.front_end.hop_samples
+        end = self._frame_end + (len(frames) - 1) * hop
+        return [
+            Mel(
+                stream=self.stream,
+                seq=0,
+                start=self._seconds(end - len(seen) * hop),
+                end=self._seconds(end),
+                captured_at=self._captured_at(end),
+                frames=len(seen),
+                bands=seen.shape[1],
+                low_db=low,
+                high_db=high,
+                data=b64encode(seen.tobytes()).decode(),
+            )
+        ]
 
     def _frame(self, frame: npt.NDArray[np.float32], snr_db: float) -> Iterator[Event | Window]:
         self._snr_db = snr_db

@@ -17,14 +17,23 @@ if TYPE_CHECKING:
     from affectd.clients.address import AddressError
     from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
+    from affectd.recognizer import Recognizer
 
-__all__ = ["AddressError", "SubscriptionError", "__version__", "subscribe", "subscribe_sync"]
+__all__ = [
+    "AddressError",
+    "Recognizer",
+    "SubscriptionError",
+    "__version__",
+    "subscribe",
+    "subscribe_sync",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AddressError": "affectd.clients.address",
     "SubscriptionError": "affectd.clients.refusal",
+    "Recognizer": "affectd.recognizer",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

@@ -67,12 +67,15 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AFFECTD_ORIGINS", '["a.example", "b.example"]')
     assert load_configuration(None, {}).origins == ("a.example", "b.example")
     monkeypatch.setenv("AFFECTD_ORIGINS", "a.example")
-    with pytest.raises(ConfigurationError, match="setting 'origins' .* written as JSON, like"):
+    with pytest.raises(ConfigurationError, match=r"setting 'origins' .* written as JSON, like"):
         load_configuration(None, {})
 
 
 BAD: list[tuple[str, str]] = [
-    ("ports = 1", "setting 'ports' is unknown; known are .*model, origins, pace, port, rate"),
+    (
+        "ports = 1",
+        "setting 'ports' is unknown; known are .*pace, port, publishers, rate",
+    ),
     (
         "[voice]\nloudness = 1",
         "setting 'voice.loudness' is unknown; known are aggressiveness, hangover_seconds, "

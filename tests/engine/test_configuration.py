@@ -67,7 +67,7 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AFFECTD_ORIGINS", '["a.example", "b.example"]')
     assert load_configuration(None, {}).origins == ("a.example", "b.example")
     monkeypatch.setenv("AFFECTD_ORIGINS", "a.example")
-    with pytest.raises(ConfigurationError, match="setting 'origins' .* written as JSON, like"):
+    with pytest.raises(ConfigurationError, match=r"setting 'origins' .* written as JSON, like"):
         load_configuration(None, {})
 
 

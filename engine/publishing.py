@@ -233,6 +233,11 @@ class Publishers:
         self._publications: dict[str, Publication] = {}
         self._last_seq: OrderedDict[str, int] = OrderedDict()
 
+    @classmethod
+    def none(cls) -> Publishers:
+        """Return publishers that nobody may join."""
+        return cls(PublisherSettings(largest_streams=0), begin=lambda source, seq: None)
+
     def __len__(self) -> int:
         return len(self._publications)
 

@@ -84,7 +84,7 @@ class Server:
         access: Who may connect.
         settings: Limits.
         metrics: What is counted, and shown at ``/metrics``.
-        publishers: Those who send audio.
+        publishers: Those who send audio; without them nobody may.
         joined: Called whenever a client has come.
     """
 
@@ -96,7 +96,7 @@ class Server:
         access: AccessRules,
         settings: ServerSettings,
         metrics: Metrics,
-        publishers: Publishers,
+        publishers: Publishers | None = None,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._hub = hub
@@ -104,7 +104,7 @@ class Server:
         self._access = access
         self._settings = settings
         self._metrics = metrics
-        self._publishers = publishers
+        self._publishers = Publishers.none() if publishers is None else publishers
         self._joined = joined
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None

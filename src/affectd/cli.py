@@ -17,6 +17,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "affectd.engine.cli",
     "watch": "affectd.clients.cli",
+    "send": "affectd.clients.cli",
     "devices": "affectd.engine.cli",
     "doctor": "affectd.engine.cli",
     "config": "affectd.engine.cli",
@@ -28,6 +29,7 @@ _COMMANDS = {
 _PANELS = {
     "run": "Live",
     "watch": "Live",
+    "send": "Live",
     "devices": "Set-up",
     "doctor": "Set-up",
     "config": "Set-up",

@@ -66,6 +66,31 @@ def latency(
         json_file.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 
 
+@bench.command()
+def page(
+    streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file, too.")
+    ] = None,
+) -> None:
+    """Measure how evenly the web page draws in a headless Chromium, and whether its memory grows.
+
+    Let nothing else run meanwhile; without a graphics card Chromium draws on the processor.
+
+    Example: affectd bench page --streams 4 --seconds 60 --json page.json
+    """
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.page import measure_page
+
+    figures = {"benchmark": "page", "machine": describe_machine()}
+    figures |= measure_page(streams, seconds=seconds)
+    text = json.dumps(figures, indent=2)
+    print(text)
+    if json_file:
+        json_file.write_text(text + "\n", "utf-8")
+
+
 def _print(console: Any, figures: dict[str, Any]) -> None:
     from rich.table import Table
 

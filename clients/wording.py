@@ -20,16 +20,16 @@ _GAPS = {
     "overrun": "the engine was too slow",
     "overflow": "the system was too slow",
     "device": "the device was away",
-    "publisher": "the publisher was away",
+    "publisher": "the publisher was away, or sent none",
 }
 _DEVICES = {
-    "started": "a publisher began",
     "lost": "the device is lost",
     "restored": "the device is back",
     "silent": "the device delivers nothing but zeros: muted, or no permission?",
     "sounding": "the device delivers sound again",
     "clipping": "the device is driven too hard: it clips",
     "ended": "the source has ended",
+    "started": "a publisher begins to send",
 }
 
 
@@ -70,6 +70,8 @@ def notice_of(event: Mapping[str, Any]) -> str:
         case "device":
             detail = printable(event.get("detail") or "")
             return _DEVICES.get(state, f"device: {state}") + (f" ({detail})" if detail else "")
+        case "load" if state == "voice_only":
+            return "the engine cannot keep up: it tells only who speaks from now on"
         case "load" if state == "degraded":
             return (
                 f"the engine cannot keep up: {event.get('dropped', 0)} windows dropped, one every "

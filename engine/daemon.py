@@ -14,6 +14,7 @@ from pathlib import Path
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
+from affectd.engine.capacity import Capacity, session_cost
 from affectd.engine.classifier import Classifier, find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.hub import Hub
@@ -31,6 +32,7 @@ __all__ = ["Daemon", "open_source"]
 _STDIN_RATE = 16_000
 _OWN_FILES = 128
 _VIEW_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 # Threads of one interpreter take turns, by default for 5 ms each: a client's burst of messages
 # would make a window wait that long.
 _SWITCH_SECONDS = 0.0005
@@ -98,7 +100,13 @@ class Daemon:
             queue_events=configuration.server.queue_events,
             patience_seconds=configuration.server.slow_seconds,
         )
-        self._batcher = Batcher(self._classifier, self._deliver)
+        self._batcher = Batcher(self._classifier, self._deliver, costs=self._classifier.costs)
+        self._capacity = Capacity.measured(
+            self._classifier.costs,
+            session_cost(artefact, self._settings),
+            hop_seconds=configuration.segmenter.hop_seconds,
+            talking_share=configuration.publishers.talking_share,
+        )
         self._worker = Worker(
             streams,
             submit=self._batcher.submit,
@@ -111,6 +119,7 @@ class Daemon:
             configuration.publishers,
             begin=lambda source, seq: self._worker.add(self._stream(source, seq=seq)),
             reserved=names,
+            capacity=lambda: (self._capacity.streams - len(names), _RETRY_SECONDS),
         )
         self._reason = "shutdown"
         self._waits_for_listener = source is not None and source.waits and not source.live

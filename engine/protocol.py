@@ -215,11 +215,11 @@ class Load(Event):
 
     type: ClassVar[str] = "load"
 
-    state: Literal["degraded", "recovered"]
+    state: Literal["degraded", "voice_only", "recovered"]
     dropped: int
     """Windows given up since the last such event because a newer one had come."""
     hop_seconds: float
-    """Distance between windows from now on."""
+    """Distance between windows from now on; 0 where none come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,9 @@ class PublisherSettings:
     """Who must be held back for this long without a break is refused."""
     stall_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 1.0
     """Who sends nothing for this long is reported as lost."""
+    talking_share: Annotated[float, Interval(ge=0.01, le=1)] = 1.0
+    """How much of the time a stream is expected to talk: with less than 1 more streams are let
+    in than the machine carries if all talk at once; then `load` is announced."""
     grace_seconds: Annotated[float, Interval(ge=0, le=600)] = 10.0
     """How long a stream waits for its publisher after a loss of the connection."""
 
@@ -232,6 +235,11 @@ class Publishers:
         self._capacity = capacity
         self._publications: dict[str, Publication] = {}
         self._last_seq: OrderedDict[str, int] = OrderedDict()
+
+    @classmethod
+    def none(cls) -> Publishers:
+        """Return publishers that nobody may join."""
+        return cls(PublisherSettings(largest_streams=0), begin=lambda source, seq: None)
 
     def __len__(self) -> int:
         return len(self._publications)

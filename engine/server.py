@@ -86,7 +86,7 @@ class Server:
         access: Who may connect.
         settings: Limits.
         metrics: What is counted, and shown at ``/metrics``.
-        publishers: Those who send audio.
+        publishers: Those who send audio; without them nobody may.
         offline: Hears recordings at ``/analyze``; `None` for none.
         joined: Called whenever a client has come.
     """
@@ -99,7 +99,7 @@ class Server:
         access: AccessRules,
         settings: ServerSettings,
         metrics: Metrics,
-        publishers: Publishers,
+        publishers: Publishers | None = None,
         offline: OfflineHearing | None = None,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
@@ -108,7 +108,7 @@ class Server:
         self._access = access
         self._settings = settings
         self._metrics = metrics
-        self._publishers = publishers
+        self._publishers = Publishers.none() if publishers is None else publishers
         self._offline = offline
         self._page = Page()
         self._joined = joined

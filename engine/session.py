@@ -235,7 +235,7 @@ class Session:
             **self._now(),
             state=state,  # type: ignore[arg-type]  # one of `Load.state`
             dropped=dropped,
-            hop_seconds=self.hop_seconds,
+            hop_seconds=0.0 if state == "voice_only" else self.hop_seconds,
         )
 
     def failure(self, code: ErrorCode, message: str) -> Event:

@@ -210,6 +210,8 @@ class Worker:
 
     def _hear(self, stream: Stream, block: Block) -> None:
         read_at = time.monotonic()
+        if stream.governor.voice_only and (change := stream.governor.tick(read_at)):
+            self._publish([stream.session.load(change, stream.governor.announce())])
         session, rate = stream.session, stream.session.rate
         captured_at, missing = block.captured_at, 0.0
         if block.overrun:
@@ -297,6 +299,8 @@ class Worker:
         events: list[Event] = []
         for each in heard:
             if isinstance(each, Window):
+                if stream.governor.voice_only:
+                    continue
                 stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits
                 self._submit(Job(each, read_at, keep=keep))
@@ -316,7 +320,11 @@ class Worker:
             resolved_at = time.monotonic()
             events = stream.session.resolve(job.window, job.logits)
             self._publish([_timed(event, job, resolved_at) for event in events])
-            change = stream.governor.window(job.superseded, resolved_at)
+            if stream.source.waits:
+                self._part(stream)
+                continue
+            waited = job.started_at - job.submitted_at
+            change = stream.governor.window(job.superseded, resolved_at, waited_seconds=waited)
             stream.session.hop_seconds = stream.governor.hop_seconds
             if change:
                 self._publish([stream.session.load(change, stream.governor.announce())])

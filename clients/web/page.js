@@ -17,6 +17,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const views = new Map();
 let labels = [];
 let epoch = "";
+let engine = "";
 
 function view(name) {
   if (!views.has(name)) {
@@ -35,7 +36,7 @@ function view(name) {
 }
 
 function greet(hello) {
-  find("engine").textContent = `${hello.server} · model ${hello.model}`;
+  engine = `${hello.server} · model ${hello.model}`;
   if (hello.epoch !== epoch) {
     // Another daemon: its streams have nothing to do with those before.
     for (const each of views.values()) each.card.remove();
@@ -45,6 +46,17 @@ function greet(hello) {
     labels = hello.labels;
   }
   hello.streams.forEach(view);
+  health();
+}
+
+/** Who serves, with which model, and how devices and load are. */
+function health() {
+  const all = [...views.values()];
+  const ill = all.filter((each) => each.device && each.device !== "ended").map((each) => `${each.name} ${each.device}`);
+  const behind = all.filter((each) => each.load).map((each) => each.name);
+  const device = ill.length ? `device: ${ill.join(", ")}` : "device well";
+  const load = behind.length ? `load degraded: ${behind.join(", ")}` : "load well";
+  find("engine").textContent = `${engine} · ${device} · ${load}`;
 }
 
 function announce({ stream, label, abstained, confidence }) {
@@ -68,6 +80,7 @@ const subscription = new Subscription(url, {
     else if (event.stream) {
       view(event.stream).take(event);
       if (event.type === "utterance") announce(event);
+      if (event.type === "device" || event.type === "load") health();
     } else if (event.type === "error" && event.code !== "unknown_epoch") trouble(`${event.message} (${event.code})`);
   },
   onStatus({ state, since, reason: why }) {

@@ -71,6 +71,8 @@ export class StreamView {
     this.name = name;
     this.labels = labels;
     this.over = false;
+    this.device = "";
+    this.load = "";
     const card = document.getElementById("stream-template").content.cloneNode(true).firstElementChild;
     this.card = card;
     const find = (selector) => card.querySelector(selector);
@@ -190,6 +192,8 @@ export class StreamView {
   }
 
   #note(event) {
+    if (event.type === "device") this.device = ["started", "restored", "sounding"].includes(event.state) ? "" : event.state;
+    if (event.type === "load") this.load = event.state === "degraded" ? "degraded" : "";
     const text = notice(event);
     if (event.type === "device" && event.state === "ended") {
       this.over = true;

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from affectd.clients.address import AddressError
+    from affectd.clients.publisher import publish, publish_sync
     from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
     from affectd.recognizer import Recognizer
@@ -24,6 +25,8 @@ __all__ = [
     "Recognizer",
     "SubscriptionError",
     "__version__",
+    "publish",
+    "publish_sync",
     "subscribe",
     "subscribe_sync",
 ]
@@ -34,6 +37,8 @@ _HOMES = {
     "AddressError": "affectd.clients.address",
     "SubscriptionError": "affectd.clients.refusal",
     "Recognizer": "affectd.recognizer",
+    "publish": "affectd.clients.publisher",
+    "publish_sync": "affectd.clients.publisher",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

@@ -17,6 +17,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "affectd.engine.cli",
     "watch": "affectd.clients.cli",
+    "send": "affectd.clients.cli",
     "analyze": "affectd.analyze",
     "devices": "affectd.engine.cli",
     "doctor": "affectd.engine.cli",
@@ -29,6 +30,7 @@ _COMMANDS = {
 _PANELS = {
     "run": "Live",
     "watch": "Live",
+    "send": "Live",
     "analyze": "Files",
     "devices": "Set-up",
     "doctor": "Set-up",
@@ -41,6 +43,7 @@ _PANELS = {
 _EXAMPLES = {
     "run": "affectd run --source mic",
     "watch": "affectd watch",
+    "send": "affectd send talk.wav",
     "analyze": "affectd analyze talk.mp3 -o talk.html",
     "devices": "affectd devices",
     "doctor": "affectd doctor",

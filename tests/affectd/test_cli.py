@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from affectd.cli import _EXAMPLES
 
 
 def affectd(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "affectd", *arguments],
+        # By its name: the shell knows it by nothing else.
+        [Path(sys.executable).with_name("affectd"), *arguments],
         capture_output=True,
         text=True,
         check=True,

@@ -31,6 +31,7 @@ OFFLINE_PATH = "/analyze"
 _HELLO_SECONDS = 10.0
 _IDLE_SECONDS = 60.0
 _RATES = (8_000, 96_000)
+_WAITING = 16
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -56,10 +57,23 @@ class OfflineHearing:
         self._model = model
         self._settings = settings
         self._turn = asyncio.Semaphore(at_once)
+        self._here = 0
 
     async def serve(self, connection: ServerConnection, subprotocol: str) -> None:
         """Serve one connection, after the daemon's ``hello`` was sent."""
+        if self._here >= _WAITING:
+            message = f"{_WAITING} recordings wait already, and no more may"
+            error = _error(ErrorCode.TOO_MANY_CLIENTS, message)
+            await connection.send(encode(error, subprotocol))
+            await connection.close(1013, ErrorCode.TOO_MANY_CLIENTS)
+            return
+        self._here += 1
+        try:
+            await self._serve(connection, subprotocol)
+        finally:
+            self._here -= 1
 
+    async def _serve(self, connection: ServerConnection, subprotocol: str) -> None:
         async def send(message: dict[str, Any]) -> None:
             await connection.send(encode(message, subprotocol))
 

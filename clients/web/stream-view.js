@@ -9,6 +9,7 @@ const KEPT_UTTERANCES = 100;
 const TRAIL = 24;
 const RUN_GAP_SECONDS = 1;
 const OLD_SECONDS = 1.5;
+const NOTICED_SECONDS = 30;
 const MEL_COLUMNS = 2048;
 const MEL_SHOWN_DB = 55;
 const SWEEP = 0.02;
@@ -200,10 +201,26 @@ export class StreamView {
       this.hush();
     }
     if (event.type === "device" && event.state === "started") this.over = false;
-    if (text) this.#notices.set(event.type, `${clock(event.captured_at)} ${text}`);
+    const passing = event.type === "gap" || event.state === "clipping";
+    const until = passing ? performance.now() + 1000 * NOTICED_SECONDS : Infinity;
+    if (text) this.#notices.set(event.type, { text: `${clock(event.captured_at)} ${text}`, until });
     else this.#notices.delete(event.type);
-    this.noticeLine.textContent = [...this.#notices.values()].join(" · ");
+    this.#showNotices();
+  }
+
+  #showNotices() {
+    this.noticeLine.textContent = [...this.#notices.values()].map(({ text }) => text).join(" · ");
     this.noticeLine.hidden = !this.#notices.size;
+  }
+
+  /** Forget what has passed; what still holds is shown until it is over. */
+  #forget(now) {
+    for (const [kind, { until }] of this.#notices) {
+      if (until > now) continue;
+      this.#notices.delete(kind);
+      if (kind === "device") this.device = "";
+      this.#showNotices();
+    }
   }
 
   #takeMel({ bands, frames, start, end, data, low_db: lowest, high_db: highest }) {
@@ -246,6 +263,7 @@ export class StreamView {
 
   /** Draw what has changed; called once a frame. */
   draw(now, moving) {
+    if (this.#notices.size) this.#forget(now);
     const elapsed = now / 1000 - this.#received;
     if (this.#result && now - this.#aged > 100) {
       this.#aged = now;

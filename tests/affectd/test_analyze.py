@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas
@@ -19,24 +19,42 @@ import pytest
 import soundfile
 
 import affectd
+from affectd.cli import main
 from affectd.clients.subtitles import Subtitles
 from affectd.engine.sources import DemoSource
 
 RATE = 16_000
 
 
-def affectd_(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "affectd", "analyze", *arguments],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-        timeout=120,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    stdout: str
+    stderr: str
+
+
+class Command(Protocol):
+    """Runs ``affectd analyze``; the exit code must be the one that is expected."""
+
+    def __call__(self, *arguments: str, code: int = 0) -> Done: ...
+
+
+@pytest.fixture
+def affectd_(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command line, in this process: a new interpreter for each would take most of the time."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*arguments: str, code: int = 0) -> Done:
+        monkeypatch.setattr(sys, "argv", ["affectd", "analyze", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        done = Done(*capfd.readouterr())
+        assert ended.value.code == code, done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +83,7 @@ def frame(recognizer: affectd.Recognizer, folder: Path) -> pandas.DataFrame:
 
 
 def test_a_folder_is_heard_and_what_is_no_audio_is_named_and_skipped(
-    folder: Path, frame: pandas.DataFrame
+    affectd_: Command, folder: Path, frame: pandas.DataFrame
 ) -> None:
     done = affectd_(str(folder), "--format", "jsonl")
     assert "affectd: skipped: " in done.stderr
@@ -83,7 +101,7 @@ def test_a_folder_is_heard_and_what_is_no_audio_is_named_and_skipped(
         assert line["confidence"] == max(line["scores"].values())
 
 
-def test_a_table_says_who_sounds_how(folder: Path) -> None:
+def test_a_table_says_who_sounds_how(affectd_: Command, folder: Path) -> None:
     said = affectd_(str(folder / "talk.wav"), str(folder / "inner")).stdout
     assert "one.flac" in said
     assert "sounds mostly" in said
@@ -91,7 +109,7 @@ def test_a_table_says_who_sounds_how(folder: Path) -> None:
 
 
 def test_tables_and_pictures_are_what_other_programs_read(
-    folder: Path, frame: pandas.DataFrame, tmp_path: Path
+    affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
 ) -> None:
     talk = str(folder / "talk.wav")
     rows = list(csv.DictReader(io.StringIO(affectd_(talk, "--format", "csv").stdout)))
@@ -113,7 +131,7 @@ def test_tables_and_pictures_are_what_other_programs_read(
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_subtitles_are_made_one_file_each(folder: Path, tmp_path: Path) -> None:
+def test_subtitles_are_made_one_file_each(affectd_: Command, folder: Path, tmp_path: Path) -> None:
     affectd_(str(folder / "*.wav"), str(folder / "inner"), "--format", "vtt", "-o", str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"talk.vtt", "one.vtt"}
     text = (tmp_path / "talk.vtt").read_text("utf-8")
@@ -122,7 +140,7 @@ def test_subtitles_are_made_one_file_each(folder: Path, tmp_path: Path) -> None:
 
 
 def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(
-    folder: Path, frame: pandas.DataFrame, tmp_path: Path
+    affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
 ) -> None:
     def time(seconds: float) -> str:
         return f"00:00:{int(seconds):02},{round(seconds % 1 * 1000):03}"
@@ -146,7 +164,9 @@ def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(
     assert len(Subtitles(emoji).cues) == 4
 
 
-def test_broken_subtitles_are_refused_with_the_line(folder: Path, tmp_path: Path) -> None:
+def test_broken_subtitles_are_refused_with_the_line(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "talk.srt"
     file.write_text("1\n00:00:01,000 --> soon\nHi\n")
     done = affectd_(str(folder / "talk.wav"), "--subtitles", str(file), code=1)
@@ -166,13 +186,19 @@ def test_broken_subtitles_are_refused_with_the_line(folder: Path, tmp_path: Path
     ],
 )
 def test_bad_input_gets_a_line(
-    arguments: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    affectd_: Command,
+    arguments: list[str],
+    says: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(folder)
     assert says in affectd_(*arguments, code=1).stderr.splitlines()[-1]
 
 
-def test_a_bad_sample_in_a_folder_skips_that_file_alone(folder: Path, tmp_path: Path) -> None:
+def test_a_bad_sample_in_a_folder_skips_that_file_alone(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
     shutil.copy(folder / "inner" / "one.flac", tmp_path)
     soundfile.write(tmp_path / "nan.wav", np.full(8000, np.nan), RATE, subtype="FLOAT")
     done = affectd_(str(tmp_path), "--format", "jsonl")

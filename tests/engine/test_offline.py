@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -79,6 +80,16 @@ def test_what_breaks_the_rules_is_told_so(
     assert events[-1]["code"] == code
     assert says in events[-1]["message"]
     assert events[-1]["fatal"]
+
+
+def test_no_more_wait_than_may(daemon: RunningDaemon) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            options = {"subprotocols": [JSON], "compression": None}
+            client = stack.enter_context(connect(daemon.address + "/analyze", **options))
+            assert json.loads(client.recv())["type"] == "hello"
+        events, code = talk(daemon)
+        assert (events[0]["code"], code) == ("too_many_clients", 1013)
 
 
 def test_who_leaves_in_the_middle_frees_the_place(daemon: RunningDaemon) -> None:

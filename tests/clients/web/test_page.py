@@ -84,8 +84,9 @@ def test_every_size_and_scheme_passes_the_axe_check(
     page = context.new_page()
     page.goto(site(daemon))
     expect(page.locator(".stream tbody tr")).not_to_have_count(0)
-    page.locator("#files").set_input_files(talk)
-    expect(page.locator(".progress")).to_have_text(re.compile("heard in"))
+    if name == "phone-dark":  # the recording's card is checked once
+        page.locator("#files").set_input_files(talk)
+        expect(page.locator(".progress")).to_have_text(re.compile("heard in"))
     keep(page, f"live-{name}")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

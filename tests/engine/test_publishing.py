@@ -61,6 +61,7 @@ class Engine:
             publishers=self.publishers,
         )
         self.address = ""
+        self.clients: list[Client] = []
 
     def _begin(self, source: PublisherSource, seq: int) -> None:
         session = Session(source.name, METADATA, rate=source.rate, seq=seq)
@@ -80,6 +81,7 @@ class Engine:
     async def client(self, subprotocol: str = JSON) -> Client:
         connection = await connect(self.address, subprotocols=[subprotocol], compression=None)  # type: ignore[list-item]
         client = Client(connection, subprotocol)
+        self.clients.append(client)
         client.hello = await client.event()
         return client
 
@@ -146,6 +148,9 @@ async def engine(*, capacity: int = 100, **settings: Any) -> AsyncIterator[Engin
         await asyncio.to_thread(found.worker.stop)
         found.batcher.stop()
         await found.server.stop()
+        for client in found.clients:
+            client.connection.transport.abort()
+            await client.connection.wait_closed()
 
 
 def of(events: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
+from affectd.engine.history import History
 from affectd.engine.outbox import Outbox, Parcel
 from affectd.engine.protocol import Event, Mel, Result
 
 __all__ = ["Hub", "parcel_of"]
-
-_RETAINED_EVENTS = 512
 
 
 class Hub:
@@ -30,7 +28,7 @@ class Hub:
         self._hearing_all: set[Outbox] = set()
         self._hearing: dict[str, set[Outbox]] = {}
         self._choices: dict[Outbox, set[str]] = {}
-        self._retained: deque[Parcel] = deque(maxlen=_RETAINED_EVENTS)
+        self.history = History()
         self._patience_seconds = patience_seconds
         self._behind_since: float | None = None
         self.published = 0
@@ -96,23 +94,11 @@ class Hub:
             self.published += 1
             parcel = parcel_of(event)
             if not event.provisional:
-                self._retained.append(parcel)
+                self.history.keep(parcel)
             seers_alone = isinstance(event, Mel)
             for outbox in (*self._hearing_all, *self._hearing.get(event.stream, ())):
                 if not seers_alone or outbox in self._seers:
                     outbox.put(parcel)
-
-    def remembers(self, stream: str) -> bool:
-        """Return whether final events of a stream are kept."""
-        return any(parcel.event.stream == stream for parcel in self._retained)
-
-    def after(self, stream: str, seq: int) -> list[Parcel]:
-        """Return the final events of a stream with a higher number, as far as they are kept."""
-        return [
-            parcel
-            for parcel in self._retained
-            if parcel.event.stream == stream and parcel.event.seq > seq
-        ]
 
     def _unsubscribe(self, outbox: Outbox) -> None:
         self._hearing_all.discard(outbox)

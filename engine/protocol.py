@@ -73,6 +73,7 @@ class ErrorCode(StrEnum):
     MALFORMED_MESSAGE = "malformed_message"
     UNKNOWN_MESSAGE = "unknown_message"
     UNKNOWN_EPOCH = "unknown_epoch"
+    HISTORY_LOST = "history_lost"
     UNSUPPORTED_AUDIO = "unsupported_audio"
     STREAM_TAKEN = "stream_taken"
     TOO_MANY_STREAMS = "too_many_streams"

@@ -11,6 +11,7 @@ from affectd.engine.protocol import (
     JSON,
     MSGPACK,
     Accepted,
+    Error,
     ErrorCode,
     MalformedMessageError,
     about_connection,
@@ -139,10 +140,18 @@ class Requests:
                 f"the daemon was restarted: this epoch is {self._epoch}, nothing is kept of others"
             )
             raise RequestError(ErrorCode.UNKNOWN_EPOCH, text)
-        known = stream in self._streams() or self._hub.remembers(stream)
+        history = self._hub.history
+        known = stream in self._streams() or stream in history
         if stream in self._resumed or not known:
             # Each costs the event loop time that the other clients wait for.
             text = f"stream {stream[:40]!r} is unknown, or this connection has resumed it already"
             raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
         self._resumed.add(stream)
-        return self._hub.after(stream, after)
+        parcels = history.after(stream, after)
+        if (forgotten := history.forgotten(stream)) > after:
+            text = f"final events of stream {stream!r} up to number {forgotten} are no longer kept"
+            lost = Error(
+                **about_connection(), code=ErrorCode.HISTORY_LOST, message=text, fatal=False
+            )
+            parcels.insert(0, parcel_of(lost))
+        return parcels

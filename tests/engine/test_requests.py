@@ -11,9 +11,10 @@ from affectd.engine.publishing import Publishers, PublisherSettings
 from affectd.engine.requests import RequestError, Requests
 
 
-def requests(subprotocol: str = JSON) -> Requests:
-    hub = Hub()
-    hub.publish([event(1), event(2, Emotion), event(3, Utterance), event(1, stream="other")])
+def requests(subprotocol: str = JSON, hub: Hub | None = None) -> Requests:
+    if hub is None:
+        hub = Hub()
+        hub.publish([event(1), event(2, Emotion), event(3, Utterance), event(1, stream="other")])
     return Requests(
         hub,
         hub.join(),
@@ -43,6 +44,16 @@ def test_each_stream_is_resumed_once_a_connection() -> None:
     assert len(connection.take(resume(stream="other"))) == 1
     with pytest.raises(RequestError, match="'mic' is unknown, or this connection has resumed"):
         connection.take(resume())
+
+
+def test_what_is_kept_no_longer_is_said_first() -> None:
+    hub = Hub()
+    hub.publish(event(seq) for seq in range(1, 1_001))
+    parcels = requests(hub=hub).take(resume(after=7))
+    first = parcels[0].message
+    assert (first["type"], first["code"], first["fatal"]) == ("error", "history_lost", False)
+    assert f"up to number {parcels[1].event.seq - 1}" in first["message"]
+    assert requests(hub=hub).take(resume(after=999))[0].event.seq == 1_000
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def latency(
     windows: Annotated[
         int, typer.Option(min=10, help="Provisional windows to measure; 2,000 take 9 minutes.")
     ] = 2_000,
-    model: Annotated[str, typer.Option(help="As for 'affectd run'.")] = "crnn",
+    model: Annotated[
+        str | None, typer.Option(help="As for 'affectd run' (default: its default).")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file, too.")
     ] = None,
@@ -45,8 +47,10 @@ def latency(
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
     from affectd.bench.machine import describe_machine
+    from affectd.engine.artefact import DEFAULT_MODEL
 
     console = Console()
+    model = model or DEFAULT_MODEL
     figures: dict[str, Any] = {"benchmark": "latency", "machine": describe_machine()}
     figures["logmel"] = measure_logmel()
     columns = ("latency", BarColumn(), MofNCompleteColumn(), "windows", TimeRemainingColumn())

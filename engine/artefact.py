@@ -18,6 +18,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation
 
 __all__ = [
+    "DEFAULT_MODEL",
     "FINGERPRINT_TOLERANCE_DB",
     "FORMAT_VERSION",
     "INPUTS",
@@ -42,6 +43,9 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 """How far two correct implementations of one front end may lie apart on the golden signal."""
 
 _PREFIX = "affectd."
+
+DEFAULT_MODEL = "crnn-int8"
+"""The shipped model that runs where none is named."""
 
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
 Precision = Literal["fp32", "fp16", "int8"]
@@ -135,6 +139,11 @@ class Metadata(BaseModel):
     graph_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hash of the graph apart from this metadata: tells whether anybody changed it since."""
     checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @property
+    def title(self) -> str:
+        """Its name with its precision, as its file is called."""
+        return self.name if self.precision == "fp32" else f"{self.name}-{self.precision}"
 
     @field_validator("front_end", mode="before")
     @classmethod

@@ -14,12 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from affectd.clients.address import AddressError
     from affectd.clients.publisher import publish, publish_sync
+    from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
     from affectd.recognizer import Recognizer
 
 __all__ = [
+    "AddressError",
     "Recognizer",
+    "SubscriptionError",
     "__version__",
     "publish",
     "publish_sync",
@@ -33,6 +37,8 @@ _HOMES = {
     "Recognizer": "affectd.recognizer",
     "publish": "affectd.clients.publisher",
     "publish_sync": "affectd.clients.publisher",
+    "AddressError": "affectd.clients.address",
+    "SubscriptionError": "affectd.clients.refusal",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

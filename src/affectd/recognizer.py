@@ -19,7 +19,8 @@ from affectd.clients.palette import colour_of
 from affectd.clients.timeline import Timeline
 from affectd.clients.wording import reason
 from affectd.engine.analysis import Analysis, Hearing, Span, analyse, judge_span
-from affectd.engine.classifier import DEFAULT_MODEL, Classifier, find_model
+from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.classifier import Classifier, find_model
 from affectd.engine.protocol import Utterance
 from affectd.engine.recording import Recording
 from affectd.engine.session import SessionSettings

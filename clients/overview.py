@@ -50,10 +50,10 @@ class StreamState:
             if self.result is None or event["end"] >= self.result["end"]:
                 self.result = event
             self.labels = self.labels or tuple(event["scores"])
-            # Whoever joins in the middle has missed that speech began.
-            self.speaking |= kind == "emotion" and event["end"] > self.silent_since
         if kind == "emotion":
             self.course.append(event["scores"])
+            # Whoever joins in the middle has missed that speech began.
+            self.speaking |= kind == "emotion" and event["end"] > self.silent_since
         if kind == "utterance":
             self.utterances.append(event)
         elif kind == "speech":

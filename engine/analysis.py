@@ -22,7 +22,6 @@ __all__ = ["Analysis", "Hearing", "Span", "analyse", "judge_span"]
 
 Samples = npt.NDArray[np.float32]
 
-_BATCH_WINDOWS = 16
 _SPAN_HOP_SECONDS = 0.5
 
 
@@ -40,8 +39,7 @@ class Analysis:
 class Hearing:
     """A session with its model, fed by whoever has the samples.
 
-    The windows of a block are run together, so a result may differ from the live one's in the
-    last bits of a float32, and in nothing else.
+    It gives to the last digit what a live stream of the same samples gives.
 
     Args:
         name: Name of the stream.
@@ -79,16 +77,12 @@ class Hearing:
         return self._resolve(self._session.finish())
 
     def _resolve(self, heard: Sequence[Event | Window]) -> list[Event]:
-        windows = [each for each in heard if isinstance(each, Window)]
-        logits: list[npt.NDArray[np.float32]] = []
-        for first in range(0, len(windows), _BATCH_WINDOWS):
-            batch = windows[first : first + _BATCH_WINDOWS]
-            logits += list(self._classifier.run([window.logmel for window in batch]))
-        answers = iter(logits)
         events: list[Event] = []
         for each in heard:
             if isinstance(each, Window):
-                events += self._session.resolve(each, next(answers))
+                # Alone, as live: a batch is no faster on one thread, and an INT8 model takes its
+                # ranges from the whole of it.
+                events += self._session.resolve(each, self._classifier.run([each.logmel])[0])
             else:
                 events.append(each)
         return events
@@ -186,11 +180,9 @@ def judge_span(
     cuts = _cuts(span, frames, artefact, settings)
     judge = Judge(artefact, settings.smoothing)
     verdict = {}
-    for first in range(0, len(cuts), _BATCH_WINDOWS):
-        batch = cuts[first : first + _BATCH_WINDOWS]
-        windows = [normalise(cut.logmel, artefact.normalisation) for cut in batch]
-        for cut, logits in zip(batch, classifier.run(windows), strict=True):
-            verdict = judge.judge(cut, logits, cut.end / front_end.sample_rate)
+    for cut in cuts:
+        logits = classifier.run([normalise(cut.logmel, artefact.normalisation)])[0]
+        verdict = judge.judge(cut, logits, cut.end / front_end.sample_rate)
     return Utterance(
         stream="", seq=0, start=span.start, end=span.end, captured_at=span.end, **verdict
     )

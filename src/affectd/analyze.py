@@ -22,6 +22,7 @@ from affectd.clients.records import csv_of, json_lines_of
 from affectd.clients.subtitles import SubtitleFormat, Subtitles, write_cues
 from affectd.clients.summary import moods, summary_table, utterance_table
 from affectd.clients.timeline import Timeline, page_of
+from affectd.engine.artefact import DEFAULT_MODEL
 
 __all__ = ["analyze"]
 
@@ -68,7 +69,7 @@ def analyze(
     ] = "en",
     model: Annotated[
         str, typer.Option(help="A shipped model's name, or an artefact's file.")
-    ] = "crnn",
+    ] = DEFAULT_MODEL,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Files at once.  [default: one a processor]")
     ] = None,

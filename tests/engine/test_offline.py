@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from affectd.engine.analysis import analyse
+from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier, find_model
 from affectd.engine.protocol import JSON
 
@@ -53,7 +54,7 @@ def test_a_recording_is_heard_as_analysis_hears_it(
     assert events[0]["type"] == "accepted"
     assert (events[-1]["type"], events[-1]["state"]) == ("device", "ended")
     samples = pcm.astype(np.float32) / np.float32(32768)
-    expected = analyse([samples], 16_000, Classifier(find_model("crnn"))).utterances
+    expected = analyse([samples], 16_000, Classifier(find_model(DEFAULT_MODEL))).utterances
     found = [event for event in events if event["type"] == "utterance"]
     assert [(e["start"], e["end"], e["label"]) for e in found] == [
         (round(e.start, 4), round(e.end, 4), e.label) for e in expected

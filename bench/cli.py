@@ -41,7 +41,9 @@ def latency(
     windows: Annotated[
         int, typer.Option(min=10, help="Provisional windows to measure; 2,000 take 9 minutes.")
     ] = 2_000,
-    model: Annotated[str, typer.Option(help="As for 'affectd run'.")] = "crnn",
+    model: Annotated[
+        str | None, typer.Option(help="As for 'affectd run' (default: its default).")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure from the sound to the client, at real-time pace, with one stream.
@@ -57,8 +59,10 @@ def latency(
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
     from affectd.bench.machine import describe_machine
+    from affectd.engine.artefact import DEFAULT_MODEL
 
     console = Console()
+    model = model or DEFAULT_MODEL
     figures: dict[str, Any] = {"benchmark": "latency", "machine": describe_machine()}
     figures["logmel"] = measure_logmel()
     columns = ("latency", BarColumn(), MofNCompleteColumn(), "windows", TimeRemainingColumn())
@@ -152,7 +156,7 @@ def kernels(json_file: JsonFile = None, compare: Compare = None) -> None:
 
 @bench.command()
 def offline(
-    model: Annotated[str, typer.Option(help="A shipped model's name, or a file.")] = "crnn",
+    model: Model = "",
     json_file: JsonFile = None,
     compare: Compare = None,
 ) -> None:
@@ -162,7 +166,7 @@ def offline(
     """
     from affectd.bench.offline import measure_offline
 
-    _report("offline", measure_offline(model=model), json_file, None, compare)
+    _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
 
 
 @bench.command()
@@ -199,7 +203,7 @@ def everything(
     _say("kernels")
     figures: dict[str, Any] = {"kernels": measure_logmel()}
     _say("offline")
-    figures["offline"] = measure_offline(model=model or "crnn")
+    figures["offline"] = measure_offline(model=model or DEFAULT_MODEL)
     _say("peers")
     figures["peers"] = measure_peers()
     figures["memory"] = measure_memory(1_000, 20, model=model, say=_say)

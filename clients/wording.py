@@ -8,7 +8,7 @@ from typing import Any
 
 from affectd.engine.protocol import Abstention
 
-__all__ = ["clock", "line_of", "notice_of", "printable", "reason"]
+__all__ = ["clock", "line_of", "notice_of", "position", "printable", "reason"]
 
 _REASONS: dict[str, str] = {
     Abstention.TOO_SHORT: "too short to judge",
@@ -48,6 +48,13 @@ def clock(event: Mapping[str, Any]) -> str:
         return "--:--:--"
 
 
+def position(seconds: float) -> str:
+    """Return a place in a stream, ``m:ss.s`` or ``h:mm:ss.s``."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
 def reason(abstained: object) -> str:
     """Return why a result names no emotion."""
     return _REASONS.get(str(abstained), printable(abstained))
@@ -85,7 +92,7 @@ def line_of(event: Mapping[str, Any]) -> str:
     if event.get("type") == "utterance":
         label = event.get("label")
         said = printable(label) if label else f"({reason(event.get('abstained'))})"
-        seconds = event["end"] - event["start"]
-        return f"{clock(event)}  {stream}  {said:<20}  {event['confidence']:4.0%}  {seconds:5.1f} s"
+        span = f"{position(event['start'])} to {position(event['end'])}"
+        return f"{clock(event)}  {stream}  {said:<20}  {event['confidence']:4.0%}  {span}"
     notice = notice_of(event)
     return f"{clock(event)}  {stream}  {notice}" if notice else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,18 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation
 
 __all__ = [
+    "DEFAULT_MODEL",
     "FINGERPRINT_TOLERANCE_DB",
     "FORMAT_VERSION",
     "INPUTS",
     "OUTPUTS",
     "ArtefactError",
     "Corpus",
+    "Gate",
     "Metadata",
+    "Precision",
+    "Quantisation",
+    "Target",
     "golden_signal",
 ]
 
@@ -39,7 +44,13 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 
 _PREFIX = "affectd."
 
+DEFAULT_MODEL = "crnn-int8"
+"""The shipped model that runs where none is named."""
+
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
+Precision = Literal["fp32", "fp16", "int8"]
+Target = Literal["cpu", "cuda", "tensorrt"]
+"""What an artefact was made to run on; it runs elsewhere too, perhaps slower."""
 
 
 class ArtefactError(ValueError):
@@ -56,6 +67,35 @@ class Corpus(BaseModel):
     clips: Annotated[int, Field(ge=0)]
     speakers: tuple[str, ...]
     """The speakers heard in training, or on whom a setting was chosen; all others are unseen."""
+
+
+class Gate(BaseModel):
+    """One thing that an artefact was held to when it was exported."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    figure: float | None
+    """What was measured, in the gate's own unit; `None` where it could not be."""
+    limit: float
+    passed: bool
+    allowed: bool = False
+    """Whether whoever exported it let a failure pass."""
+
+
+class Quantisation(BaseModel):
+    """How the weights of an artefact became integers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    scheme: str
+    """In words, e.g. ``hybrid, per channel, minmax``."""
+    windows: Annotated[int, Field(ge=0)]
+    """Windows of speech from which the ranges of the activations were taken."""
+    choice: str
+    """Which windows those were."""
+    excluded: tuple[str, ...] = ()
+    """Layers left in floating point, because quantising them hurt most."""
 
 
 class Metadata(BaseModel):
@@ -91,7 +131,19 @@ class Metadata(BaseModel):
     """How the artefact differs from its checkpoint: windows, largest and mean logit difference."""
     latency: dict[str, float] = Field(default_factory=dict)
     """Milliseconds a window takes on the machine that exported it."""
+    precision: Precision = "fp32"
+    target: Target = "cpu"
+    quantisation: Quantisation | None = None
+    gates: tuple[Gate, ...] = ()
+    """What the export measured and what it demanded."""
+    graph_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Hash of the graph apart from this metadata: tells whether anybody changed it since."""
     checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @property
+    def title(self) -> str:
+        """Its name with its precision, as its file is called."""
+        return self.name if self.precision == "fp32" else f"{self.name}-{self.precision}"
 
     @field_validator("front_end", mode="before")
     @classmethod

@@ -23,9 +23,8 @@ from affectd.engine.artefact import (
 from affectd.engine.scheduling import Costs
 from affectd.kernels.logmel import LogMel
 
-__all__ = ["DEFAULT_MODEL", "Classifier", "find_model", "load_runtime", "shipped_models"]
+__all__ = ["Classifier", "find_model", "load_runtime", "shipped_models"]
 
-DEFAULT_MODEL = "crnn"
 BATCHES = (1, 2, 4, 8)
 """Windows in one run. On a processor larger ones gain nothing, and make the first one wait."""
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")

@@ -31,6 +31,7 @@ __all__ = ["Daemon", "open_source"]
 _STDIN_RATE = 16_000
 _OWN_FILES = 128
 _RETRY_SECONDS = 5.0
+_VIEW_SECONDS = 5.0
 # Threads of one interpreter take turns, by default for 5 ms each: a client's burst of messages
 # would make a window wait that long.
 _SWITCH_SECONDS = 0.0005
@@ -63,6 +64,7 @@ class Daemon:
         configuration: What to run.
         ready: Called with the address once clients can connect.
         say: Called with what a person at the terminal should know.
+        viewed: Whether `ready` starts a client, which then hears everything from the start.
 
     Raises:
         ArtefactError: the model cannot be used.
@@ -75,10 +77,12 @@ class Daemon:
         *,
         ready: Callable[[str], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        viewed: bool = False,
     ) -> None:
         self._configuration = configuration
         self._ready = ready
         self._say = say
+        self._viewed = viewed
         source = open_source(configuration)
         self._classifier = Classifier(find_model(configuration.model))
         artefact = self._classifier.metadata
@@ -107,7 +111,7 @@ class Daemon:
             submit=self._batcher.submit,
             publish=self._publish,
             congested=lambda: self._hub.congested,
-            ended=lambda: self._call(self._stopping.set),
+            ended=lambda: self._call(self._end),
         )
         self._publishers = Publishers(
             configuration.publishers,
@@ -116,9 +120,10 @@ class Daemon:
             capacity=lambda: (self._capacity.streams - len(names), _RETRY_SECONDS),
         )
         self._waits_for_listener = source is not None and source.waits and not source.live
+        self._reason = "shutdown"
         self._greeting = Greeting(
             server=f"affectd {metadata.version('affectd')}",
-            model=artefact.name,
+            model=artefact.title,
             labels=artefact.labels,
             streams=names,
             hop_seconds=configuration.segmenter.hop_seconds,
@@ -155,9 +160,13 @@ class Daemon:
         host = f"[{configuration.host}]" if ":" in configuration.host else configuration.host
         self._ready(f"ws://{host}:{port}")
         try:
-            if self._waits_for_listener:
+            if self._viewed:
+                await _first(joined, self._stopping, seconds=_VIEW_SECONDS)
+            elif self._waits_for_listener:
                 # What goes as fast as it can is over before anyone could connect.
-                self._say("waiting for a first client: at --pace fast there is no second hearing")
+                self._say(
+                    "--pace fast plays once: waiting for a first client, such as 'affectd watch'"
+                )
                 await _first(joined, self._stopping)
             if not self._stopping.is_set():
                 self._batcher.start()
@@ -165,7 +174,7 @@ class Daemon:
                 await self._stopping.wait()
             await asyncio.to_thread(self._stop)
         finally:
-            await server.stop()
+            await server.stop(self._reason)
         if self._worker.failures:
             raise SourceError(self._worker.failures[0])
 
@@ -179,6 +188,10 @@ class Daemon:
             seq=seq,
         )
         return Stream.of(source, session)
+
+    def _end(self) -> None:
+        self._reason = "ended"
+        self._stopping.set()
 
     def _stop(self) -> None:
         self._worker.stop()
@@ -213,9 +226,9 @@ def _allow_open_files(clients: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _first(*events: asyncio.Event) -> None:
+async def _first(*events: asyncio.Event, seconds: float | None = None) -> None:
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()
 

@@ -262,6 +262,7 @@ class Bye(Event):
     type: ClassVar[str] = "bye"
 
     reason: str = field(default="shutdown")
+    """``shutdown``: it was stopped; ``ended``: its source has ended."""
 
 
 def about_connection() -> dict[str, Any]:

@@ -109,6 +109,7 @@ class Server:
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None
         self._closing = False
+        self._reason = ""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -134,9 +135,13 @@ class Server:
         )
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
-    async def stop(self) -> None:
-        """Give every client what is left and a goodbye, and close; within a second."""
-        self._closing = True
+    async def stop(self, reason: str = "shutdown") -> None:
+        """Give every client what is left and a goodbye, and close; within a second.
+
+        Args:
+            reason: As in `Bye.reason`.
+        """
+        self._closing, self._reason = True, reason
         self._hub.close()
         if self._server:
             # The writers empty their queues, say goodbye and return; then the rest is cut off.
@@ -250,9 +255,9 @@ class Server:
                 return
             self._metrics.sent.inc()
         if self._closing:
-            bye = parcel_of(Bye(**about_connection()))
+            bye = parcel_of(Bye(**about_connection(), reason=self._reason))
             await connection.send(bye.frame(subprotocol))
-            await connection.close(1001, "shutdown")
+            await connection.close(1001, self._reason)
 
     async def _confess(
         self, connection: ServerConnection, outbox: Outbox, subprotocol: str, *, fatal: bool

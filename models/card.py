@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from affectd.engine.artefact import Metadata
+from affectd.engine.artefact import Gate, Metadata
 from affectd.models.evaluation import Evaluation
 from affectd.models.labels import FOUR_LABELS
 
@@ -29,12 +29,15 @@ _CANNOT = """\
 """
 
 
-def write_card(metadata: Metadata, evaluations: Sequence[Evaluation]) -> str:
+def write_card(
+    metadata: Metadata, evaluations: Sequence[Evaluation], variants: Sequence[Metadata] = ()
+) -> str:
     """Return the card of an artefact as Markdown; no figure is in it that was not measured.
 
     Args:
         metadata: Of the artefact.
         evaluations: Of this very model, and of its recipe on folds.
+        variants: Of the same model in other precisions.
     """
     held_out = sorted(
         (one for one in evaluations if one.protocol == "held-out"), key=lambda one: one.corpus
@@ -52,7 +55,10 @@ def write_card(metadata: Metadata, evaluations: Sequence[Evaluation]) -> str:
     if folds:
         parts.append(_folds(folds))
     parts += [_matrix(evaluation) for evaluation in held_out]
-    parts += [_export(metadata), _CANNOT, _terms(metadata)]
+    parts += [_export(metadata)]
+    if variants:
+        parts.append(_variants([metadata, *variants]))
+    parts += [_CANNOT, _terms(metadata)]
     return "\n".join(parts)
 
 
@@ -162,6 +168,38 @@ def _export(metadata: Metadata) -> str:
             f"p50 {latency['p50_ms']:.2f} ms, p99 {latency['p99_ms']:.2f} ms, log-mel apart."
         )
     return "\n".join(lines) + "\n"
+
+
+def _variants(variants: Sequence[Metadata]) -> str:
+    names = list(dict.fromkeys(gate.name for variant in variants for gate in variant.gates))
+    rows = []
+    for variant in variants:
+        figures = {gate.name: _figure(gate) for gate in variant.gates}
+        rows.append(
+            (
+                variant.precision,
+                f"{variant.temperature:.3f}",
+                f"{variant.latency['p50_ms']:.2f} ms",
+                *(figures.get(name, "–") for name in names),
+            )
+        )
+    lines = [
+        "### Precisions\n\n" + _table(("precision", "temperature", "p50", *names), rows),
+        "Agreement and size are shares of FP32, latency is the p50 as a multiple of FP32's, and "
+        "uar is what is lost in points. (!) marks what failed its gate.\n",
+    ]
+    lines += [
+        f"{variant.precision} is quantised so: {quantisation.scheme}; ranges from "
+        f"{quantisation.windows} windows of {quantisation.choice}.\n"
+        for variant in variants
+        if (quantisation := variant.quantisation) is not None
+    ]
+    return "\n".join(lines)
+
+
+def _figure(gate: Gate) -> str:
+    shown = "not measured" if gate.figure is None else f"{gate.figure:.4g}"
+    return shown if gate.passed else f"{shown} (!)"
 
 
 def _terms(metadata: Metadata) -> str:

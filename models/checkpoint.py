@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from affectd.models.architectures import build
 from affectd.models.labels import LABELS
 from affectd.models.recipes import Recipe, RecipeError
+from affectd.models.safe_checkpoint import read_values
 
 __all__ = ["Checkpoint", "CheckpointError", "Heard"]
 
@@ -114,14 +115,18 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read a checkpoint; no code in it is ever run.
+        """Read a checkpoint, ``.safetensors`` or torch's own; no code in it is ever run.
 
         Raises:
             CheckpointError: the file is missing, truncated, holds something else than tensors and
                 plain values, or lacks a field.
         """
         try:
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            values: object
+            if path.suffix == ".safetensors":
+                values = read_values(path)
+            else:
+                values = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise CheckpointError(f"checkpoint {path}: no such file") from None
         except UnpicklingError:

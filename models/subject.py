@@ -130,7 +130,7 @@ def subject_named(model: str) -> Subject:
     path = Path(model)
     if path.suffix == ".onnx":
         return Subject.of_artefact(path)
-    if path.suffix == ".pt":
+    if path.suffix in (".pt", ".safetensors"):
         return Subject.of_checkpoint(path)
     shipped = shipped_models()
     if model in shipped:
@@ -152,7 +152,7 @@ def recipe_of(model: str) -> Recipe:
         RecipeError: no recipe of that name is shipped.
     """
     path = Path(model)
-    if path.suffix == ".pt":
+    if path.suffix in (".pt", ".safetensors"):
         return Checkpoint.load(path).recipe
     if path.suffix == ".onnx":
         return load_recipe(Subject.of_artefact(path).name)

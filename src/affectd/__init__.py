@@ -14,14 +14,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from affectd.clients.address import AddressError
     from affectd.clients.publisher import publish, publish_sync
+    from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
 
-__all__ = ["__version__", "publish", "publish_sync", "subscribe", "subscribe_sync"]
+__all__ = [
+    "AddressError",
+    "SubscriptionError",
+    "__version__",
+    "publish",
+    "publish_sync",
+    "subscribe",
+    "subscribe_sync",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AddressError": "affectd.clients.address",
+    "SubscriptionError": "affectd.clients.refusal",
     "publish": "affectd.clients.publisher",
     "publish_sync": "affectd.clients.publisher",
     "subscribe": "affectd.clients.subscriber",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,15 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from affectd.engine.artefact import Metadata
 from affectd.export.artefact import fingerprint, licence_of, make_artefact
 from affectd.kernels.front_end import FrontEnd
 from affectd.models.checkpoint import Checkpoint, CheckpointError
 from affectd.models.evaluation import Evaluation
+from affectd.models.safe_checkpoint import save_safe
 from affectd.models.subject import Subject
 
 
@@ -49,8 +53,10 @@ def test_the_artefact_tells_everything_of_itself(
     checkpoint: Checkpoint, checkpoint_file: Path, tmp_path: Path
 ) -> None:
     digest = hashlib.sha256(checkpoint_file.read_bytes()).hexdigest()
-    artefact = make_artefact(checkpoint_file, evaluations=[evaluation(digest)])
-    graph, card = artefact.write(tmp_path / "out")
+    done = make_artefact(checkpoint_file, evaluations=[evaluation(digest)])
+    (artefact,) = done.artefacts
+    graph, card = done.write(tmp_path / "out")
+    done.check()
     assert (graph.name, card.name) == ("tiny.onnx", "tiny.md")
     assert sorted(os.listdir(tmp_path / "out")) == ["tiny.md", "tiny.onnx"]
     proto = onnx.load(graph)
@@ -84,7 +90,7 @@ def test_an_evaluation_of_another_checkpoint_is_refused(checkpoint_file: Path) -
     with pytest.raises(ValueError, match=r"^name: String should match pattern"):
         make_artefact(checkpoint_file, name="a b")
     folds = make_artefact(checkpoint_file, evaluations=[evaluation(None, "folds")])
-    assert folds.metadata.uar == {"emodb/folds": 61.23}
+    assert folds.artefacts[0].metadata.uar == {"emodb/folds": 61.23}
 
 
 def changed(field: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -202,3 +208,62 @@ def test_the_fingerprint_tells_front_ends_apart() -> None:
 def test_terms_follow_the_data() -> None:
     assert licence_of(["CC0 1.0", "CC BY-NC-SA 4.0"]).startswith("Non-commercial use only")
     assert licence_of(["CC0 1.0"]).startswith("See the data's terms")
+
+
+def safe_values(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as file:
+        return dict(json.loads(file.metadata()["affectd"]))
+
+
+def test_a_safetensors_checkpoint_exports_the_same_graph(
+    checkpoint: Checkpoint, checkpoint_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "best.safetensors"
+    save_safe(checkpoint, path)
+    ours, theirs = (make_artefact(each).artefacts[0].metadata for each in (path, checkpoint_file))
+    assert ours.graph_sha256 == theirs.graph_sha256
+    assert ours.temperature == theirs.temperature == 1.5
+    assert ours.corpora == theirs.corpora
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (None, "its metadata has no key 'affectd': it is no checkpoint of affectd"),
+        ("{", "its metadata 'affectd' is no JSON"),
+        ("[]", "its metadata 'affectd' is no JSON object"),
+        ("{}", "it is no checkpoint of affectd"),
+        (("labels", ["angry", "bored"]), "label is 'bored'; allowed are angry"),
+        (("temperature", 0), "temperature is 0.0; allowed is above 0"),
+        (("labels", ["angry", "sad"]), r"'classify\.1\.weight' is \(7, 8\); needed is \(2, 8\)"),
+    ],
+)
+def test_a_bad_safetensors_checkpoint_is_refused_in_one_line(
+    checkpoint: Checkpoint, tmp_path: Path, told: Any, message: str
+) -> None:
+    path = tmp_path / "bad.safetensors"
+    save_safe(checkpoint, path)
+    if isinstance(told, tuple):
+        field, value = told
+        told = json.dumps({**safe_values(path), field: value})
+    tensors = {name: tensor.contiguous() for name, tensor in checkpoint.averaged.items()}
+    save_file(tensors, path, metadata=None if told is None else {"affectd": told})
+    with pytest.raises(CheckpointError, match=message) as raised:
+        make_artefact(path)
+    assert "\n" not in str(raised.value)
+    assert "bad.safetensors" in str(raised.value)
+
+
+def test_a_truncated_safetensors_checkpoint_is_refused(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.safetensors"
+    save_safe(checkpoint, path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="it is no whole safetensors file"):
+        make_artefact(path)
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="it is no whole safetensors file"):
+        make_artefact(path)
+    with pytest.raises(CheckpointError, match=r"gone\.safetensors: no such file"):
+        make_artefact(tmp_path / "gone.safetensors")

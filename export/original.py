@@ -1,0 +1,76 @@
+"""The model that is exported: a checkpoint's, or somebody's own with the same input and output."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
+from affectd.models.labels import VALENCE_AROUSAL
+from affectd.models.windowing import Windowing
+
+__all__ = ["Original", "sha256_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A trained PyTorch model and what an artefact has to say of it."""
+
+    name: str
+    model: nn.Module
+    """Takes ``(logmel, frames)``: normalised windows, float32 ``(batch, frames, bands)``, and the
+    valid frames of each, int64 ``(batch,)``. Returns logits ``(batch, classes)``, embeddings
+    ``(batch, d)`` and attention ``(batch, steps)``, float32."""
+    labels: tuple[str, ...]
+    windowing: Windowing
+    temperature: float = 1.0
+    """Divides the logits before the softmax."""
+    heard: tuple[Heard, ...]
+    """What it was trained on."""
+    valence_arousal: Mapping[str, tuple[float, float]]
+    """Of each label, each within ±1."""
+    sha256: str
+    """Of the checkpoint's file, or of the weights: see `sha256_of`."""
+
+    @classmethod
+    def of_checkpoint(cls, path: Path, *, name: str | None = None) -> Original:
+        """Read a checkpoint of affectd.
+
+        Raises:
+            CheckpointError: it cannot be used; the message names the file and the reason.
+        """
+        checkpoint = Checkpoint.load(path)
+        try:
+            model = checkpoint.model()
+        except CheckpointError as error:
+            raise CheckpointError(f"checkpoint {path}: {error}") from None
+        return cls(
+            name=name or checkpoint.recipe.name,
+            model=model,
+            labels=checkpoint.labels,
+            windowing=checkpoint.recipe.windowing,
+            temperature=checkpoint.temperature,
+            heard=checkpoint.heard,
+            valence_arousal={label: VALENCE_AROUSAL[label] for label in checkpoint.labels},
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+
+    @property
+    def speakers(self) -> dict[str, frozenset[str]]:
+        """The speakers heard, by corpus."""
+        return {one.corpus: frozenset(one.speakers) for one in self.heard}
+
+
+def sha256_of(model: nn.Module) -> str:
+    """Return a hash over the names, types and values of a model's tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

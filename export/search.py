@@ -1,0 +1,114 @@
+"""Looks for a way to quantise that passes the gates, the likeliest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+
+from affectd.export.judge import Judge, Judgement
+from affectd.export.parity import logits_of
+from affectd.export.quantisation import Scheme, prepare, quantisable, quantise
+from affectd.export.runtime import scorer_of
+from affectd.export.speech import Windows
+
+__all__ = ["Attempt", "Sensitivity", "measure_sensitivity", "schemes", "search"]
+
+_EXCLUDED = (1, 2, 4)
+"""How many of the most sensitive layers are left out, in turn."""
+_SENSITIVITY_WINDOWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way that was tried."""
+
+    scheme: Scheme
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """What quantising one layer alone does."""
+
+    layer: str
+    mean: float
+    """Mean difference of the logits."""
+
+
+def schemes(default: Scheme, sensitive: Callable[[], list[Sensitivity]]) -> Iterator[Scheme]:
+    """Yield ways to quantise; the layers' sensitivities are asked for only if it comes to that."""
+    yield default
+    yield replace(default, per_channel=False)
+    yield replace(default, reduce_range=True)
+    yield replace(default, ranges="percentile")
+    yield replace(default, ranges="entropy")
+    layers = [each.layer for each in sensitive()]
+    for count in _EXCLUDED:
+        if count < len(layers):
+            yield replace(default, excluded=tuple(layers[:count]))
+
+
+def search(
+    graph: onnx.ModelProto, calibration: Windows, judge: Judge, default: Scheme
+) -> tuple[onnx.ModelProto, tuple[Attempt, ...], tuple[Sensitivity, ...]]:
+    """Quantise in one way after the other until one passes.
+
+    Where none does, the last attempt is the one nearest to FP32, measured in full.
+
+    Args:
+        graph: The FP32 graph.
+        calibration: Speech that the ranges are taken from.
+        judge: Decides.
+        default: The way to try first.
+
+    Returns:
+        The graph of the last attempt, all attempts, and the layers' sensitivities, the highest
+        first, empty where they were not needed.
+    """
+    prepared = prepare(graph)
+    attempts: list[Attempt] = []
+    found: list[Sensitivity] = []
+
+    def sensitive() -> list[Sensitivity]:
+        found.extend(measure_sensitivity(prepared, calibration, default))
+        return found
+
+    for scheme in schemes(default, sensitive):
+        quantised = quantise(prepared, calibration, scheme)
+        judgement = judge.judge(quantised.SerializeToString(), "int8", thorough=False)
+        attempts.append(Attempt(scheme, judgement))
+        if not judgement.mendable:
+            return quantised, tuple(attempts), tuple(found)
+    nearest = max(attempts, key=lambda attempt: _nearness(attempt.judgement))
+    quantised = quantise(prepared, calibration, nearest.scheme)
+    judgement = judge.judge(quantised.SerializeToString(), "int8")
+    return quantised, (*attempts, Attempt(nearest.scheme, judgement)), tuple(found)
+
+
+def measure_sensitivity(
+    prepared: onnx.ModelProto, calibration: Windows, default: Scheme
+) -> list[Sensitivity]:
+    """Quantise each layer alone and return what it does to the logits, the worst first."""
+    windows = Windows(
+        calibration.windows[:_SENSITIVITY_WINDOWS], calibration.source, calibration.real
+    )
+    expected = logits_of(scorer_of(prepared.SerializeToString()), windows)
+    layers = quantisable(prepared)
+    if not default.recurrent:
+        recurrent = {node.name for node in prepared.graph.node if node.op_type == "LSTM"}
+        layers = [layer for layer in layers if layer not in recurrent]
+    found: list[Sensitivity] = []
+    for layer in layers:
+        others = tuple(name for name in layers if name != layer)
+        alone = quantise(prepared, windows, replace(default, excluded=others))
+        logits = logits_of(scorer_of(alone.SerializeToString()), windows)
+        found.append(Sensitivity(layer, float(np.abs(logits - expected).mean())))
+    return sorted(found, key=lambda each: each.mean, reverse=True)
+
+
+def _nearness(judgement: Judgement) -> tuple[int, float, float]:
+    misses = sum(not gate.passed for gate in judgement.gates)
+    return -misses, judgement.parity.agreement, -judgement.parity.mean

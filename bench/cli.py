@@ -165,6 +165,7 @@ def offline(
     Example: affectd bench offline --model crnn
     """
     from affectd.bench.offline import measure_offline
+    from affectd.engine.artefact import DEFAULT_MODEL
 
     _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
 
@@ -199,6 +200,7 @@ def everything(
     from affectd.bench.many import measure_fanout, measure_memory, measure_streams
     from affectd.bench.offline import measure_offline
     from affectd.bench.peers import measure_peers
+    from affectd.engine.artefact import DEFAULT_MODEL
 
     _say("kernels")
     figures: dict[str, Any] = {"kernels": measure_logmel()}

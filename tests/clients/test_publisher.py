@@ -16,7 +16,9 @@ import soundfile
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
+from affectd.clients import publisher as publisher_module
 from affectd.clients.refusal import RefusedError, SubscriptionError
+from affectd.engine.publishing import PublisherSettings
 from affectd.engine.sources import DemoSource
 
 RATE = 16_000
@@ -125,6 +127,63 @@ async def test_after_a_loss_it_goes_on_with_the_same_stream(
         rest = [event async for event in publisher]
         assert any(event["type"] == "utterance" for event in rest)
         assert rest[-1]["state"] == "ended"
+
+
+async def test_after_a_loss_that_the_daemon_has_not_noticed_it_goes_on_too(
+    start_station: Any, line_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "_RETRY_SECONDS", 0.05)
+    grace_seconds = 2.0
+    station = await start_station(publishers=PublisherSettings(grace_seconds=grace_seconds))
+    line = await line_to(station)
+    async with (
+        asyncio.timeout(DEADLINE),
+        affectd.publish(line.url, rate=RATE, stream="hall") as publisher,
+    ):
+        line.drop_clients()
+        # Longer than the daemon keeps a stream whose loss it knows of: its time has not begun.
+        await asyncio.sleep(1.25 * grace_seconds)
+        assert line.connections > 2, "it has tried, and the name was taken"
+        line.tell_server()
+        while not await publisher.send(bytes(640)):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        assert publisher.stream == "hall"
+
+
+async def test_what_is_over_takes_no_more_audio(daemon: RunningDaemon) -> None:
+    async with (
+        asyncio.timeout(DEADLINE),
+        affectd.publish(daemon.address, rate=RATE, stream="done") as publisher,
+    ):
+        await publisher.end()
+        assert [event async for event in publisher][-1]["state"] == "ended"
+        with pytest.raises(SubscriptionError, match="'done' has ended"):
+            await publisher.send(bytes(640))
+
+
+async def test_audio_that_cannot_be_heard_is_why_it_takes_no_more(daemon: RunningDaemon) -> None:
+    async with (
+        asyncio.timeout(DEADLINE),
+        affectd.publish(daemon.address, rate=RATE, format="f32le") as publisher,
+    ):
+        await publisher.send(np.full(320, np.nan, "<f4"))
+        assert [event async for event in publisher][-1]["code"] == "bad_audio"
+        with pytest.raises(RefusedError, match="must be finite") as refused:
+            await publisher.send(bytes(1280))
+        assert refused.value.code == "bad_audio"
+
+
+async def test_closing_it_can_be_cancelled(start_station: Any) -> None:
+    station = await start_station(publishers=PublisherSettings())
+    publisher = await affectd.publish(station.url, rate=RATE).__aenter__()
+    closing = asyncio.create_task(publisher.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    async with asyncio.timeout(DEADLINE):
+        while len(station.hub):  # noqa: ASYNC110 - it is closed all the same
+            await asyncio.sleep(0.01)
 
 
 def send(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -498,3 +498,23 @@ def test_the_pace_counts_what_was_sent_against_the_clock() -> None:
         assert mic.hear(second, now + 11 + number / 10) > 0
     with pytest.raises(RequestError, match="faster than real time"):
         mic.hear(second, now + 16)
+
+
+def test_a_frame_counts_as_two_and_a_half_milliseconds_at_least() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    now = mic._heard_at
+    for number in range(400):
+        assert mic.hear(bytes(2), now + number / RATE) == 0
+    assert mic.hear(bytes(2), now + 400 / RATE) == 0
+    assert sum(mic.hear(bytes(2), now + 0.025) for _ in range(40)) > 0
+    with pytest.raises(RequestError, match="faster than real time"):
+        for number in range(10 * RATE):
+            mic.hear(bytes(2), now + 0.025 + number / RATE)
+
+
+async def test_frames_as_short_as_a_browsers_are_not_too_fast() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    mic.begin(48_000, "s16le", now := mic._heard_at)
+    for number in range(10_000):
+        assert mic.hear(bytes(256), now + number * 128 / 48_000) == 0
+    mic.end()

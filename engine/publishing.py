@@ -62,6 +62,7 @@ class Publication:
         source: What the worker reads.
         settings: Limits.
         release: Called when nothing more can come.
+        key: Shows that a client may continue it; by default a new one.
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class Publication:
         settings: PublisherSettings,
         *,
         release: Callable[[Publication], None],
+        key: str = "",
     ) -> None:
         self.name = source.name
-        self.key = secrets.token_urlsafe(_KEY_BYTES)
+        self.key = key or secrets.token_urlsafe(_KEY_BYTES)
         self.over: Callable[[], None] = lambda: None
         """Told when the stream's last event has been published."""
         self.finished_with: tuple[int, str] | None = None
@@ -92,8 +94,13 @@ class Publication:
 
     @property
     def connected(self) -> bool:
-        """Whether its client is there."""
+        """Whether its client is there, as far as is known."""
         return self._connected
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more audio is taken."""
+        return self._ended
 
     def begin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
         """Expect audio of this kind from now on."""
@@ -142,6 +149,21 @@ class Publication:
         self._stalled = False
         self._source.rejoin(rate, sample_format, lost_seconds=round(max(0.0, lost), 4))
         self.begin(rate, sample_format, now)
+
+    def hand_over(self) -> Publication:
+        """Return the stream for another connection of its client, and close this one.
+
+        A client may know of a loss long before the daemon does, whose pings wait for an answer.
+        """
+        taken = Publication(self._source, self._settings, release=self._release, key=self.key)
+        taken._heard_at = self._heard_at
+        self._cancel()
+        if self._connected and not self._stalled:
+            self._source.notice(Notice("stalled", "the publisher is gone"))
+        self._ended = True  # for this connection
+        self.finished_with = (1008, ErrorCode.STREAM_TAKEN)
+        self.over()
+        return taken
 
     def end(self) -> None:
         """Let the stream end with what has been heard."""
@@ -269,9 +291,11 @@ class Publishers:
         now = time.monotonic()
         known = self._publications.get(name) if name else None
         if known:
-            if known.connected or not key or not hmac.compare_digest(key, known.key):
+            if known.ended or not key or not hmac.compare_digest(key, known.key):
                 text = f"stream {name!r} has a publisher"
                 raise RequestError(ErrorCode.STREAM_TAKEN, text)
+            if known.connected:
+                known = self._publications[name] = known.hand_over()
             known.rejoin(rate, sample_format, now)
         else:
             known = self._new(name or self._free_name(), rate, sample_format, now)

@@ -14,14 +14,20 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
 
-from affectd.engine.protocol import ErrorCode, Event
-from affectd.engine.publisher import SAMPLE_BYTES, PublisherSource, SampleFormat
+from affectd.engine.protocol import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    SAMPLE_BYTES,
+    ErrorCode,
+    Event,
+    SampleFormat,
+)
+from affectd.engine.publisher import PublisherSource
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
 __all__ = ["Publication", "PublisherSettings", "Publishers"]
 
-_LOWEST_RATE, _HIGHEST_RATE = 8_000, 96_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_BYTES = 12
 # Whoever was away may catch up on what the network held back, but on no more than this.
@@ -358,8 +364,8 @@ def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
     if not isinstance(rate, int) or isinstance(rate, bool) or not isinstance(sample_format, str):
         text = "'hello' needs 'rate' as a whole number and 'format' as a text"
         raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
-    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
-        text = f"rate {rate} Hz: from {_LOWEST_RATE} to {_HIGHEST_RATE} are taken"
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        text = f"rate {rate} Hz: from {LOWEST_RATE} to {HIGHEST_RATE} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
     if sample_format not in SAMPLE_BYTES:
         text = f"format {sample_format[:40]!r}: {' and '.join(SAMPLE_BYTES)} are taken"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata as distributions
 from importlib import resources
 from pathlib import Path
@@ -89,8 +90,8 @@ def find_model(name_or_file: str) -> Path:
 class Classifier:
     """A model ready to run, warmed up for every size of window and of batch.
 
-    Inputs and outputs are bound once for each size, to memory that every run uses again. So a
-    classifier belongs to one thread.
+    Inputs and outputs are bound once for each size, to memory that every run uses again. Threads
+    may run it at the same time: each takes memory that no other uses meanwhile.
 
     Args:
         path: The artefact.
@@ -107,7 +108,8 @@ class Classifier:
 
     def __init__(self, path: Path) -> None:
         self._session = _open(path)
-        self._bindings: dict[tuple[int, int], _Binding] = {}
+        self._free: dict[tuple[int, int], list[_Binding]] = {}
+        """Of each size, the memory that no thread uses at the moment."""
         try:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
@@ -133,7 +135,21 @@ class Classifier:
         longest = max(len(window) for window in windows)
         frames = next(size for size in self.metadata.frame_sizes if size >= longest)
         batch = next(size for size in BATCHES if size >= len(windows))
-        return self._bindings[frames, batch].run(windows)
+        with self._binding(frames, batch) as binding:
+            return binding.run(windows)
+
+    @contextmanager
+    def _binding(self, frames: int, batch: int) -> Iterator[_Binding]:
+        """Lend memory of a size, and take it back; what is returned of it must be a copy."""
+        free = self._free[frames, batch]
+        try:
+            binding = free.pop()
+        except IndexError:  # others have it all
+            binding = _Binding(self._session, self.metadata, frames, batch)
+        try:
+            yield binding
+        finally:
+            free.append(binding)
 
     def _warm_up(self) -> dict[int, dict[int, float]]:
         """Run every size twice, the second time against the clock: seconds by frames and batch."""
@@ -152,7 +168,7 @@ class Classifier:
                     text = f"a window of {frames} frames does not run: {reason}"
                     raise ArtefactError(text) from None
                 costs[frames][batch] = time.perf_counter() - began
-                self._bindings[frames, batch] = binding
+                self._free[frames, batch] = [binding]
         return costs
 
     def _check_signature(self) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
+from affectd.engine.judge import NonFiniteResultError
 from affectd.engine.load import LoadGovernor
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.kernels.samples import BadSampleError
 
 if TYPE_CHECKING:
     from affectd.kernels.ring import Block
@@ -68,7 +69,7 @@ class Worker:
         publish: Takes finished events, in stream order, in this worker's thread.
         congested: Whether those who listen cannot take more. Asked only for sources that wait
             and are not live.
-        shows_mel: Whether somebody wants to see the spectrogram.
+        shows_mel: Whether somebody wants to see the spectrogram of a stream.
         ended: Called once, when every stream that it began with is over, if there were any.
     """
 
@@ -79,7 +80,7 @@ class Worker:
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
         congested: Callable[[], bool] = lambda: False,
-        shows_mel: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = {stream.session.stream: stream for stream in streams}
@@ -193,8 +194,10 @@ class Worker:
             if self._must_wait(stream):
                 self._waiting.append(stream)
                 return
+            # Before reading: where nothing is read, no more than this has been heard.
+            written = stream.source.written
             block = stream.source.read()
-            self._notices(stream, block)
+            self._notices(stream, written if block is None else block.position)
             if block is None or stream.over:
                 return
             self._hear(stream, block)
@@ -228,10 +231,10 @@ class Worker:
             stream.flagged_at = read_at
             reason = stream.source.gap_reason
             self._take(stream, session.gap(reason, missing, captured_at), read_at)
-        session.shows_mel = self._shows_mel()
+        session.shows_mel = self._shows_mel(session.stream)
         try:
             heard = session.feed(block.samples, captured_at)
-        except NonFiniteSampleError as error:
+        except BadSampleError as error:
             if stream.source.device:
                 lost = block.samples.size / rate
                 heard = session.gap("device", lost, captured_at + lost)
@@ -241,10 +244,10 @@ class Worker:
         if heard:
             self._take(stream, heard, read_at)
 
-    def _notices(self, stream: Stream, before: Block | None) -> None:
-        """Do what the source said before this block, or before the end of what is there."""
+    def _notices(self, stream: Stream, position: int) -> None:
+        """Do what the source said when it had written no more samples than these."""
         session, notices = stream.session, stream.source.notices
-        while notices and (before is None or notices[0].position <= before.position):
+        while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
             if notice.state == "failed":
@@ -318,7 +321,11 @@ class Worker:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {job.error}")
                 continue
             resolved_at = time.monotonic()
-            events = stream.session.resolve(job.window, job.logits)
+            try:
+                events = stream.session.resolve(job.window, job.logits)
+            except NonFiniteResultError as error:
+                self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
+                continue
             self._publish([_timed(event, job, resolved_at) for event in events])
             if stream.source.waits:
                 self._part(stream)

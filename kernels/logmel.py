@@ -8,6 +8,7 @@ from rocket_fft import r2c
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
+from affectd.kernels.samples import BadSampleError
 
 __all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
 
@@ -17,13 +18,8 @@ Frames = npt.NDArray[np.float32]
 _FFT_AXES = np.zeros(1, np.int64)
 
 
-class NonFiniteSampleError(ValueError):
+class NonFiniteSampleError(BadSampleError):
     """A sample is NaN or infinite; `position` counts from the start of the stream."""
-
-    def __init__(self, position: int, value: float) -> None:
-        super().__init__(f"sample {position} is {value}: audio must be finite")
-        self.position = position
-        self.value = value
 
 
 class LogMel:
@@ -156,7 +152,8 @@ def _to_db(values: Samples) -> None:
 
     The logarithm is that of Cephes' ``logf`` (S. Moshier, 1992): exponent and mantissa are taken
     apart, and a polynomial of the eighth degree is good to one unit in the last place. Values are
-    finite, and no smaller than the smallest normal number.
+    no smaller than the smallest normal number, and finite: the power of samples that
+    `affectd.kernels.samples.require_audio` lets through is.
     """
     bits = values.view(np.int32)
     for place in range(values.size):

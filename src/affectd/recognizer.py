@@ -6,6 +6,7 @@ This is where the engine that hears meets the clients' way of showing; it belong
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -84,7 +85,8 @@ class SampleStream:
             ``captured_at`` in stream seconds.
 
         Raises:
-            ValueError: a sample is NaN or infinite, or the array has another shape.
+            ValueError: a sample is NaN, infinite or beyond ±65,536, or the array has another
+                shape.
         """
         return [event.to_wire() for event in self._hearing.feed(_mono(samples))]
 
@@ -131,7 +133,8 @@ class Recognizer:
             rate: Their sampling rate, Hz; 8,000 to 192,000.
 
         Raises:
-            ValueError: there are no samples, one is NaN or infinite, or the rate is not allowed.
+            ValueError: there are no samples, one is NaN, infinite or beyond ±65,536, or the rate is
+                not allowed.
         """
         mono = _mono(samples)
         if not mono.size:
@@ -161,7 +164,7 @@ class Recognizer:
 
         Raises:
             RecordingError: the file cannot be heard.
-            ValueError: a sample is NaN or infinite.
+            ValueError: a sample is NaN, infinite or beyond ±65,536.
             ImportError: pandas is not installed.
         """
         try:
@@ -183,11 +186,12 @@ class Recognizer:
 
         Raises:
             RecordingError: the file cannot be heard.
-            ValueError: a sample is NaN or infinite.
+            ValueError: a sample is NaN, infinite or beyond ±65,536.
         """
         with Recording(Path(path)) as recording:
             blocks = _watched(recording, heard)
-            name = fspath(path)
+            # A name that is not UTF-8 can be opened, and not be written anywhere.
+            name = os.fsencode(path).decode("utf-8", "backslashreplace")
             found = analyse(
                 blocks, recording.rate, self._classifier, name=name, settings=self._settings
             )

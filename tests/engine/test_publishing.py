@@ -37,7 +37,8 @@ class Engine:
     def __init__(self, settings: PublisherSettings, capacity: int) -> None:
         self.hub = Hub()
         self.loop = asyncio.get_running_loop()
-        self.batcher = Batcher(FakeClassifier(), self._deliver)
+        classifier = FakeClassifier()
+        self.batcher = Batcher(classifier, self._deliver, costs=classifier.costs)
         self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
         self.publishers = Publishers(
             settings,
@@ -317,6 +318,26 @@ async def test_audio_that_is_no_whole_number_of_samples_is_a_gap_and_an_error(
     assert gap["start"] == pytest.approx(1.0, abs=0.02)
 
 
+async def test_finite_samples_beyond_any_sound_end_their_stream_and_no_subscriber(
+    speech: np.ndarray,
+) -> None:
+    async with engine() as served:
+        client, text, packed = [await served.client(kind) for kind in (JSON, JSON, MSGPACK)]
+        await client.publish(stream="loud", format="f32le")
+        for samples in (speech, speech * 1e25, speech):
+            for start in range(0, samples.size, 1_600):
+                await client.connection.send(samples[start : start + 1_600].astype("<f4").tobytes())
+        events, code = await client.rest()
+        assert code == 1008
+        assert (events[-1]["code"], events[-1]["fatal"]) == ("bad_audio", True)
+        assert "audio lies within ±65536" in events[-1]["message"]
+        for other in (text, packed):
+            heard = await other.until("error", code="bad_audio")
+            assert len(of(heard, "utterance")) == 2
+            await other.say(type="resume", epoch=other.hello["epoch"], stream="loud", after=0)
+            assert (await other.until("error", code="bad_audio"))[0]["seq"] == 1
+
+
 async def test_audio_that_is_not_finite_ends_the_stream() -> None:
     async with engine() as served:
         client, other = await served.client(), await served.client()
@@ -410,6 +431,38 @@ async def test_after_a_loss_the_key_continues_the_stream(speech: np.ndarray) -> 
     assert "restored" in [event["state"] for event in of(events, "device")]
 
 
+async def test_the_key_takes_over_a_connection_that_the_daemon_does_not_know_is_lost(
+    speech: np.ndarray,
+) -> None:
+    async with engine(grace_seconds=0) as served:
+        lost, client = await served.client(), await served.client()
+        accepted = await lost.publish(stream="kitchen")
+        await lost.send(speech)
+        before = await lost.until("utterance")
+        assert (await client.publish(stream="kitchen", key="guessed"))["code"] == "stream_taken"
+        again = await client.publish(stream="kitchen", key=accepted["key"])
+        assert (again["type"], again["resumed"], again["key"]) == (
+            "accepted",
+            True,
+            accepted["key"],
+        )
+        _, code = await lost.rest()
+        assert code == 1008
+        await client.send(speech)
+        await client.end()
+        events, code = await client.rest()
+        assert code == 1000
+        assert len(served.publishers) == 0
+    states = [event["state"] for event in of(events, "device")]
+    assert states == ["lost", "restored", "ended"]
+    assert [gap["reason"] for gap in of(events, "gap")] == ["publisher"]
+    assert len(of(events, "utterance")) >= 2
+    assert events[0]["seq"] > before[-1]["seq"]
+    assert [event["seq"] for event in events] == list(
+        range(events[0]["seq"], events[-1]["seq"] + 1)
+    )
+
+
 async def test_after_the_grace_time_the_stream_ends_and_its_name_is_free() -> None:
     async with engine(grace_seconds=0.1) as served:
         listener, client = await served.client(), await served.client()
@@ -478,3 +531,24 @@ def test_the_pace_counts_what_was_sent_against_the_clock() -> None:
         assert mic.hear(second, now + 11 + number / 10) > 0
     with pytest.raises(RequestError, match="faster than real time"):
         mic.hear(second, now + 16)
+
+
+def test_a_frame_counts_as_two_and_a_half_milliseconds_at_least() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    now = mic._heard_at
+    for number in range(400):
+        assert mic.hear(bytes(2), now + number / RATE) == 0
+    assert mic.hear(bytes(2), now + 400 / RATE) == 0
+    assert sum(mic.hear(bytes(2), now + 0.025) for _ in range(40)) > 0
+    for number in range(5 * RATE):
+        assert mic.hear(bytes(2), now + 0.025 + number / RATE) > 0
+    with pytest.raises(RequestError, match="faster than real time"):
+        mic.hear(bytes(2), now + 5.1)
+
+
+async def test_frames_as_short_as_a_browsers_are_not_too_fast() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    mic.begin(48_000, "s16le", now := mic._heard_at)
+    for number in range(10_000):
+        assert mic.hear(bytes(256), now + number * 128 / 48_000) == 0
+    mic.end()

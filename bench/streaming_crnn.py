@@ -39,9 +39,7 @@ class StreamingCrnn(nn.Module):
             LSTM that only looks back, whose state goes from one window to the next.
     """
 
-    def __init__(
-        self, *, bands: int, classes: int, options: CrnnOptions, variant: Variant
-    ) -> None:
+    def __init__(self, *, bands: int, classes: int, options: CrnnOptions, variant: Variant) -> None:
         super().__init__()
         first, second, third = options.channels
         self.stem = _Block(1, first, kernel=5, stride=(2, 2), pool=1)

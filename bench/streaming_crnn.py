@@ -73,7 +73,8 @@ class StreamingCrnn(nn.Module):
     def trunk(self, logmel: Tensor) -> Tensor:
         """Return the steps ``(batch, steps, features)`` of frames normalised as they came."""
         x = self.blocks(self.stem(logmel.unsqueeze(1)))
-        return x.permute(0, 2, 3, 1).flatten(2)
+        steps: Tensor = x.permute(0, 2, 3, 1).flatten(2)
+        return steps
 
     def head(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score what the LSTM made of a window's steps, of which the mask says the valid ones."""
@@ -136,7 +137,10 @@ def register() -> None:
 
     def build(variant: Variant) -> Any:
         def architecture(bands: int, classes: int, options: Any) -> nn.Module:
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+            values: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in options.items()
+            }
             return StreamingCrnn(
                 bands=bands, classes=classes, options=CrnnOptions(**values), variant=variant
             )

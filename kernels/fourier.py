@@ -4,8 +4,7 @@ A transform of 1,024 real numbers is one of 512 complex ones, of which the even 
 real parts and the odd ones the imaginary parts. Those lie as 32 rows of 16: the columns are
 transformed side by side, turned by their twiddle factors and transposed, and the rows, columns
 now, transformed in the same way (the four-step algorithm: D. H. Bailey, "FFTs in external or
-hierarchical memory", J. Supercomputing 4, 1990). LLVM is given whole vectors, for it finds none of
-this in loops; what the processor has no vectors as wide for is split.
+hierarchical memory", J. Supercomputing 4, 1990).
 """
 
 from __future__ import annotations
@@ -13,10 +12,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from affectd.kernels.vectors import (
+    LANES,
+    Memory,
+    add,
+    constant,
+    multiply,
+    pick,
+    subtract,
+    transposed,
+)
 
 __all__ = ["POWER_SAMPLES", "power_spectrum"]
 
@@ -24,13 +33,10 @@ POWER_SAMPLES = 1_024
 """How many samples `power_spectrum` takes."""
 
 _HALF = POWER_SAMPLES // 2
-_LANES = 16
-_ROWS = _HALF // _LANES
-_VECTOR = ir.VectorType(ir.FloatType(), _LANES)
-_FLAGS = ("contract",)
+_ROWS = _HALF // LANES
 
 Complex = tuple[Any, Any]
-"""Real and imaginary parts, each a vector of `_LANES` floats."""
+"""Real and imaginary parts, each a vector of `LANES` floats."""
 
 
 @intrinsic
@@ -46,36 +52,27 @@ def _power_spectrum(typing_context: Any, samples: Any, start: Any, window: Any, 
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        def data(place: int) -> Any:
-            array = context.make_array(signature.args[place])
-            return builder.ptrtoint(array(context, builder, arguments[place]).data, _ADDRESS)
+        def memory(place: int, start: Any = None) -> Memory:
+            return Memory(context, builder, signature.args[place], arguments[place], start)
 
-        def at(base: Any, first: int, kind: Any = _VECTOR) -> Any:
-            address = builder.add(base, ir.Constant(_ADDRESS, 4 * first))
-            return builder.inttoptr(address, kind.as_pointer())
-
-        def load(base: Any, first: int) -> Any:
-            return builder.load(at(base, first), align=4, typ=_VECTOR)
-
-        offset = builder.mul(arguments[1], ir.Constant(_ADDRESS, 4))
-        source, taper, target = builder.add(data(0), offset), data(2), data(3)
+        source, taper, target = memory(0, arguments[1]), memory(2), memory(3)
         rows: list[Complex] = []
-        for first in range(0, POWER_SAMPLES, 2 * _LANES):
-            parts = [
-                _multiply(builder, load(source, place), load(taper, place))
-                for place in (first, first + _LANES)
-            ]
-            even, odd = (_pick(builder, *parts, range(odd, 2 * _LANES, 2)) for odd in (0, 1))
+        for first in range(0, POWER_SAMPLES, 2 * LANES):
+            left, right = (
+                multiply(builder, source.load(place), taper.load(place))
+                for place in (first, first + LANES)
+            )
+            even, odd = (pick(builder, left, right, range(odd, 2 * LANES, 2)) for odd in (0, 1))
             rows.append((even, odd))
         halves = _transform(builder, rows)
         for block in range(_ROWS // 2):
             low, high = _powers(builder, halves, block)
-            builder.store(low, at(target, _LANES * block), align=4)
-            builder.store(high, at(target, _HALF - _LANES * (block + 1) + 1), align=4)
+            target.store(low, LANES * block)
+            target.store(high, _HALF - LANES * (block + 1) + 1)
         middle = builder.extract_element(
             _absolute(builder, *halves[_ROWS // 2]), ir.Constant(ir.IntType(32), 0)
         )
-        builder.store(middle, at(target, _HALF // 2, ir.FloatType()), align=4)
+        target.store(middle, _HALF // 2)
         return context.get_dummy_value()
 
     return types.void(samples, start, window, power), generate
@@ -83,24 +80,23 @@ def _power_spectrum(typing_context: Any, samples: Any, start: Any, window: Any, 
 
 # Numba supplies the typing context when it compiles a call.
 power_spectrum: Any = _power_spectrum
-_ADDRESS = ir.IntType(64)
 
 
 def _transform(builder: ir.IRBuilder, rows: list[Complex]) -> list[Complex]:
     """Return 512 frequencies in their order of 512 values in theirs, 16 in each vector."""
     rows = [
-        _turn(builder, value, [lane * row / _HALF for lane in range(_LANES)])
+        _turn(builder, value, [lane * row / _HALF for lane in range(LANES)])
         for row, value in enumerate(_fourier(builder, rows))
     ]
     out = list(rows)
-    for block in range(0, _ROWS, _LANES):
+    for block in range(0, _ROWS, LANES):
         real, imag = (
-            _transposed(builder, [value[part] for value in rows[block : block + _LANES]])
+            transposed(builder, [value[part] for value in rows[block : block + LANES]])
             for part in (0, 1)
         )
         columns = _fourier(builder, list(zip(real, imag, strict=True)))
         for place, value in enumerate(columns):
-            out[(_ROWS * place + block) // _LANES] = value
+            out[(_ROWS * place + block) // LANES] = value
     return out
 
 
@@ -109,64 +105,30 @@ def _powers(builder: ir.IRBuilder, halves: list[Complex], block: int) -> tuple[A
 
     The spectra of the even and of the odd samples are the two symmetric parts of the complex one.
     """
-    backwards = range(_LANES, 0, -1)
+    backwards = range(LANES, 0, -1)
     (low_real, low_imag) = halves[block]
     (high_real, high_imag) = (
-        _pick(builder, halves[_ROWS - block - 1][part], halves[-block][part], backwards)
+        pick(builder, halves[_ROWS - block - 1][part], halves[-block][part], backwards)
         for part in (0, 1)
     )
-    even = (_add(builder, low_real, high_real), _subtract(builder, low_imag, high_imag))
-    odd = (_add(builder, low_imag, high_imag), _subtract(builder, high_real, low_real))
-    odd = _turn(builder, odd, [(_LANES * block + lane) / POWER_SAMPLES for lane in range(_LANES)])
-    quarter = _constant([0.25] * _LANES)
+    even = (add(builder, low_real, high_real), subtract(builder, low_imag, high_imag))
+    odd = (add(builder, low_imag, high_imag), subtract(builder, high_real, low_real))
+    odd = _turn(builder, odd, [(LANES * block + lane) / POWER_SAMPLES for lane in range(LANES)])
+    quarter = constant([0.25] * LANES)
     first, second = (
-        _multiply(
+        multiply(
             builder,
             quarter,
             _absolute(builder, *(join(builder, *parts) for parts in zip(even, odd, strict=True))),
         )
-        for join in (_add, _subtract)
+        for join in (add, subtract)
     )
-    return first, _pick(builder, second, second, range(_LANES - 1, -1, -1))
-
-
-def _add(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
-    return builder.fadd(a, b, flags=_FLAGS)
-
-
-def _subtract(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
-    return builder.fsub(a, b, flags=_FLAGS)
+    return first, pick(builder, second, second, range(LANES - 1, -1, -1))
 
 
 def _absolute(builder: ir.IRBuilder, real: Any, imag: Any) -> Any:
     """Return the square of the absolute value."""
-    return _add(builder, _multiply(builder, real, real), _multiply(builder, imag, imag))
-
-
-def _multiply(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
-    return builder.fmul(a, b, flags=_FLAGS)
-
-
-def _pick(builder: ir.IRBuilder, a: Any, b: Any, places: Any) -> Any:
-    """Return a vector of the values at some places of two vectors laid one after the other."""
-    chosen = [ir.Constant(ir.IntType(32), place) for place in places]
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), _LANES), chosen))
-
-
-def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
-    """Return the columns of as many rows as there are lanes: one bit of both numbers at a time."""
-    rows = list(rows)
-    bit = _LANES // 2
-    while bit:
-        for place in range(_LANES):
-            if place & bit:
-                continue
-            a, b = rows[place], rows[place | bit]
-            low = [lane if not lane & bit else _LANES + lane - bit for lane in range(_LANES)]
-            high = [lane + bit if not lane & bit else _LANES + lane for lane in range(_LANES)]
-            rows[place], rows[place | bit] = _pick(builder, a, b, low), _pick(builder, a, b, high)
-        bit //= 2
-    return rows
+    return add(builder, multiply(builder, real, real), multiply(builder, imag, imag))
 
 
 def _fourier(builder: ir.IRBuilder, values: list[Complex]) -> list[Complex]:
@@ -179,9 +141,9 @@ def _fourier(builder: ir.IRBuilder, values: list[Complex]) -> list[Complex]:
     differences: list[Complex] = []
     for place in range(half):
         (a_real, a_imag), (b_real, b_imag) = values[place], values[place + half]
-        sums.append((_add(builder, a_real, b_real), _add(builder, a_imag, b_imag)))
-        difference = (_subtract(builder, a_real, b_real), _subtract(builder, a_imag, b_imag))
-        differences.append(_turn(builder, difference, [place / count] * _LANES))
+        sums.append((add(builder, a_real, b_real), add(builder, a_imag, b_imag)))
+        difference = (subtract(builder, a_real, b_real), subtract(builder, a_imag, b_imag))
+        differences.append(_turn(builder, difference, [place / count] * LANES))
     out: list[Complex] = []
     for pair in zip(_fourier(builder, sums), _fourier(builder, differences), strict=True):
         out.extend(pair)
@@ -194,15 +156,10 @@ def _turn(builder: ir.IRBuilder, value: Complex, turns: list[float]) -> Complex:
     if not any(turns):
         return value
     if all(turn == 0.25 for turn in turns):
-        return imag, builder.fneg(real, flags=_FLAGS)
-    cosine = _constant([math.cos(2 * math.pi * turn) for turn in turns])
-    sine = _constant([math.sin(2 * math.pi * turn) for turn in turns])
+        return imag, builder.fneg(real)
+    cosine = constant([math.cos(2 * math.pi * turn) for turn in turns])
+    sine = constant([math.sin(2 * math.pi * turn) for turn in turns])
     return (
-        _add(builder, _multiply(builder, real, cosine), _multiply(builder, imag, sine)),
-        _subtract(builder, _multiply(builder, imag, cosine), _multiply(builder, real, sine)),
+        add(builder, multiply(builder, real, cosine), multiply(builder, imag, sine)),
+        subtract(builder, multiply(builder, imag, cosine), multiply(builder, real, sine)),
     )
-
-
-def _constant(values: list[float]) -> Any:
-    floats = [ir.Constant(ir.FloatType(), float(np.float32(value))) for value in values]
-    return ir.Constant(_VECTOR, floats)

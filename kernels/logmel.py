@@ -9,6 +9,8 @@ from rocket_fft import r2c
 from affectd.kernels.fourier import POWER_SAMPLES, power_spectrum
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
+from affectd.kernels.mel import MelWeights, sums_of_bands
+from affectd.kernels.vectors import LANES
 
 __all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
 
@@ -42,13 +44,14 @@ class LogMel:
 
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
-        filterbank = front_end.filterbank()
+        mel = MelWeights(front_end.filterbank())
         size = front_end.fft_samples
-        fixed = [front_end.hop_samples, size, front_end.bands, 0]
+        bins = max(mel.bins, size)
+        fixed = [front_end.hop_samples, size, front_end.bands, 0, bins, mel.chunks.size]
         # Few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
-        self._numbers = np.concatenate([fixed, filterbank.first_bin, filterbank.offset])
+        self._numbers = np.concatenate([fixed, mel.chunks, mel.first_bin])
         self._constants = np.concatenate(
-            [[front_end.floor_power], front_end.window(), filterbank.weights]
+            [[front_end.floor_power], front_end.window(), mel.weights]
         ).astype(np.float32)
         self._tail = np.zeros(size, np.float32)
         self._position = 0
@@ -180,8 +183,8 @@ def _log_mel(
     Where a sample is not finite it returns frames of no bands and has changed nothing.
 
     Args:
-        numbers: Hop, size of a frame, bands, samples in the tail; the first bin of each band; where
-            each band's weights begin, and one past the last.
+        numbers: Hop, size of a frame, bands, samples in the tail, room for a spectrum, groups of
+            bands; and `MelWeights.chunks` and `MelWeights.first_bin`.
         constants: The floor, the window, the weights.
         tail: Samples not yet spent, as many as a frame has at most.
         samples: The new ones.
@@ -190,8 +193,9 @@ def _log_mel(
         return np.empty((0, 0), np.float32)
     hop_samples, size, bands = numbers[0], numbers[1], numbers[2]
     tail_samples = numbers[_TAIL_SAMPLES]
-    first_bin = numbers[4 : 4 + bands]
-    offset = numbers[4 + bands :]
+    bins, groups = numbers[4], numbers[5]
+    chunks = numbers[6 : 6 + groups]
+    first_bin = numbers[6 + groups :]
     floor_power = constants[0]
     window = constants[1 : 1 + size]
     weights = constants[1 + size :]
@@ -199,7 +203,8 @@ def _log_mel(
     frames = max(0, (held - size) // hop_samples + 1)
     out = np.empty((frames, bands), np.float32)
     joined = np.empty(size, np.float32)
-    power = np.empty(size, np.float32)
+    power = np.zeros(bins, np.float32)
+    summed = np.empty(first_bin.size, np.float32)
     spectrum = np.empty(size // 2 + 1, np.complex64)
     start = 0
     for frame in range(frames):
@@ -216,18 +221,18 @@ def _log_mel(
             power_spectrum(source, place, window, power)
         else:
             for index in range(size):
-                power[index] = source[place + index] * window[index]
-            r2c(power, spectrum, _FFT_AXES, True, 1.0, 1)
+                joined[index] = source[place + index] * window[index]
+            r2c(joined, spectrum, _FFT_AXES, True, 1.0, 1)
             for bin_index in range(spectrum.size):
                 value = spectrum[bin_index]
                 power[bin_index] = value.real * value.real + value.imag * value.imag
+        taken = 0
+        for group in range(groups):
+            band = group * LANES
+            sums_of_bands(weights, taken, power, first_bin, band, chunks[group], summed)
+            taken += chunks[group] * LANES * LANES
         for band in range(bands):
-            first = first_bin[band]
-            low = offset[band]
-            total = np.float32(0)
-            for index in range(offset[band + 1] - low):
-                total += weights[low + index] * power[first + index]
-            out[frame, band] = max(total, floor_power)
+            out[frame, band] = max(summed[band], floor_power)
         _to_db(out[frame])
         start += hop_samples
 

@@ -119,7 +119,10 @@ class Classifier:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of a batch of windows.
+        """Return the logits of some windows.
+
+        Those of one length are run together, in batches of `BATCHES`: no window is padded for
+        another's sake, and none shares a batch with anything that nobody asked for.
 
         Args:
             windows: Normalised log-mel, each float32 ``(frames, bands)`` with its own number of
@@ -128,15 +131,16 @@ class Classifier:
         Returns:
             float32 ``(batch, classes)``.
         """
-        largest = BATCHES[-1]
-        if len(windows) > largest:
-            parts = [windows[at : at + largest] for at in range(0, len(windows), largest)]
-            return np.concatenate([self.run(part) for part in parts])
-        longest = max(len(window) for window in windows)
-        frames = next(size for size in self.metadata.frame_sizes if size >= longest)
-        batch = next(size for size in BATCHES if size >= len(windows))
-        with self._binding(frames, batch) as binding:
-            return binding.run(windows)
+        logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
+        for length in {len(window) for window in windows}:
+            places = [place for place, window in enumerate(windows) if len(window) == length]
+            frames = next(size for size in self.metadata.frame_sizes if size >= length)
+            while places:
+                batch = max(size for size in BATCHES if size <= len(places))
+                chosen, places = places[:batch], places[batch:]
+                with self._binding(frames, batch) as binding:
+                    logits[chosen] = binding.run([windows[place] for place in chosen])
+        return logits
 
     @contextmanager
     def _binding(self, frames: int, batch: int) -> Iterator[_Binding]:
@@ -152,7 +156,10 @@ class Classifier:
             free.append(binding)
 
     def _warm_up(self) -> dict[int, dict[int, float]]:
-        """Run every size twice, the second time against the clock: seconds by frames and batch."""
+        """Run every size three times, and return the seconds of the best by frames and batch.
+
+        The first run of a size takes its memory and is never the best.
+        """
         costs: dict[int, dict[int, float]] = {}
         for frames in self.metadata.frame_sizes:
             window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
@@ -161,13 +168,11 @@ class Classifier:
                 try:
                     binding = _Binding(self._session, self.metadata, frames, batch)
                     binding.run([window] * batch)
-                    began = time.perf_counter()
-                    binding.run([window] * batch)
+                    costs[frames][batch] = min(binding.timed([window] * batch) for _ in range(2))
                 except Exception as error:  # ONNX Runtime's own errors have no common base
                     reason = str(error).splitlines()[0]
                     text = f"a window of {frames} frames does not run: {reason}"
                     raise ArtefactError(text) from None
-                costs[frames][batch] = time.perf_counter() - began
                 self._free[frames, batch] = [binding]
         return costs
 
@@ -212,13 +217,22 @@ class _Binding:
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of at most a batch of windows, each of at most these frames."""
+        """Return the logits of a whole batch of windows of one length, at most these frames.
+
+        They are overwritten by the next run.
+        """
         for row, window in enumerate(windows):
             self._logmel[row, : len(window)] = window
             self._logmel[row, len(window) :] = 0
             self._frames[row] = len(window)
         self._session.run_with_iobinding(self._io)
-        return self._logits[: len(windows)].copy()
+        return self._logits
+
+    def timed(self, windows: Sequence[npt.NDArray[np.float32]]) -> float:
+        """Run windows and return how many seconds that took."""
+        began = time.perf_counter()
+        self.run(windows)
+        return time.perf_counter() - began
 
 
 def _open(path: Path) -> Any:

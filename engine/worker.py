@@ -87,6 +87,8 @@ class Worker:
         self._joining: deque[Stream] = deque()
         self._due: deque[Stream] = deque()
         """Streams whose sources have something to be read."""
+        self._polled: list[Stream] = []
+        """Streams whose sources only ring the bell: each may have something at any time."""
         self._waiting: list[Stream] = []
         """Streams that have, but must wait for the model or for clients."""
         self._submit = submit
@@ -141,7 +143,10 @@ class Worker:
                 self._due.append(stream)
                 self._doorbell.ring()
 
-        stream.source.start(wake)
+        stream.source.start(wake, bell=self._doorbell.write_fd)
+        if stream.source.polled:
+            self._polled.append(stream)
+            self._doorbell.ring()  # it may have rung before
 
     def _run(self) -> None:
         try:
@@ -177,6 +182,8 @@ class Worker:
         self._resolve()
         waiting, self._waiting = self._waiting, []
         for stream in waiting:
+            self._read(stream)
+        for stream in self._polled:
             self._read(stream)
         while self._due:
             stream = self._due.popleft()
@@ -286,6 +293,8 @@ class Worker:
             return
         name = stream.session.stream
         self._streams.pop(name, None)
+        # A new list: the old one may be gone through just now.
+        self._polled = [each for each in self._polled if each is not stream]
         if name in self._awaited:
             self._awaited.discard(name)
             if stream.failure:

@@ -171,6 +171,30 @@ def memory(
 
 
 @bench.command()
+def capture(
+    seconds: Annotated[float, typer.Option(min=1, help="How long both capture.")] = 60,
+    threads: Annotated[
+        int, typer.Option(min=0, max=64, help="Threads that compute in pure Python meanwhile.")
+    ] = 1,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Count the samples that a capture loses beside a busy interpreter, by the kind of callback.
+
+    Numbered samples are played into a virtual microphone and heard twice at once: by the callback
+    in machine code and by an ordinary one.
+
+    Example: affectd bench capture --seconds 60 --json capture.json
+    """
+    from affectd.bench.capture import measure_capture
+
+    _report(
+        "capture", measure_capture(seconds, threads=threads, say=_say), json_file, html, compare
+    )
+
+
+@bench.command()
 def kernels(json_file: JsonFile = None, compare: Compare = None) -> None:
     """Time the log-mel kernel, and librosa, scipy, numpy, torch and kaldi-native-fbank beside it.
 

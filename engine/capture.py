@@ -170,7 +170,7 @@ _LONGEST_BLOCK_SECONDS = 0.5
 _PLACE = {name: field[1] for name, field in (_STATE.fields or {}).items()}
 _BELL_BYTE, _TIMESPEC = _PLACE["bell_byte"], _PLACE["seconds"]
 
-_array: Any = numba.carray
+_array: Any = numba.carray  # type: ignore[attr-defined]
 _write: Any = types.ExternalFunction("write", types.intp(types.int32, types.voidptr, types.uintp))
 _clock_gettime: Any = types.ExternalFunction(
     "clock_gettime", types.int32(types.int32, types.voidptr)

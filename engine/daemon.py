@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
@@ -151,6 +152,7 @@ class Daemon:
             metrics=self._metrics,
             publishers=self._publishers,
             offline=offline,
+            status=self._status,
             joined=joined.set,
         )
         try:
@@ -181,6 +183,25 @@ class Daemon:
             await server.stop(self._reason)
         if self._worker.failures:
             raise SourceError(self._worker.failures[0])
+
+    def _status(self) -> dict[str, Any]:
+        """Say how it fares, for ``/status``."""
+        return {
+            "server": self._greeting.server,
+            "model": self._greeting.model,
+            "streams_carried": self._capacity.streams,
+            "clients": len(self._hub),
+            "streams": [
+                {
+                    "stream": stream.session.stream,
+                    "rate": stream.source.rate,
+                    "capture": stream.source.manner,
+                    "hop_seconds": stream.governor.hop_seconds,
+                    "voice_only": stream.governor.voice_only,
+                }
+                for stream in self._worker.streams
+            ],
+        }
 
     def _end(self) -> None:
         self._reason = "ended"

@@ -113,6 +113,11 @@ class Worker:
             self._listen(stream)
         self._thread.start()
 
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that run now, for who looks from another thread: they go on meanwhile."""
+        return list(self._streams.copy().values())
+
     def add(self, stream: Stream) -> None:
         """Run another stream, from any thread. An earlier one of that name must be over.
 

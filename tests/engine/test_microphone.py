@@ -17,6 +17,8 @@ from affectd.bench.virtual_microphone import (
     missing_tools,
     virtual_microphone,
 )
+from affectd.clients.address import Address
+from affectd.clients.status import fetch_status
 from affectd.engine.microphone import MicrophoneSource
 from affectd.engine.sources import DemoSource, SourceError
 
@@ -146,6 +148,8 @@ def test_a_device_that_goes_away_is_reported_and_found_again(
         ) as daemon,
         daemon.connect() as client,
     ):
+        status = fetch_status(Address(daemon.address))
+        assert status["streams"][0]["capture"] == "machine code"
         microphone.play(spoken)
         events_until(client, "utterance")
         microphone.pull_out()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import metadata as distributions
 from importlib import resources
 from pathlib import Path
@@ -23,7 +24,16 @@ from affectd.engine.artefact import (
 from affectd.engine.scheduling import Costs
 from affectd.kernels.logmel import LogMel
 
-__all__ = ["Classifier", "find_model", "load_runtime", "shipped_models"]
+__all__ = [
+    "CPU",
+    "Binding",
+    "Classifier",
+    "ClassifierDevice",
+    "find_model",
+    "load_runtime",
+    "open_session",
+    "shipped_models",
+]
 
 BATCHES = (1, 2, 4, 8)
 """Windows in one run. On a processor larger ones gain nothing, and make the first one wait."""
@@ -94,6 +104,7 @@ class Classifier:
 
     Args:
         path: The artefact.
+        device: What runs it.
 
     Attributes:
         metadata: What the artefact says of itself.
@@ -105,9 +116,10 @@ class Classifier:
         ImportError: ONNX Runtime is not installed, or twice.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = _open(path)
-        self._bindings: dict[tuple[int, int], _Binding] = {}
+    def __init__(self, path: Path, *, device: ClassifierDevice | None = None) -> None:
+        self._device = device or CPU
+        self._session = self._device.open(path)
+        self._bindings: dict[tuple[int, int], Binding] = {}
         try:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
@@ -126,13 +138,14 @@ class Classifier:
         Returns:
             float32 ``(batch, classes)``.
         """
-        largest = BATCHES[-1]
+        batches = self._device.batches
+        largest = batches[-1]
         if len(windows) > largest:
             parts = [windows[at : at + largest] for at in range(0, len(windows), largest)]
             return np.concatenate([self.run(part) for part in parts])
         longest = max(len(window) for window in windows)
         frames = next(size for size in self.metadata.frame_sizes if size >= longest)
-        batch = next(size for size in BATCHES if size >= len(windows))
+        batch = next(size for size in batches if size >= len(windows))
         return self._bindings[frames, batch].run(windows)
 
     def _warm_up(self) -> dict[int, dict[int, float]]:
@@ -141,9 +154,9 @@ class Classifier:
         for frames in self.metadata.frame_sizes:
             window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
             costs[frames] = {}
-            for batch in BATCHES:
+            for batch in self._device.batches:
                 try:
-                    binding = _Binding(self._session, self.metadata, frames, batch)
+                    binding = self._device.bind(self._session, self.metadata, frames, batch)
                     binding.run([window] * batch)
                     began = time.perf_counter()
                     binding.run([window] * batch)
@@ -180,7 +193,7 @@ class Classifier:
             raise ArtefactError(f"it has {classes} logits for {len(self.metadata.labels)} labels")
 
 
-class _Binding:
+class Binding:
     """Memory for windows of one size in batches of one size, known to the runtime once for all."""
 
     def __init__(self, session: Any, metadata: Metadata, frames: int, batch: int) -> None:
@@ -201,11 +214,24 @@ class _Binding:
             self._logmel[row, : len(window)] = window
             self._logmel[row, len(window) :] = 0
             self._frames[row] = len(window)
-        self._session.run_with_iobinding(self._io)
+        self._execute()
         return self._logits[: len(windows)].copy()
 
+    def _execute(self) -> None:
+        """Run the model on what lies in the inputs' memory, into the outputs'."""
+        self._session.run_with_iobinding(self._io)
 
-def _open(path: Path) -> Any:
+
+def open_session(path: Path, providers: Sequence[Any]) -> Any:
+    """Return an ONNX Runtime session of a model.
+
+    Args:
+        path: Its file.
+        providers: As ONNX Runtime takes them. Those that do not start it leaves out in silence.
+
+    Raises:
+        ArtefactError: it cannot be loaded.
+    """
     runtime = load_runtime()
     options = runtime.SessionOptions()
     # More threads were slower for every model of this size, and spinning ones starve the others.
@@ -216,6 +242,7 @@ def _open(path: Path) -> Any:
     options.log_severity_level = 3
     errors = runtime.capi.onnxruntime_pybind11_state
     failures = (
+        errors.EPFail,
         errors.Fail,
         errors.InvalidArgument,
         errors.InvalidGraph,
@@ -225,12 +252,37 @@ def _open(path: Path) -> Any:
         errors.RuntimeException,
     )
     try:
-        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(path, options, providers=providers)
     except failures as error:
         size = path.stat().st_size
         what = "it is empty" if not size else "it is damaged, truncated, or not an ONNX file"
         reason = str(error).split(" : ")[-1].splitlines()[0]
         raise ArtefactError(f"{path} cannot be loaded: {what} ({reason})") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierDevice:
+    """What runs a model.
+
+    Args:
+        name: As it is asked for.
+        batches: Windows in one run, ascending, 1 among them.
+        open: Returns a session of the model in a file.
+        bind: Returns memory for windows of one number of frames in batches of one size, given the
+            session, the artefact's metadata, and both.
+    """
+
+    name: str
+    batches: tuple[int, ...]
+    open: Callable[[Path], Any]
+    bind: Callable[[Any, Metadata, int, int], Binding]
+
+
+def _open_on_cpu(path: Path) -> Any:
+    return open_session(path, ["CPUExecutionProvider"])
+
+
+CPU = ClassifierDevice(name="cpu", batches=BATCHES, open=_open_on_cpu, bind=Binding)
 
 
 def _check_front_end(metadata: Metadata) -> None:

@@ -70,7 +70,7 @@ def page(document: Mapping[str, Any]) -> str:
     for name, part in {"": document, **document}.items():
         if not isinstance(part, Mapping):
             continue
-        title = name or str(document["benchmark"])
+        title = name or str(document.get("benchmark", ""))
         if levels := part.get("levels"):
             parts.append(_plots(title, levels))
         parts += [

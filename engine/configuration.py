@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from affectd.engine.access import is_loopback
 from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.load import LoadSettings
 from affectd.engine.processor import Processor
 from affectd.engine.protocol import DEFAULT_PORT
 from affectd.engine.publishing import PublisherSettings
@@ -76,6 +77,7 @@ class Configuration(BaseSettings):
     smoothing: SmoothingSettings = SmoothingSettings()
     server: ServerSettings = ServerSettings()
     publishers: PublisherSettings = PublisherSettings()
+    load: LoadSettings = LoadSettings()
 
     @field_validator("token")
     @classmethod

@@ -226,7 +226,7 @@ class Daemon:
             device=source.device,
             seq=seq,
         )
-        return Stream.of(source, session)
+        return Stream.of(source, session, self._configuration.load)
 
     def _stop(self) -> None:
         self._worker.stop()

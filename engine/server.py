@@ -164,9 +164,15 @@ class Server:
                     connection.transport.abort()
             self._server.close()
             # Whoever connected and has not said a word yet is not waited for.
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await self._server.wait_closed()
+            except TimeoutError:
+                for connection in list(self._server.all_connections):
+                    connection.transport.abort()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await self._server.wait_closed()
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, and answer plain HTTP."""

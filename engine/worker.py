@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
-from affectd.engine.load import LoadGovernor
+from affectd.engine.load import LoadGovernor, LoadSettings
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
@@ -52,9 +52,10 @@ class Stream:
     """When the system last said that it lost audio, without saying how much."""
 
     @classmethod
-    def of(cls, source: Feed, session: Session) -> Stream:
+    def of(cls, source: Feed, session: Session, load: LoadSettings | None = None) -> Stream:
         """Put a stream together."""
-        return cls(source, session, source.clock(source.rate), LoadGovernor(session.hop_seconds))
+        governor = LoadGovernor(session.hop_seconds, load)
+        return cls(source, session, source.clock(source.rate), governor)
 
 
 class Worker:
@@ -314,6 +315,7 @@ class Worker:
         for each in heard:
             if isinstance(each, Window):
                 if stream.governor.voice_only:
+                    stream.governor.dropped += 1
                     continue
                 stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits

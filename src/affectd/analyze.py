@@ -84,7 +84,7 @@ def analyze(
     describe = manner(style, language)
     given = Subtitles.read(subtitles) if subtitles else None
     chosen = _format(format, output, given)
-    files = _found(paths)
+    files, named = _found(paths)
     if given and len(files) != 1:
         raise ValueError(f"--subtitles goes with one recording, and here are {len(files)}")
     _check_output(chosen, output, files)
@@ -120,7 +120,7 @@ def analyze(
         }
         _write(as_text[chosen](timelines), output)
     _say_speed(timelines, seconds)
-    if any(str(path) in paths for path in skipped):
+    if not named.isdisjoint(skipped):
         raise typer.Exit(1)  # it was asked for by name
 
 
@@ -163,9 +163,10 @@ def _need(chosen: Format) -> None:
             raise ImportError(f"--format {chosen} needs {name}: install 'affectd[files]'")
 
 
-def _found(paths: Sequence[str]) -> list[Path]:
-    """Return the files that are named, in folders, or matched."""
+def _found(paths: Sequence[str]) -> tuple[list[Path], set[Path]]:
+    """Return the files that are named, in folders, or matched; and those that are named."""
     files: dict[Path, None] = {}
+    named = set()
     for name in paths:
         path = Path(name).expanduser()
         if path.is_dir():
@@ -186,7 +187,8 @@ def _found(paths: Sequence[str]) -> list[Path]:
             files.update(dict.fromkeys(Path(each) for each in matched if Path(each).is_file()))
         else:
             files[path] = None
-    return list(files)
+            named.add(path)
+    return list(files), named
 
 
 def _hear(
@@ -229,7 +231,7 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
     total = 0.0
     for path in files:
         try:
-            total += float(soundfile.info(path).duration)
+            total += float(soundfile.info(os.fsencode(path)).duration)
         except (OSError, soundfile.LibsndfileError):
             continue  # ffmpeg's, or nobody's
     columns = (TextColumn("hearing"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
@@ -266,8 +268,11 @@ def _write_subtitles(
     for timeline in timelines:
         source = Path(timeline.name)
         target = output / f"{source.stem}.{kind}"
-        if target in written:  # two of one name, from two folders
-            target = output / f"{source.parent.name}-{source.name}.{kind}"
+        number = 1
+        while target in written:  # several of one name, from several folders
+            of_several = f"-{number}" if number > 1 else ""
+            target = output / f"{source.parent.name}-{source.name}{of_several}.{kind}"
+            number += 1
         written.add(target)
         _write(write_cues(timeline.utterances, kind, describe), target)
 

@@ -37,7 +37,8 @@ class Engine:
     def __init__(self, settings: PublisherSettings, capacity: int) -> None:
         self.hub = Hub()
         self.loop = asyncio.get_running_loop()
-        self.batcher = Batcher(FakeClassifier(), self._deliver)
+        classifier = FakeClassifier()
+        self.batcher = Batcher(classifier, self._deliver, costs=classifier.costs)
         self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
         self.publishers = Publishers(
             settings,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata as distributions
 from importlib import resources
@@ -99,8 +100,8 @@ def find_model(name_or_file: str) -> Path:
 class Classifier:
     """A model ready to run, warmed up for every size of window and of batch.
 
-    Inputs and outputs are bound once for each size, to memory that every run uses again. So a
-    classifier belongs to one thread.
+    Inputs and outputs are bound once for each size, to memory that every run uses again. Threads
+    may run it at the same time: each takes memory that no other uses meanwhile.
 
     Args:
         path: The artefact.
@@ -119,7 +120,8 @@ class Classifier:
     def __init__(self, path: Path, *, device: ClassifierDevice | None = None) -> None:
         self._device = device or CPU
         self._session = self._device.open(path)
-        self._bindings: dict[tuple[int, int], Binding] = {}
+        self._free: dict[tuple[int, int], list[Binding]] = {}
+        """Of each size, the memory that no thread uses at the moment."""
         try:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
@@ -129,7 +131,10 @@ class Classifier:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of a batch of windows.
+        """Return the logits of some windows.
+
+        Those of one length are run together, in the device's sizes of batch: no window is padded
+        for another's sake, and none shares a batch with anything that nobody asked for.
 
         Args:
             windows: Normalised log-mel, each float32 ``(frames, bands)`` with its own number of
@@ -138,18 +143,35 @@ class Classifier:
         Returns:
             float32 ``(batch, classes)``.
         """
-        batches = self._device.batches
-        largest = batches[-1]
-        if len(windows) > largest:
-            parts = [windows[at : at + largest] for at in range(0, len(windows), largest)]
-            return np.concatenate([self.run(part) for part in parts])
-        longest = max(len(window) for window in windows)
-        frames = next(size for size in self.metadata.frame_sizes if size >= longest)
-        batch = next(size for size in batches if size >= len(windows))
-        return self._bindings[frames, batch].run(windows)
+        logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
+        for length in {len(window) for window in windows}:
+            places = [place for place, window in enumerate(windows) if len(window) == length]
+            frames = next(size for size in self.metadata.frame_sizes if size >= length)
+            while places:
+                batch = max(size for size in self._device.batches if size <= len(places))
+                chosen, places = places[:batch], places[batch:]
+                with self._binding(frames, batch) as binding:
+                    logits[chosen] = binding.run([windows[place] for place in chosen])
+        return logits
+
+    @contextmanager
+    def _binding(self, frames: int, batch: int) -> Iterator[Binding]:
+        """Lend memory of a size, and take it back; what is returned of it must be a copy."""
+        free = self._free[frames, batch]
+        try:
+            binding = free.pop()
+        except IndexError:  # others have it all
+            binding = self._device.bind(self._session, self.metadata, frames, batch)
+        try:
+            yield binding
+        finally:
+            free.append(binding)
 
     def _warm_up(self) -> dict[int, dict[int, float]]:
-        """Run every size twice, the second time against the clock: seconds by frames and batch."""
+        """Run every size three times, and return the seconds of the best by frames and batch.
+
+        The first run of a size takes its memory and is never the best.
+        """
         costs: dict[int, dict[int, float]] = {}
         for frames in self.metadata.frame_sizes:
             window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
@@ -158,14 +180,12 @@ class Classifier:
                 try:
                     binding = self._device.bind(self._session, self.metadata, frames, batch)
                     binding.run([window] * batch)
-                    began = time.perf_counter()
-                    binding.run([window] * batch)
+                    costs[frames][batch] = min(binding.timed([window] * batch) for _ in range(2))
                 except Exception as error:  # ONNX Runtime's own errors have no common base
                     reason = str(error).splitlines()[0]
                     text = f"a window of {frames} frames does not run: {reason}"
                     raise ArtefactError(text) from None
-                costs[frames][batch] = time.perf_counter() - began
-                self._bindings[frames, batch] = binding
+                self._free[frames, batch] = [binding]
         return costs
 
     def _check_signature(self) -> None:
@@ -209,13 +229,22 @@ class Binding:
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of at most a batch of windows, each of at most these frames."""
+        """Return the logits of a whole batch of windows of one length, at most these frames.
+
+        They are overwritten by the next run.
+        """
         for row, window in enumerate(windows):
             self._logmel[row, : len(window)] = window
             self._logmel[row, len(window) :] = 0
             self._frames[row] = len(window)
         self._execute()
-        return self._logits[: len(windows)].copy()
+        return self._logits
+
+    def timed(self, windows: Sequence[npt.NDArray[np.float32]]) -> float:
+        """Run windows and return how many seconds that took."""
+        began = time.perf_counter()
+        self.run(windows)
+        return time.perf_counter() - began
 
     def _execute(self) -> None:
         """Run the model on what lies in the inputs' memory, into the outputs'."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
+from affectd.engine.judge import NonFiniteResultError
 from affectd.engine.load import LoadGovernor, LoadSettings
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.kernels.samples import BadSampleError
 
 if TYPE_CHECKING:
     from affectd.kernels.ring import Block
@@ -245,7 +246,7 @@ class Worker:
         session.shows_mel = self._shows_mel()
         try:
             heard = session.feed(block.samples, captured_at)
-        except NonFiniteSampleError as error:
+        except BadSampleError as error:
             if stream.source.device:
                 lost = block.samples.size / rate
                 heard = session.gap("device", lost, captured_at + lost)
@@ -335,7 +336,11 @@ class Worker:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {job.error}")
                 continue
             resolved_at = time.monotonic()
-            events = stream.session.resolve(job.window, job.logits)
+            try:
+                events = stream.session.resolve(job.window, job.logits)
+            except NonFiniteResultError as error:
+                self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
+                continue
             self._publish([_timed(event, job, resolved_at) for event in events])
             if stream.source.waits:
                 self._part(stream)

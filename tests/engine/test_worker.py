@@ -264,6 +264,19 @@ def test_audio_that_is_not_finite_ends_its_stream_with_the_position_and_no_other
     assert engine.worker.failures == [error["message"]]
 
 
+def test_a_model_that_answers_with_nan_ends_the_stream_with_one_error(
+    clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
+    answer = np.array([0, np.nan, 0, 0], np.float32)
+    monkeypatch.setattr(engine.classifier, "run", lambda windows: np.stack([answer] * len(windows)))
+    events = engine.run()
+    [error] = of(events, "error")
+    assert (error["code"], error["fatal"]) == ("internal", True)
+    assert error["message"] == "the model failed: its logits are 0, nan, 0, 0"
+    assert not of(events, "utterance")
+
+
 def test_a_model_that_fails_ends_the_stream_with_one_error(clips: list[np.ndarray]) -> None:
     engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
     engine.classifier.failure = RuntimeError("out of memory")

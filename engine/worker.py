@@ -153,7 +153,8 @@ class Worker:
         stream.source.start(wake, bell=self._doorbell.write_fd)
         if stream.source.polled:
             self._polled.append(stream)
-            self._doorbell.ring()  # it may have rung before
+        # What the source had to say before it was listened to rang for nobody.
+        wake()
 
     def _run(self) -> None:
         try:

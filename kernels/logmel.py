@@ -10,6 +10,7 @@ from affectd.kernels.fourier import POWER_SAMPLES, power_spectrum
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
 from affectd.kernels.mel import MelWeights, sums_of_bands
+from affectd.kernels.samples import BadSampleError
 from affectd.kernels.vectors import LANES
 
 __all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
@@ -22,13 +23,8 @@ _TAIL_SAMPLES = 3
 """Where the number of samples in the tail stands."""
 
 
-class NonFiniteSampleError(ValueError):
+class NonFiniteSampleError(BadSampleError):
     """A sample is NaN or infinite; `position` counts from the start of the stream."""
-
-    def __init__(self, position: int, value: float) -> None:
-        super().__init__(f"sample {position} is {value}: audio must be finite")
-        self.position = position
-        self.value = value
 
 
 class LogMel:
@@ -146,7 +142,8 @@ def _to_db(values: Samples) -> None:
 
     The logarithm is that of Cephes' ``logf`` (S. Moshier, 1992): exponent and mantissa are taken
     apart, and a polynomial of the eighth degree is good to one unit in the last place. Values are
-    finite, and no smaller than the smallest normal number.
+    no smaller than the smallest normal number, and finite: the power of samples that
+    `affectd.kernels.samples.require_audio` lets through is.
     """
     bits = values.view(np.int32)
     for place in range(values.size):

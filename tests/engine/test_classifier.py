@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_every_length_up_to_a_window_is_scored(shipped: Path) -> None:
     classifier = Classifier(shipped)
     for length in (1, 2, 63, 64, 65, 184):
         assert np.isfinite(classifier.run(windows(length))).all()
+
+
+def test_threads_at_once_get_each_its_own_logits(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    batches = [[window] for window in windows(*range(40, 184, 6))]
+    alone = [classifier.run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            together = list(pool.map(classifier.run, batches))
+            np.testing.assert_array_equal(together, alone)
 
 
 def changed(shipped: Path, tmp_path: Path, field: str, value: object) -> Path:

@@ -90,11 +90,12 @@ class Hub:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Put events into every client's queue; they are encoded once for all of them."""
+        now = time.monotonic()
         for event in events:
             self.published += 1
             parcel = parcel_of(event)
             if not event.provisional:
-                self.history.keep(parcel)
+                self.history.keep(parcel, now)
             seers_alone = isinstance(event, Mel)
             for outbox in (*self._hearing_all, *self._hearing.get(event.stream, ())):
                 if not seers_alone or outbox in self._seers:

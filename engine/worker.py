@@ -207,8 +207,10 @@ class Worker:
             if self._must_wait(stream):
                 self._waiting.append(stream)
                 return
+            # Before reading: where nothing is read, no more than this has been heard.
+            written = stream.source.written
             block = stream.source.read()
-            self._notices(stream, block)
+            self._notices(stream, written if block is None else block.position)
             if block is None or stream.over:
                 return
             self._hear(stream, block)
@@ -255,10 +257,10 @@ class Worker:
         if heard:
             self._take(stream, heard, read_at)
 
-    def _notices(self, stream: Stream, before: Block | None) -> None:
-        """Do what the source said before this block, or before the end of what is there."""
+    def _notices(self, stream: Stream, position: int) -> None:
+        """Do what the source said when it had written no more samples than these."""
         session, notices = stream.session, stream.source.notices
-        while notices and (before is None or notices[0].position <= before.position):
+        while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
             if notice.state == "failed":

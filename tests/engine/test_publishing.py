@@ -507,8 +507,10 @@ def test_a_frame_counts_as_two_and_a_half_milliseconds_at_least() -> None:
         assert mic.hear(bytes(2), now + number / RATE) == 0
     assert mic.hear(bytes(2), now + 400 / RATE) == 0
     assert sum(mic.hear(bytes(2), now + 0.025) for _ in range(40)) > 0
+    for number in range(5 * RATE):
+        assert mic.hear(bytes(2), now + 0.025 + number / RATE) > 0
     with pytest.raises(RequestError, match="faster than real time"):
-        sum(mic.hear(bytes(2), now + 0.025 + number / RATE) for number in range(10 * RATE))
+        mic.hear(bytes(2), now + 5.1)
 
 
 async def test_frames_as_short_as_a_browsers_are_not_too_fast() -> None:

@@ -13,9 +13,11 @@ from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 
 from affectd.engine.batcher import Batcher, Job
 from affectd.engine.protocol import Event
+from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
 from affectd.engine.sources import OVERFLOW, DemoSource, Notice, Source
 from affectd.engine.worker import Stream, Worker
+from affectd.kernels.ring import Block
 
 METADATA = fake_metadata()
 Step = tuple[np.ndarray, float, int] | Notice
@@ -353,6 +355,28 @@ def test_a_device_survives_a_bad_sample(clips: list[np.ndarray]) -> None:
     [gap] = of(events, "gap")
     assert (gap["reason"], gap["lost_seconds"]) == ("device", 0.01)
     assert events[-1]["state"] == "ended"
+
+
+def test_audio_that_comes_between_a_look_and_the_end_is_heard(clips: list[np.ndarray]) -> None:
+    class Hasty(PublisherSource):
+        """Its client sends all it has, and ends, just after the worker has found nothing."""
+
+        sent = False
+
+        def read(self) -> Block | None:
+            block = super().read()
+            if not self.sent:
+                self.sent = True
+                self.hear((clips[0] * 32767).astype("<i2").tobytes(), 0.0)
+                self.notice(Notice("ended"))
+            return block
+
+    source = Hasty("mic", 16_000, "s16le")
+    engine = Engine([source])
+    engine.worker._due.append(engine.worker._streams["mic"])
+    events = engine.run()
+    assert len(of(events, "utterance")) == 1
+    assert (events[-1]["state"], events[-1]["end"]) == ("ended", round(clips[0].size / 16_000, 4))
 
 
 def test_a_lost_device_ends_the_utterance_at_once(clips: list[np.ndarray]) -> None:

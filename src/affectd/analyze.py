@@ -132,15 +132,20 @@ def analyze(
 
 
 def _format(wanted: Format | None, output: Path | None, given: Subtitles | None) -> Format:
+    suffix = output.suffix.removeprefix(".").lower() if output else ""
     if given:
         if wanted and wanted != given.format:
             raise ValueError(
                 f"--format {wanted} does not go with --subtitles: they stay {given.format}"
             )
+        if not wanted and suffix not in ("", "txt", given.format):
+            raise ValueError(
+                f"-o {output} does not go with --subtitles: they stay {given.format}, as in "
+                f"{output.with_suffix('.' + given.format)}"  # type: ignore[union-attr]
+            )
         return given.format
     if wanted:
         return wanted
-    suffix = output.suffix.removeprefix(".").lower() if output else ""
     if suffix in get_args(Format):
         return suffix  # type: ignore[return-value]
     if output and suffix not in ("", "txt"):

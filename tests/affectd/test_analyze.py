@@ -198,6 +198,25 @@ def test_what_is_read_is_never_written_over(
     assert (talk.read_bytes(), subtitles.read_bytes()) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "output"),
+    [
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.vtt"),
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.html"),
+        ("talk.vtt", "WEBVTT\n\n00:01.000 --> 00:03.000\nHi\n", "out.SRT"),
+    ],
+)
+def test_subtitles_are_not_named_what_they_are_not(
+    affectd_: Command, folder: Path, tmp_path: Path, name: str, text: str, output: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    arguments = [str(folder / "talk.wav"), "--subtitles", str(tmp_path / name)]
+    done = affectd_(*arguments, "-o", str(tmp_path / output), code=1)
+    kind = name[-3:]
+    assert f"they stay {kind}, as in {tmp_path / 'out'}.{kind}" in done.stderr
+    assert not (tmp_path / output).exists()
+
+
 def test_a_cue_that_tells_an_emotion_already_is_left_alone(
     affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
 ) -> None:

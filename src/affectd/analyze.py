@@ -195,7 +195,7 @@ def _need(chosen: Format) -> None:
 
     for name in wanted:
         if find_spec(name) is None:
-            raise ImportError(f"--format {chosen} needs {name}: install 'affectd[files]'")
+            raise ImportError(f"--format {chosen} needs {name}: pip install 'affectd[files]'")
 
 
 def _found(paths: Sequence[str]) -> list[Path]:

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from affectd.clients.manner import LANGUAGES, Style, manner
 from affectd.clients.records import csv_of, json_lines_of
 from affectd.clients.subtitles import SubtitleFormat, Subtitles, write_cues
-from affectd.clients.summary import moods, summary_table, utterance_table
+from affectd.clients.summary import emotion_profiles, summary_table, utterance_table
 from affectd.clients.timeline import Timeline, page_of
 from affectd.engine.artefact import DEFAULT_MODEL
 
@@ -242,7 +242,7 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
     def draw(console: Console) -> None:
         console.print(utterance_table(timelines))
         console.print()
-        console.print(summary_table(moods(timelines)))
+        console.print(summary_table(emotion_profiles(timelines)))
 
     if output is None:
         terminal = Console()

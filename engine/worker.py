@@ -164,6 +164,7 @@ class Worker:
             self.failures.append(message)
             for stream in self._streams.values():
                 stream.failure = stream.failure or message
+                stream.session.wait(time.monotonic())
                 self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
             self._ended()
 
@@ -264,6 +265,7 @@ class Worker:
         while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
+            session.wait(now)
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
@@ -291,6 +293,7 @@ class Worker:
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
+        stream.session.wait(time.monotonic())
         stream.failure, stream.failure_code = message, code
         if code is not ErrorCode.INTERNAL:
             # What was heard before still counts.

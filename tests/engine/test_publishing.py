@@ -351,6 +351,17 @@ async def test_a_publisher_that_says_goodbye_ends_its_stream_at_once() -> None:
         assert len(served.publishers) == 0
 
 
+async def test_a_stream_without_audio_began_and_ended_when_it_did() -> None:
+    before = time.time()
+    async with engine() as served:
+        listener, client = await served.client(), await served.client()
+        await client.publish(stream="kitchen")
+        await client.end()
+        events = await listener.until("device", state="ended")
+    assert [event["state"] for event in events] == ["started", "ended"]
+    assert before - 1 <= events[0]["captured_at"] <= events[1]["captured_at"] <= time.time() + 1
+
+
 async def test_many_publishers_come_and_go_and_nothing_is_left() -> None:
     async with engine(capacity=50) as served:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -272,6 +273,17 @@ def test_audio_that_is_not_finite_ends_its_stream_with_the_position_and_no_other
     assert error["message"] == "sample 7777 is nan: audio must be finite"
     assert [event["stream"] for event in of(events, "utterance")] == ["sound"]
     assert engine.worker.failures == [error["message"]]
+
+
+def test_what_is_said_before_any_audio_carries_the_time_at_which_it_is_said() -> None:
+    bad = np.full(160, np.nan, np.float32)
+    before = time.monotonic()
+    events = Engine([ScriptedSource([Notice("started"), *blocks(bad, at=before)])]).run()
+    after = time.monotonic()
+    assert [event["type"] for event in events] == ["device", "error"]
+    for event in events:
+        assert before <= event["captured_at"] <= after
+        assert event["end"] == 0
 
 
 def test_a_model_that_answers_with_nan_ends_the_stream_with_one_error(

@@ -17,9 +17,8 @@ from affectd.engine.artefact import (
     OUTPUTS,
     ArtefactError,
     Metadata,
-    golden_signal,
+    fingerprint,
 )
-from affectd.kernels.logmel import LogMel
 
 __all__ = ["DEFAULT_MODEL", "Classifier", "find_model", "load_runtime", "shipped_models"]
 
@@ -112,7 +111,7 @@ class Classifier:
         """Return the logits of a batch of windows.
 
         Args:
-            windows: Normalised log-mel, each float32 ``(frames, bands)`` with its own number of
+            windows: Normalised log-mel, each float32 ``(frames, columns)`` with its own number of
                 frames, at least one and at most the largest of `Metadata.frame_sizes`.
 
         Returns:
@@ -120,8 +119,8 @@ class Classifier:
         """
         longest = max(len(window) for window in windows)
         size = next(size for size in self.metadata.frame_sizes if size >= longest)
-        bands = self.metadata.front_end.bands
-        logmel = np.zeros((len(windows), size, bands), np.float32)
+        columns = self.metadata.front_end.columns
+        logmel = np.zeros((len(windows), size, columns), np.float32)
         frames = np.empty(len(windows), np.int64)
         for row, window in enumerate(windows):
             logmel[row, : len(window)] = window
@@ -131,7 +130,7 @@ class Classifier:
 
     def _warm_up(self) -> None:
         for frames in self.metadata.frame_sizes:
-            window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
+            window = np.zeros((frames, self.metadata.front_end.columns), np.float32)
             try:
                 self.run([window])
             except Exception as error:  # ONNX Runtime's own errors have no common base
@@ -153,10 +152,10 @@ class Classifier:
         if len(outputs["logits"].shape) != 2:
             raise ArtefactError(f"its output 'logits' has not 2 axes: {outputs['logits'].shape}")
         bands = inputs["logmel"].shape[-1]
-        if bands != self.metadata.front_end.bands:
+        if bands != self.metadata.front_end.columns:
             raise ArtefactError(
                 f"its input takes {bands} bands, its front end gives "
-                f"{self.metadata.front_end.bands}"
+                f"{self.metadata.front_end.columns}"
             )
         classes = outputs["logits"].shape[-1]
         if classes != len(self.metadata.labels):
@@ -192,14 +191,9 @@ def _open(path: Path) -> Any:
 
 
 def _check_front_end(metadata: Metadata) -> None:
-    front_end = metadata.front_end
-    if front_end.sample_rate != 16_000:
-        raise ArtefactError(
-            f"metadata field 'front_end': sample_rate is {front_end.sample_rate} Hz; this engine "
-            "listens at 16000 Hz"
-        )
-    ours = LogMel(front_end).batch(golden_signal(front_end.sample_rate)).mean(axis=0)
-    distance = np.abs(ours - np.array(metadata.front_end_fingerprint)).max()
+    distance = np.abs(
+        fingerprint(metadata.front_end) - np.array(metadata.front_end_fingerprint)
+    ).max()
     if not distance <= FINGERPRINT_TOLERANCE_DB:
         raise ArtefactError(
             f"metadata field 'front_end_fingerprint': on the golden signal its front end and "

@@ -18,8 +18,8 @@ from affectd.engine.artefact import (
     Precision,
     Quantisation,
     Target,
-    golden_signal,
 )
+from affectd.engine.artefact import fingerprint as measure_fingerprint
 from affectd.export.accuracy import Accuracy
 from affectd.export.conversion import to_onnx
 from affectd.export.files import write_whole
@@ -33,7 +33,6 @@ from affectd.export.quantisation import Scheme
 from affectd.export.search import Attempt, Sensitivity, search
 from affectd.export.speech import Speech, gather_speech
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import LogMel
 from affectd.models.card import write_card
 from affectd.models.evaluation import Evaluation
 from affectd.models.scoring import torch_scorer
@@ -205,7 +204,9 @@ def export_model(
             )
     windowing = original.windowing
     metadata = _describe(original, evaluations)
-    proto = to_onnx(original.model, bands=windowing.front_end.bands, frames=windowing.window_frames)
+    proto = to_onnx(
+        original.model, bands=windowing.front_end.columns, frames=windowing.window_frames
+    )
     reference = proto.SerializeToString()
     judge = Judge(
         torch_scorer(original.model),
@@ -317,8 +318,7 @@ def graph_sha256(proto: onnx.ModelProto) -> str:
 
 def fingerprint(front_end: FrontEnd) -> tuple[float, ...]:
     """Return the mean of each band over the golden signal, dB."""
-    frames = LogMel(front_end).batch(golden_signal(front_end.sample_rate))
-    return tuple(round(float(value), 4) for value in frames.mean(axis=0))
+    return tuple(round(float(value), 4) for value in measure_fingerprint(front_end))
 
 
 def licence_of(licences: Iterable[str]) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.kernels.logmel import LogMel
-from affectd.kernels.normalisation import normalise
 from affectd.models.clips import AUDIO_SUFFIXES, Clip, read_audio
 from affectd.models.corpora import CORPORA, CorpusError
 from affectd.models.features import FeatureSet
@@ -217,10 +216,7 @@ def _cut(
     cut: list[npt.NDArray[np.float32]] = []
     for logmel, length in wanted:
         starts = np.linspace(0, len(logmel) - length, each).round().astype(int)
-        cut += [
-            normalise(logmel[start : start + length], windowing.normalisation)
-            for start in np.unique(starts)
-        ]
+        cut += [windowing.normalise(logmel[start : start + length]) for start in np.unique(starts)]
     return cut
 
 
@@ -264,7 +260,7 @@ def _some(windows: Windows) -> Windows:
 
 
 def _stored(path: Path, windowing: Windowing) -> Iterable[npt.NDArray[np.float32]]:
-    bands = windowing.front_end.bands
+    bands = windowing.front_end.columns
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if "logmel" not in arrays:
@@ -281,8 +277,7 @@ def _stored(path: Path, windowing: Windowing) -> Iterable[npt.NDArray[np.float32
         raise ValueError(f"feature file {path}: {error}") from None
     chosen = np.linspace(0, len(logmel) - 1, min(len(logmel), CALIBRATION_WINDOWS)).astype(int)
     return [
-        normalise(logmel[row, : int(frames[row])].astype(np.float32), windowing.normalisation)
-        for row in chosen
+        windowing.normalise(logmel[row, : int(frames[row])].astype(np.float32)) for row in chosen
     ]
 
 

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: one kernel, a streaming face and a batch face."""
+"""The spectrogram in dB, mel or linear: one kernel, a streaming face and a batch face."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NonFiniteSampleError(ValueError):
 
 
 class LogMel:
-    """Log-mel frames of one stream.
+    """Log-mel frames of one stream, or whatever else its front end says.
 
     `push` takes whatever block arrives and returns the frames that it completes; however a signal
     is cut, the frames are the same to the last bit. `batch` computes a whole signal at once with
@@ -43,6 +43,7 @@ class LogMel:
         self._window = front_end.window()
         self._first_bin, self._offset = filterbank.first_bin, filterbank.offset
         self._weights = filterbank.weights
+        # As long as the spectrum at least, for it holds the samples first and their power then.
         self._windowed = np.empty(front_end.fft_samples, np.float32)
         self._spectrum = np.empty(front_end.fft_samples // 2 + 1, np.complex64)
         self._tail = np.zeros(front_end.fft_samples, np.float32)
@@ -61,7 +62,8 @@ class LogMel:
             samples: Mono, at `FrontEnd.sample_rate`, nominally within ±1; float32 ``(n,)``.
 
         Returns:
-            dB, float32 ``(frames, bands)``, newest last; often no frame at all.
+            dB, float32 ``(frames, columns)``, newest last; often no frame at all. The columns are
+            the bands and then `FrontEnd.extras`.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
@@ -69,7 +71,7 @@ class LogMel:
         """
         samples = _checked(samples, self._position)
         held = self._tail_samples + samples.size
-        out = np.empty((self.front_end.frames(held), self.front_end.bands), np.float32)
+        out = np.empty((self.front_end.frames(held), self.front_end.columns), np.float32)
         self._tail_samples = self._run(self._tail, self._tail_samples, samples, out)
         self._position += samples.size
         return out
@@ -81,18 +83,23 @@ class LogMel:
             samples: As for `push`.
 
         Returns:
-            dB, float32 ``(FrontEnd.frames(n), bands)``.
+            dB, float32 ``(FrontEnd.frames(n), columns)``.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite.
             TypeError: the signal is not a one-dimensional float32 array.
         """
         samples = _checked(samples, 0)
-        out = np.empty((self.front_end.frames(samples.size), self.front_end.bands), np.float32)
+        out = np.empty((self.front_end.frames(samples.size), self.front_end.columns), np.float32)
         self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out)
         return out
 
     def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
+        if self.front_end.extras and len(out):
+            # Imported where needed: most models want the bands alone.
+            from affectd.kernels.waveform import measure
+
+            measure(self.front_end, np.concatenate((tail[:tail_samples], samples)), out)
         return _log_mel(
             tail,
             tail_samples,
@@ -183,7 +190,7 @@ def _log_mel(
         for bin_index in range(spectrum.size):
             value = spectrum[bin_index]
             power[bin_index] = value.real * value.real + value.imag * value.imag
-        for band in range(out.shape[1]):
+        for band in range(first_bin.size):
             first = first_bin[band]
             low = offset[band]
             total = np.float32(0)

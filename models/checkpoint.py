@@ -81,7 +81,7 @@ class Checkpoint:
         try:
             model = build(
                 self.recipe.architecture,
-                bands=self.recipe.front_end.bands,
+                bands=self.recipe.front_end.columns,
                 classes=len(self.labels),
                 options=self.recipe.options,
             )

@@ -232,7 +232,7 @@ def _fill(
     unfinished = frames_path.with_suffix(f".{os.getpid()}.tmp")
     with unfinished.open("wb") as file:
         np.save(
-            file, np.concatenate(parts) if parts else np.zeros((0, front_end.bands), np.float16)
+            file, np.concatenate(parts) if parts else np.zeros((0, front_end.columns), np.float16)
         )
     unfinished.replace(frames_path)
     with unfinished.open("wb") as file:

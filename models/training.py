@@ -69,7 +69,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.model = build(
             recipe.architecture,
-            bands=recipe.front_end.bands,
+            bands=recipe.front_end.columns,
             classes=len(labels),
             options=recipe.options,
         )

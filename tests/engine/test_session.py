@@ -211,6 +211,52 @@ def test_speech_is_heard_with_another_front_end(speech: np.ndarray) -> None:
     assert 12 <= len(of(events, Utterance)) <= 15
 
 
+OTHER_FRONT_ENDS = [
+    FrontEnd(sample_rate=22_050, fft_samples=2_048, hop_samples=512, bands=96, high_hz=11_025.0),
+    FrontEnd(bands=513, spectrum="linear", extras=("zero_crossings", "rms")),
+]
+
+
+def other_session(front_end: FrontEnd, *, rate: int) -> Session:
+    metadata = fake_metadata(front_end=front_end, frame_sizes=(188,), normalisation="none")
+    return Session("mic", metadata, rate=rate)
+
+
+@pytest.mark.parametrize("front_end", OTHER_FRONT_ENDS, ids=["22,050 Hz", "linear"])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
+def test_speech_is_heard_at_other_rates_and_without_mel_bands(
+    short_speech: np.ndarray, front_end: FrontEnd, rate: int
+) -> None:
+    usual = of(hear(short_speech), Utterance)
+    samples = soxr.resample(short_speech, 16_000, rate)
+    found = of(hear(samples, rate=rate, session=other_session(front_end, rate=rate)), Utterance)
+    assert len(found) == len(usual) == 3
+    for theirs, ours in zip(usual, found, strict=True):
+        assert ours.start == pytest.approx(theirs.start, abs=0.1)
+        assert ours.end == pytest.approx(theirs.end, abs=0.1)
+
+
+@pytest.mark.parametrize("front_end", OTHER_FRONT_ENDS, ids=["22,050 Hz", "linear"])
+@settings(max_examples=8)
+@given(data=st.data())
+def test_another_front_end_gives_the_same_events_however_the_audio_is_cut(
+    short_speech: np.ndarray, front_end: FrontEnd, data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, short_speech.size), max_size=60))
+    expected = comparable(hear(short_speech, session=other_session(front_end, rate=16_000)))
+    cut = hear(short_speech, cuts=sorted(cuts), session=other_session(front_end, rate=16_000))
+    assert comparable(cut) == expected
+
+
+def test_a_gap_ends_the_utterance_with_another_front_end_too(short_speech: np.ndarray) -> None:
+    session = other_session(OTHER_FRONT_ENDS[0], rate=16_000)
+    events = resolved(session, session.feed(short_speech[:24_000], BEGAN))
+    events += resolved(session, session.gap("device", 1.0, BEGAN + 2.5))
+    assert [type(event) for event in events[-3:]] == [Speech, Utterance, Gap]
+    later = resolved(session, session.feed(short_speech, BEGAN + 2.5))
+    assert of(later + resolved(session, session.finish()), Utterance)[0].start > 2.5
+
+
 def test_results_are_calibrated_and_complete(short_speech: np.ndarray) -> None:
     for result in of(hear(short_speech), Utterance):
         assert tuple(result.scores) == LABELS

@@ -1,4 +1,4 @@
-"""Unit tests of the linear spectrum and of what is measured of the samples; librosa is the oracle."""
+"""Unit tests of the linear spectrum and of the measures of the samples; librosa is the oracle."""
 
 from __future__ import annotations
 

@@ -212,7 +212,8 @@ def _cut(
         if length <= len(logmel)
     ]
     roomy = sum(length < len(logmel) for logmel, length in wanted)
-    each = -(-COMPARED_WINDOWS // max(roomy, 1))
+    # One more than that, for places of the shortest clips coincide.
+    each = -(-COMPARED_WINDOWS // max(roomy, 1)) + 1
     cut: list[npt.NDArray[np.float32]] = []
     for logmel, length in wanted:
         starts = np.linspace(0, len(logmel) - length, each).round().astype(int)

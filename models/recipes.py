@@ -121,7 +121,7 @@ class Recipe(BaseModel):
             values["normalisation"] = normalisation
         if corpora is not None:
             values["corpora"] = {name: self.corpora.get(name, 1.0) for name in corpora}
-        return Recipe.from_dict(values)
+        return type(self).from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, ready for JSON."""

@@ -72,6 +72,7 @@ class Trainer:
             bands=recipe.front_end.columns,
             classes=len(labels),
             options=recipe.options,
+            windowing=recipe.windowing,
         )
         self.averaged = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimiser = torch.optim.AdamW(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,12 +105,7 @@ def evaluate_system_folds(system: System, place: Place, *, corpus: str, command:
 
 def run_folder(system: System, place: Place, part: str) -> Path:
     """Return where a run of this very system, seed and part is kept."""
-    told = system.to_dict()
-    # Words about a system change nothing of its runs.
-    for key in ("chosen", "published", "source", "needs_weights"):
-        told.pop(key)
-    digest = hashlib.sha256(json.dumps([told, place.seed], sort_keys=True).encode()).hexdigest()
-    return place.runs / f"{system.name}-{digest[:8]}-{part}"
+    return place.runs / f"{system.name}-{system.digest[:8]}-seed-{place.seed}-{part}"
 
 
 def _features(system: System, place: Place) -> FeatureSet:

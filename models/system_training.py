@@ -311,7 +311,7 @@ class _Run:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         for name, theirs, ours in (
-            ("recipe", checkpoint.recipe, self.system),
+            ("recipe", getattr(checkpoint.recipe, "digest", None), self.system.digest),
             ("seed", checkpoint.seed, self.seed),
             ("data", checkpoint.heard, self.heard),
         ):

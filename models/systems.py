@@ -6,6 +6,8 @@ and tested it. Each stands in ``recipes/papers`` as a small TOML file.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -143,6 +145,17 @@ class System(Recipe):
         if not self.sex_in_label:
             return self.emotions
         return tuple(f"{sex} {emotion}" for sex in ("female", "male") for emotion in self.emotions)
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that decides a run but its seed: words about the system do not."""
+        told = self.model_dump(
+            mode="json",
+            exclude_defaults=True,
+            exclude={"front_end", "chosen", "published", "source", "needs_weights"},
+        )
+        told["front_end"] = self.front_end.to_dict()
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> System:

@@ -1,0 +1,311 @@
+"""What the papers' systems reach here: on the paper's split, and on speakers never heard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affectd.export.conversion import to_onnx
+from affectd.export.latency import interleaved_ms, percentiles
+from affectd.models.checkpoint import Checkpoint
+from affectd.models.evaluation import Evaluation
+from affectd.models.metrics import Confusion
+from affectd.models.spelling import nearest
+from affectd.models.system_protocols import (
+    Place,
+    evaluate_system_folds,
+    evaluate_system_paper,
+    run_folder,
+)
+from affectd.models.system_training import build_system
+from affectd.models.systems import System, system_named, systems
+from affectd.models.training import BEST
+
+__all__ = ["ORDER", "Papers", "markdown", "plot", "run_papers"]
+
+ORDER = (
+    "mlp",
+    "dnn-253",
+    "dnn-253-relative",
+    "dnn-253-speaker",
+    "dnn-stft",
+    "cnn1d",
+    "lstm-2x64",
+    "lstm-stft",
+    "cnn-mlp",
+    "random-forest",
+    "cnn2-stft",
+    "cnn4-elu",
+    "cnn-3",
+    "cnn-4",
+    "dscnn",
+    "lstm",
+    "crnn-4",
+    "cnn-3-augmented",
+    "cnn-4-augmented",
+    "crnn",
+    "cnn4-elu-sex",
+    "cnn-3-pretrained-25",
+    "cnn-3-pretrained-30",
+    "cnn-lstm-attention-4",
+    "cnn-blstm-attention",
+    "cnn-blstm",
+    "cnn-lstm",
+    "cnn",
+    "cnn-5",
+    "cnn-5-augmented",
+)
+"""The cheapest first; what is not named comes last."""
+
+PROTOCOLS = ("paper", "folds")
+FOLDS_CORPUS = "ravdess"
+Say = Callable[[str], None]
+Papers = dict[str, Any]
+
+
+def run_papers(
+    place: Place,
+    *,
+    names: Sequence[str] = (),
+    protocols: Sequence[str] = ("paper", "folds"),
+    train: bool = True,
+    say: Say = print,
+) -> list[Papers]:
+    """Train and score what is wanted, and return a row for every system of the registry.
+
+    Figures of an earlier call are read from the folder of the runs; each run goes on where an
+    interruption left it.
+
+    Args:
+        place: Where corpora, features and runs are.
+        names: The systems to train; all of them if none is named.
+        protocols: ``paper``, ``folds`` or both.
+        train: Whether anything is trained at all; without it rows are made of what is there.
+        say: Told a line for each figure.
+    """
+    known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
+    wanted = [system_named(name).name for name in names] or known
+    if train:
+        for protocol in protocols:
+            for name in wanted:
+                system = system_named(name)
+                if system.needs_weights:
+                    say(f"{name}: {system.needs_weights}")
+                    continue
+                evaluation = evaluated(system, place, protocol, train=True)
+                assert evaluation is not None
+                say(
+                    f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "
+                    f"UAR {evaluation.uar:.1f} %"
+                )
+    return [row(system_named(name), place) for name in known]
+
+
+def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the protocols, all of them where none is named.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    for name in names:
+        if name not in PROTOCOLS:
+            raise ValueError(f"no protocol {name!r}; {nearest(name, PROTOCOLS)}")
+    return tuple(names) or PROTOCOLS
+
+
+def remove_runs(names: Sequence[str], place: Place) -> None:
+    """Remove what is kept of systems that are to be trained from nothing.
+
+    Raises:
+        RecipeError: a name is unknown; the message lists the near ones, and nothing is removed.
+    """
+    for system in [system_named(name) for name in names]:
+        stem = run_folder(system, place, "").name
+        for path in place.runs.glob(f"{stem}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def evaluated(system: System, place: Place, protocol: str, *, train: bool) -> Evaluation | None:
+    """Return the evaluation of a system, from the folder of the runs where it is there."""
+    suffix = "paper" if protocol == "paper" else f"{FOLDS_CORPUS}-folds"
+    file = run_folder(system, place, suffix).with_suffix(".json")
+    if file.exists():
+        return Evaluation.load(file)
+    if not train:
+        return None
+    command = f"affectd evaluate papers/{system.name} --protocol {protocol}"
+    if protocol == "paper":
+        evaluation = evaluate_system_paper(system, place, command=command)
+    else:
+        command += f" --corpus {FOLDS_CORPUS}"
+        evaluation = evaluate_system_folds(system, place, corpus=FOLDS_CORPUS, command=command)
+    evaluation.save(file)
+    return evaluation
+
+
+def row(system: System, place: Place) -> Papers:
+    """Return everything the table says of a system."""
+    figures: Papers = {
+        "system": system.name,
+        "source": system.source,
+        "chosen": list(system.chosen),
+        "published": [each.model_dump() for each in system.published],
+        "corpora": list(system.corpora),
+        "missing_corpora": sorted(
+            {name for each in system.published for name in each.corpora} - set(system.corpora)
+        ),
+        "seed": place.seed,
+        "configuration": system.digest[:8],
+        "paper": None,
+        "folds": None,
+        "latency_ms": None,
+    }
+    best = run_folder(system, place, "paper") / BEST
+    if system.needs_weights:
+        figures["note"] = system.needs_weights
+    for protocol in ("paper", "folds"):
+        evaluation = evaluated(system, place, protocol, train=False)
+        if evaluation is not None:
+            figures[protocol] = _figures(evaluation, protocol)
+    if not best.exists():
+        figures.setdefault("note", "not trained yet")
+        figures["parameters"] = None if system.needs_weights else parameters(system)
+        return figures
+    checkpoint = Checkpoint.load(best)
+    figures["parameters"] = parameters(checkpoint.recipe)  # a forest knows its size when grown
+    figures["latency_ms"] = latency_of(checkpoint)
+    return figures
+
+
+def parameters(system: Any) -> int:
+    """Return how many numbers are learnt: weights, or the numbers of a forest's nodes."""
+    model = build_system(system)
+    learnt = sum(value.numel() for value in model.parameters())
+    if learnt:
+        return learnt
+    return sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+
+
+def latency_of(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the percentiles of one full window in ONNX Runtime on one thread, milliseconds."""
+    windowing = checkpoint.recipe.windowing
+    columns, frames = windowing.front_end.columns, windowing.window_frames
+    graph = to_onnx(checkpoint.model(), bands=columns, frames=frames).SerializeToString()
+    return percentiles(interleaved_ms([graph], bands=columns, frames=frames)[0], frames=frames)
+
+
+def _figures(evaluation: Evaluation, protocol: str) -> Papers:
+    figures: Papers = {
+        "accuracy": evaluation.accuracy,
+        "uar": evaluation.uar,
+        "f1": round(100 * macro_f1(evaluation.matrix), 2),
+        "clips": evaluation.clips,
+        "epochs": evaluation.epochs,
+        "command": evaluation.command,
+    }
+    if protocol == "folds":
+        figures |= {
+            "corpus": evaluation.corpus,
+            "uar_fold_mean": evaluation.uar_fold_mean,
+            "uar_fold_deviation": evaluation.uar_fold_deviation,
+        }
+    return figures
+
+
+def macro_f1(confusion: Confusion) -> float:
+    """Return the mean over the classes of the harmonic mean of precision and recall."""
+    counts = confusion.counts
+    right = np.diag(counts)
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    there = counts.sum(axis=1) > 0
+    return float((2 * right[there] / np.maximum(both[there], 1)).mean())
+
+
+def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
+    """Write the table as JSON; the file is the old one or the new one, whole."""
+    told = {
+        "benchmark": "papers",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "systems": list(rows),
+    }
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    unfinished.replace(path)
+
+
+def markdown(rows: Iterable[Papers]) -> str:
+    """Return the table for the documentation."""
+    lines = [
+        "| system | parameters | published | here, same protocol | unseen speakers, UAR | p50 ms |",
+        "|---|---:|---|---|---|---:|",
+    ]
+    for each in rows:
+        latency = f"{each['latency_ms']['p50_ms']:.2f}" if each["latency_ms"] else "–"
+        lines.append(
+            f"| `{each['system']}` | {_count(each['parameters'])} | {_published(each)} "
+            f"| {_here(each)} | {_unseen(each)} "
+            f"| {latency} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _count(parameters: int | None) -> str:
+    if parameters is None:
+        return "–"
+    return f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.1f} k"
+
+
+def _published(each: Papers) -> str:
+    if not each["published"]:
+        return "–"
+    return "; ".join(f"{one['accuracy']:g} % ({one['protocol']})" for one in each["published"])
+
+
+def _here(each: Papers) -> str:
+    if each["paper"] is None:
+        return str(each.get("note", "not trained yet"))
+    without = f", without {', '.join(each['missing_corpora'])}" if each["missing_corpora"] else ""
+    corpora = " + ".join(each["corpora"])
+    return f"**{each['paper']['accuracy']:.1f} %** ({corpora}{without})"
+
+
+def _unseen(each: Papers) -> str:
+    folds_figures = each["folds"]
+    if folds_figures is None:
+        return "–" if each["paper"] is None else "not trained yet"
+    return (
+        f"**{folds_figures['uar_fold_mean']:.1f}** ± {folds_figures['uar_fold_deviation']:.1f} % "
+        f"({folds_figures['corpus']})"
+    )
+
+
+def plot(rows: Iterable[Papers], path: Path) -> bool:
+    """Draw accuracy on unseen speakers against latency; return whether there was anything."""
+    from matplotlib.figure import Figure
+
+    drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
+    if not drawn:
+        return False
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for each in drawn:
+        x, y = each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]
+        axes.errorbar(
+            x, y, yerr=each["folds"]["uar_fold_deviation"], fmt="o", color="#3465a4", capsize=2
+        )
+        axes.annotate(each["system"], (x, y), xytext=(5, 4), textcoords="offset points", size=7)
+    axes.set_xscale("log")
+    axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
+    axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
+    axes.grid(alpha=0.3)
+    figure.savefig(path)
+    return True

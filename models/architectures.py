@@ -13,7 +13,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
-__all__ = ["ARCHITECTURES", "build"]
+__all__ = ["ARCHITECTURES", "NEEDS_LINEAR_SPECTRUM", "build"]
 
 _Builder = Callable[[Windowing, int, Mapping[str, Any]], nn.Module]
 

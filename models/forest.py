@@ -16,9 +16,9 @@ from affectd.models.windowing import Windowing
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
 
-__all__ = ["Forest", "ForestOptions"]
+__all__ = ["LOWEST_SHARE", "Forest", "ForestOptions"]
 
-_LOWEST_SHARE = 1e-4
+LOWEST_SHARE = 1e-4
 """A class that no tree votes for still has a logarithm."""
 
 
@@ -89,7 +89,7 @@ class Forest(nn.Module):
             answers = vectors.gather(1, feature[place])
             place = torch.where(answers <= threshold[place], left[place], right[place])
         mean = self.shares.flatten(0, 1)[place].mean(1)
-        logits = mean.clamp(min=_LOWEST_SHARE).log()
+        logits = mean.clamp(min=LOWEST_SHARE).log()
         return logits, vectors, torch.ones_like(vectors[:, :1])
 
     @classmethod
@@ -144,21 +144,24 @@ class Forest(nn.Module):
         from sklearn.tree import DecisionTreeClassifier
         from sklearn.tree._tree import Tree
 
-        used, depth = self._used(row)
+        used, depths = self._used(row)
         place = {old: new for new, old in enumerate(used)}
         nodes: npt.NDArray[Any] = np.zeros(len(used), template["nodes"].dtype)
-        nodes["n_node_samples"] = nodes["weighted_n_node_samples"] = 1
+        # As if every question halved the samples: only importances are computed from these.
+        nodes["n_node_samples"] = 1
+        nodes["weighted_n_node_samples"] = 0.5 ** np.array(depths)
         values = np.zeros((len(used), 1, classes))
         for new, old in enumerate(used):
             leaf = int(self.left[row, old]) == old
             nodes["left_child"][new] = -1 if leaf else place[int(self.left[row, old])]
             nodes["right_child"][new] = -1 if leaf else place[int(self.right[row, old])]
+            nodes["impurity"][new] = not leaf
             nodes["feature"][new] = -2 if leaf else int(self.feature[row, old])
             nodes["threshold"][new] = -2.0 if leaf else float(self.threshold[row, old])
             values[new, 0] = self.shares[row, old].numpy()
         tree = Tree(width, np.array([classes], np.intp), 1)
         tree.__setstate__(
-            {**template, "max_depth": depth, "node_count": len(used), "nodes": nodes}
+            {**template, "max_depth": max(depths), "node_count": len(used), "nodes": nodes}
             | {"values": values}
         )
         estimator = DecisionTreeClassifier()
@@ -167,20 +170,22 @@ class Forest(nn.Module):
         estimator.tree_ = tree
         return estimator
 
-    def _used(self, row: int) -> tuple[list[int], int]:
-        """Return the nodes that can be reached, the root first, and the depth."""
+    def _used(self, row: int) -> tuple[list[int], list[int]]:
+        """Return the nodes that can be reached, the root first, and the depth of each."""
         order: list[int] = []
+        depths: list[int] = []
         level, depth = [0], 0
         while level:
             order += level
+            depths += [depth] * len(level)
             level = [
                 child
                 for node in level
                 if int(self.left[row, node]) != node
                 for child in (int(self.left[row, node]), int(self.right[row, node]))
             ]
-            depth += bool(level)
-        return order, depth
+            depth += 1
+        return order, depths
 
 
 def _not_above(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

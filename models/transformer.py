@@ -53,7 +53,9 @@ class Transformer(nn.Module):
                 f"width is {options.width}; allowed are multiples of heads ({options.heads})"
             )
         steps = -(-windowing.window_frames // options.patch)
-        self.embed = nn.Linear(windowing.front_end.columns * options.patch, options.width)
+        self.embed = nn.Conv1d(
+            windowing.front_end.columns, options.width, options.patch, options.patch
+        )
         self.positions = nn.Parameter(0.02 * torch.randn(steps, options.width))
         self.blocks = nn.ModuleList(_Block(options) for _ in range(options.layers))
         self.norm = nn.LayerNorm(options.width)
@@ -66,10 +68,9 @@ class Transformer(nn.Module):
         """Score windows; see `affectd.models.crnn.Crnn.forward`."""
         patch = self.options.patch
         x = logmel * inside(frames, logmel.shape[1]).unsqueeze(2)
-        steps = (x.shape[1] + patch - 1) // patch
-        x = nn.functional.pad(x, (0, 0, 0, steps * patch - x.shape[1]))
-        x = x.reshape(x.shape[0], steps, -1)
-        x = self.embed(x) + self.positions[:steps]
+        x = self.embed(nn.functional.pad(x, (0, 0, 0, patch - 1)).transpose(1, 2)).transpose(1, 2)
+        steps = x.shape[1]
+        x = x + self.positions[torch.arange(steps, device=x.device)]
         valid = inside((frames + patch - 1) // patch, steps)
         bias = (_LOWEST * (1 - valid))[:, None, None, :]
         for block in self.blocks:
@@ -86,7 +87,9 @@ class _Block(nn.Module):
         self.heads = options.heads
         width = options.width
         self.before = nn.LayerNorm(width)
-        self.project = nn.Linear(width, 3 * width)
+        self.queries, self.values = nn.Linear(width, width), nn.Linear(width, width)
+        # A bias of the keys would shift all of a step's shares alike.
+        self.keys = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width)
         self.think = nn.Sequential(
             nn.LayerNorm(width),
@@ -99,8 +102,10 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         batch, steps, width = x.shape
         size = width // self.heads
-        parts = self.project(self.before(x)).reshape(batch, steps, 3, self.heads, size)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        queries, keys, values = (
+            part(self.before(x)).reshape(batch, steps, self.heads, size).transpose(1, 2)
+            for part in (self.queries, self.keys, self.values)
+        )
         # Written out: the exporter's own attention would fix the batch.
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5 + bias, dim=3)
         heard = (shares @ values).transpose(1, 2).reshape(batch, steps, width)

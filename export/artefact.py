@@ -45,6 +45,7 @@ __all__ = [
     "fingerprint",
     "licence_of",
     "make_artefact",
+    "metadata_of",
 ]
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
@@ -203,7 +204,7 @@ def export_model(
                 f"({str(evaluation.checkpoint_sha256)[:12]}… and not {original.sha256[:12]}…)"
             )
     windowing = original.windowing
-    metadata = _describe(original, evaluations)
+    metadata = metadata_of(original, evaluations)
     proto = to_onnx(
         original.model, bands=windowing.front_end.columns, frames=windowing.window_frames
     )
@@ -232,7 +233,12 @@ def export_model(
     )
 
 
-def _describe(original: Original, evaluations: Sequence[Evaluation]) -> Metadata:
+def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> Metadata:
+    """Return what an artefact of a model says of itself before it is judged.
+
+    Raises:
+        ValueError: the engine would refuse it; the message names the field.
+    """
     windowing = original.windowing
     try:
         return Metadata(

@@ -24,6 +24,7 @@ __all__ = [
     "COMPARED_WINDOWS",
     "Speech",
     "Windows",
+    "demo_clips",
     "gather_speech",
     "windows_at_hand",
     "windows_of",
@@ -187,7 +188,7 @@ def windows_at_hand(
     if not paths and corpora is not None:
         paths, source = _corpus_clips(corpora, heard or {}), "the corpora"
     if not paths:
-        paths, source = _demo_clips(), "the demo"
+        paths, source = demo_clips(), "the demo"
     if paths:
         signals = [read_audio(path, sample_rate=rate) for path in paths]
     else:
@@ -303,7 +304,8 @@ def _corpus_clips(corpora: Path, heard: Mapping[str, frozenset[str]]) -> tuple[P
     return tuple(chosen)
 
 
-def _demo_clips() -> tuple[Path, ...]:
+def demo_clips() -> tuple[Path, ...]:
+    """Return the sound files of the package's demo; none where they are left out."""
     folder = resources.files("affectd.engine").joinpath("demo")
     if not isinstance(folder, Path) or not folder.is_dir():
         return ()

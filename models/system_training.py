@@ -26,13 +26,6 @@ __all__ = ["fit_system", "rate_share", "score"]
 _SAVE_SECONDS = 60.0
 _PLATEAU_EPOCHS = 3
 _SCORED_AT_ONCE = 64
-FOREST_GRID: dict[str, list[Any]] = {
-    "n_estimators": [100, 300],
-    "max_depth": [10, 20, None],
-    "min_samples_split": [2, 5],
-    "min_samples_leaf": [1, 2],
-    "criterion": ["gini", "entropy"],
-}
 
 
 def fit_system(
@@ -381,7 +374,7 @@ def _fit_forest(
     else:
         search = GridSearchCV(
             base,
-            FOREST_GRID,
+            system.schedule.forest_grid.to_sklearn(),
             cv=StratifiedKFold(folds, shuffle=True, random_state=system.split.seed),
             n_jobs=1,
         )

@@ -66,6 +66,29 @@ class SplitPlan(_Value):
     seed: int = 42
 
 
+class ForestGrid(_Value):
+    """The sizes of a forest that are tried; those with the best cross-validated accuracy count."""
+
+    trees: tuple[int, ...] = (100, 300)
+    depth: tuple[int, ...] = (10, 20, 0)
+    """0: as deep as it gets."""
+    split: tuple[int, ...] = (2, 5)
+    """Fewest clips of a node that is divided."""
+    leaf: tuple[int, ...] = (1, 2)
+    """Fewest clips of a leaf."""
+    criterion: tuple[Literal["gini", "entropy"], ...] = ("gini", "entropy")
+
+    def to_sklearn(self) -> dict[str, list[Any]]:
+        """Return the grid in scikit-learn's words."""
+        return {
+            "n_estimators": list(self.trees),
+            "max_depth": [depth or None for depth in self.depth],
+            "min_samples_split": list(self.split),
+            "min_samples_leaf": list(self.leaf),
+            "criterion": list(self.criterion),
+        }
+
+
 class Schedule(_Value):
     """How the weights are found."""
 
@@ -91,6 +114,8 @@ class Schedule(_Value):
     """Of the classes: weights in the loss, or drawing fewer or more of some."""
     pretraining_epochs: Annotated[int, Field(ge=0)] = 0
     """Of a greedy layer-wise autoencoder, for each convolution block, before the classifier."""
+    forest_grid: ForestGrid = ForestGrid()
+    """For the optimiser ``forest``."""
     mixed_precision: bool = False
     """bfloat16 where it may be, for speed."""
 

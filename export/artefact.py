@@ -332,6 +332,6 @@ def licence_of(licences: Iterable[str]) -> str:
     named = sorted(set(licences))
     if not named:
         return "See whoever trained it: the licences of its data are not recorded."
-    non_commercial = any("-NC" in licence for licence in named)
+    non_commercial = any("-NC" in licence or "research only" in licence for licence in named)
     use = "Non-commercial use only" if non_commercial else "See the data's terms"
     return f"{use}: trained on data under {', '.join(named)}. See LICENSE-weights.md."

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation
 from affectd.models.augmentation import Augmentation
-from affectd.models.corpora import CORPORA
+from affectd.models.corpora import corpus_named
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
@@ -80,8 +80,7 @@ class Recipe(BaseModel):
         if not value:
             raise ValueError("no corpus to train on")
         for name, weight in value.items():
-            if name not in CORPORA:
-                raise ValueError(f"no corpus {name!r}; {nearest(name, CORPORA)}")
+            corpus_named(name)
             if not weight > 0:
                 raise ValueError(f"weight of {name} is {weight}; allowed is above 0")
         return value

@@ -27,16 +27,6 @@ __all__ = [
     "ravdess",
     "tess",
 ]
-    "RAVDESS_EMOTIONS",
-    "LayoutError",
-    "audio_files",
-    "crema_d",
-    "emodb",
-    "esc10",
-    "nemo",
-    "ravdess",
-    "tess",
-]
 
 
 class LayoutError(ValueError):

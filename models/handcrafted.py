@@ -37,6 +37,7 @@ _ROLLOFF = 0.85
 _CONTRAST_QUANTILE = 0.02
 _CONTRAST_LOW_HZ, _CONTRAST_BANDS = 200.0, 6
 _PITCH_HZ = (60.0, 400.0)
+_OCTAVE_COST = 0.05
 _FORMANTS_HZ = ((200.0, 1_000.0), (800.0, 2_800.0), (1_800.0, 4_000.0))
 _ENVELOPE_COEFFICIENTS = 40
 _TEMPO_BPM = (40.0, 240.0)
@@ -131,6 +132,8 @@ class Tracks(nn.Module):
         wrapped = own[lags] + own[samples - lags]
         self._keep("autocorrelation", cosines / (wrapped / own[0]))
         self._keep("energy", once)
+        # And a sound repeats after two periods as well as after one: the shorter is preferred.
+        self._keep("octave_cost", _OCTAVE_COST * np.log2(lags / lags[0]))
         self._keep("octaves_of_lag", np.log2(rate / lags / 100.0))
 
     def forward(self, frames_db: Tensor) -> Tensor:
@@ -213,7 +216,7 @@ class Tracks(nn.Module):
     def _pitch(self, power: Tensor, buffers: dict[str, Tensor]) -> Tensor:
         energy = (power * buffers["energy"]).sum(2, keepdim=True).clamp(min=1e-10)
         periodic = (power @ buffers["autocorrelation"]) / energy
-        strength, place = periodic.max(2, keepdim=True)
+        strength, place = (periodic - buffers["octave_cost"]).max(2, keepdim=True)
         octaves = buffers["octaves_of_lag"][place]
         return torch.cat([octaves, strength], dim=2)
 

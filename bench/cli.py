@@ -84,6 +84,10 @@ def papers(
     runs: Annotated[
         Path, typer.Option("--runs", metavar="DIR", help="Folder of the trained systems.")
     ] = Path("runs/papers"),
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Folder of foreign weights."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
     json_file: Annotated[
         Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
@@ -122,6 +126,7 @@ def papers(
             cache=cache_folder(cache),
             runs=runs,
             seed=seed,
+            weights=weights,
             progress=progress.extracting,
         )
         remove_runs(run or (), place)

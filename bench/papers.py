@@ -37,6 +37,7 @@ ORDER = (
     "dnn-253-speaker",
     "dnn-stft",
     "cnn1d",
+    "whisper-tiny-blocks-2",
     "lstm-2x64",
     "lstm-stft",
     "cnn-mlp",
@@ -48,6 +49,7 @@ ORDER = (
     "dscnn",
     "lstm",
     "crnn-4",
+    "whisper-tiny-blocks-2-tuned",
     "cnn-3-augmented",
     "cnn-4-augmented",
     "crnn",
@@ -96,8 +98,8 @@ def run_papers(
         for protocol in protocols:
             for name in wanted:
                 system = system_named(name)
-                if system.needs_weights:
-                    say(f"{name}: {system.needs_weights}")
+                if system.pretrained and place.weights is None:
+                    say(f"{name} needs weights: {system.needs_weights}")
                     continue
                 evaluation = evaluated(system, place, protocol, train=True)
                 assert evaluation is not None
@@ -169,14 +171,14 @@ def row(system: System, place: Place) -> Papers:
     }
     best = run_folder(system, place, "paper") / BEST
     if system.needs_weights:
-        figures["note"] = system.needs_weights
+        figures["note"] = f"needs weights: {system.needs_weights}"
     for protocol in ("paper", "folds"):
         evaluation = evaluated(system, place, protocol, train=False)
         if evaluation is not None:
             figures[protocol] = _figures(evaluation, protocol)
     if not best.exists():
         figures.setdefault("note", "not trained yet")
-        figures["parameters"] = None if system.needs_weights else parameters(system)
+        figures["parameters"] = parameters(system)
         return figures
     checkpoint = Checkpoint.load(best)
     figures["parameters"] = parameters(checkpoint.recipe)  # a forest knows its size when grown

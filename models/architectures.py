@@ -13,7 +13,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
-__all__ = ["ARCHITECTURES", "NEEDS_LINEAR_SPECTRUM", "build"]
+__all__ = ["ARCHITECTURES", "NEEDS_LINEAR_SPECTRUM", "NEEDS_WHISPERS_FRONT_END", "build"]
 
 _Builder = Callable[[Windowing, int, Mapping[str, Any]], nn.Module]
 
@@ -55,6 +55,7 @@ ARCHITECTURES: dict[str, _Builder] = {
     "dense": _of("dense", "vectors", "Dense"),
     "transformer": _of("transformer", "transformer", "Transformer"),
     "forest": _of("forest", "forest", "Forest"),
+    "whisper": _of("whisper", "whisper_trunk", "Whisper"),
     "two-branch": _of("two-branch", "vectors", "TwoBranch"),
 }
 """Each network is called with ``(logmel, frames)`` and returns ``(logits, embedding, attention)``,
@@ -62,6 +63,8 @@ as `affectd.models.crnn.Crnn` does."""
 
 NEEDS_LINEAR_SPECTRUM = frozenset({"two-branch"})
 """Architectures that cannot be built on a log-mel front end."""
+NEEDS_WHISPERS_FRONT_END = frozenset({"whisper"})
+"""Architectures that take nothing but what Whisper takes."""
 
 
 def build(

@@ -23,6 +23,12 @@ CacheOption = Annotated[
         "--cache", metavar="DIR", help="Folder of computed features (default: the user's cache)."
     ),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="DIR", help="Folder of foreign weights, for a system that has some."
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads for the network.")]
 
 
@@ -52,6 +58,7 @@ def train(
     normalisation: Annotated[
         str | None, typer.Option("--normalisation", help="Instead of the recipe's.")
     ] = None,
+    weights: WeightsOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -89,6 +96,7 @@ def train(
                 cache=cache_folder(cache),
                 runs=folder.parent,
                 seed=seed,
+                weights=weights,
                 progress=progress.extracting,
                 observer=progress,
             )
@@ -159,6 +167,7 @@ def evaluate(
             "--train-on", help="Corpus that they hear (default: the recipe's); repeatable."
         ),
     ] = None,
+    weights: WeightsOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the folds' models.")] = 1,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -209,6 +218,7 @@ def evaluate(
                 cache=cache_folder(cache),
                 runs=runs,
                 seed=seed,
+                weights=weights,
                 progress=progress.extracting,
                 observer=progress,
             )

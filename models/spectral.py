@@ -41,6 +41,8 @@ class SpectralOptions:
     """Units of the LSTM, per direction."""
     recurrent_layers: int = 1
     bidirectional: bool = False
+    recurrent_mean: bool = False
+    """Whether the mean of the LSTM's steps counts, not its last one."""
     attention: int = 0
     """Units of the additive attention over the steps; without it, the LSTM's last step counts."""
     dense: tuple[int, ...] = (128,)
@@ -147,6 +149,8 @@ class Spectral(nn.Module):
         return self.classify(embedding), embedding, attention
 
     def _last(self, x: Tensor) -> Tensor:
+        if self.options.recurrent_mean:
+            return x.mean(1)
         if not self.options.bidirectional:
             return x[:, -1]
         units = self.options.recurrent

@@ -31,6 +31,8 @@ class Place:
     cache: Path
     runs: Path
     seed: int = 1
+    weights: Path | None = None
+    """The folder of foreign weights."""
     progress: Progress | None = None
     observer: RunObserver | None = None
 
@@ -145,6 +147,7 @@ def _fitted(
         seed=place.seed,
         heard=heard,
         observer=place.observer,
+        weights=place.weights,
     )
 
 

@@ -38,6 +38,7 @@ def fit_system(
     heard: tuple[Heard, ...],
     observer: RunObserver | None = None,
     stop_after: int | None = None,
+    weights: Path | None = None,
 ) -> Checkpoint:
     """Train a system and keep its latest and its best checkpoint in a folder.
 
@@ -53,16 +54,18 @@ def fit_system(
         heard: What the checkpoint says of its data.
         observer: Told how far it is.
         stop_after: End after this epoch, as an interruption would.
+        weights: The folder of foreign weights; needed by a system that begins with some.
 
     Returns:
         The best checkpoint.
 
     Raises:
         CheckpointError: the folder holds a run of another system, seed or data.
+        ValueError: the foreign weights are missing or of another kind.
     """
     if system.schedule.optimiser == "forest":
         return _fit_forest(system, features, division, folder, seed, heard)
-    run = _Run(system, features, division, seed, heard)
+    run = _Run(system, features, division, seed, heard, weights)
     if (folder / LATEST).exists():
         run.resume(Checkpoint.load(folder / LATEST))
     elif system.schedule.pretraining_epochs:
@@ -140,10 +143,16 @@ class _Run:
         division: Division,
         seed: int,
         heard: tuple[Heard, ...],
+        weights: Path | None,
     ) -> None:
         self.system, self.division, self.seed, self.heard = system, division, seed, heard
         torch.manual_seed(seed)
         self.model = build_system(system)
+        if system.pretrained:
+            take: Any = self.model.take_weights
+            if weights is None:
+                raise ValueError(f"{system.name} needs weights: {system.needs_weights}")
+            take(weights)
         self.inputs = Inputs(features, system, self.model)
         fit: Any = getattr(self.model, "fit", None)
         if fit is not None:

@@ -153,8 +153,10 @@ class System(Recipe):
     augmented: bool = False
     """Whether `augmentation` is applied to the windows."""
     published: tuple[Published, ...] = ()
+    pretrained: bool = False
+    """Whether it begins with foreign weights, from the folder that ``--weights`` names."""
     needs_weights: str = ""
-    """What foreign weights it needs, and how to give them."""
+    """What foreign weights those are, and how to get them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -20,7 +20,12 @@ from affectd.export.quantisation import Scheme, prepare, quantise
 from affectd.export.runtime import open_session, scorer_of
 from affectd.export.speech import Speech, Windows, windows_at_hand
 from affectd.kernels.front_end import FrontEnd
-from affectd.models.architectures import ARCHITECTURES, NEEDS_LINEAR_SPECTRUM, build
+from affectd.models.architectures import (
+    ARCHITECTURES,
+    NEEDS_LINEAR_SPECTRUM,
+    NEEDS_WHISPERS_FRONT_END,
+    build,
+)
 from affectd.models.recipes import load_recipe
 from affectd.models.scoring import torch_scorer
 from affectd.models.windowing import Windowing
@@ -48,6 +53,11 @@ def test_every_architecture_exports_with_any_batch_and_every_frame_size(
             front_end=FrontEnd(bands=513, spectrum="linear", extras=("rms", "zero_crossings")),
             normalisation="none",
         )
+        demo = windows_at_hand(windowing)
+        windows = Windows(demo.windows[::64], demo.source, demo.real)
+    if name in NEEDS_WHISPERS_FRONT_END:
+        whispers = FrontEnd(fft_samples=400, hop_samples=160, bands=80)
+        windowing = replace(windowing, front_end=whispers, normalisation="whisper")
         demo = windows_at_hand(windowing)
         windows = Windows(demo.windows[::64], demo.source, demo.real)
     bands = windowing.front_end.columns

@@ -52,7 +52,6 @@ class Published(_Value):
 class SplitPlan(_Value):
     """How the paper divides its clips."""
 
-    kind: Literal["random", "speakers"] = "random"
     train: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Share of the clips trained on; with a `test_clips` count, of what is left."""
     development: Annotated[float, Field(ge=0, lt=1)] = 0.15

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 __all__ = ["Extra", "Filterbank", "FrontEnd", "Spectrum"]
 
-Spectrum = Literal["mel", "linear"]
+Spectrum = Literal["mel", "linear", "samples"]
 Extra = Literal["zero_crossings", "rms"]
 
 _SLANEY_LINEAR_HZ_PER_MEL = 200.0 / 3
@@ -48,7 +48,9 @@ class FrontEnd:
     """Smallest power: the output is ``10 * log10(max(power, floor_power))`` dB."""
     spectrum: Spectrum = "mel"
     """``mel``: the power in triangular bands. ``linear``: that of each bin by itself, so that
-    `bands` bins from 0 Hz are kept, and `low_hz` and `high_hz` say nothing."""
+    `bands` bins from 0 Hz are kept, and `low_hz` and `high_hz` say nothing. ``samples``: no
+    spectrum at all but the samples as they are, for models that begin with them: `fft_samples`,
+    `hop_samples` and `bands` are then the same number."""
     extras: tuple[Extra, ...] = ()
     """What is measured of a frame's samples themselves and follows its bands, one column each:
     ``zero_crossings``, the share of neighbouring samples that differ in sign, and ``rms``, the
@@ -69,7 +71,14 @@ class FrontEnd:
             )
         if self.spectrum not in get_args(Spectrum):
             raise ValueError(f"spectrum is {self.spectrum!r}; allowed are {get_args(Spectrum)}")
-        if self.spectrum == "linear":
+        if self.spectrum == "samples":
+            if not self.bands == self.hop_samples == self.fft_samples or self.extras:
+                raise ValueError(
+                    f"bands, hop_samples and fft_samples are {self.bands}, {self.hop_samples} and "
+                    f"{self.fft_samples}; with the spectrum 'samples' they are the same, and there "
+                    "are no extras"
+                )
+        elif self.spectrum == "linear":
             if not 1 <= self.bands <= self.fft_samples // 2 + 1:
                 raise ValueError(
                     f"bands is {self.bands}; allowed are 1 to fft_samples / 2 + 1 "

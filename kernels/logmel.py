@@ -95,6 +95,12 @@ class LogMel:
         return out
 
     def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
+        if self.front_end.spectrum == "samples":
+            held = np.concatenate((tail[:tail_samples], samples))
+            out[:] = held[: out.size].reshape(out.shape)
+            rest = held[out.size :]
+            tail[: rest.size] = rest
+            return rest.size
         if self.front_end.extras and len(out):
             # Imported where needed: most models want the bands alone.
             from affectd.kernels.waveform import measure

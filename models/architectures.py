@@ -13,7 +13,13 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
-__all__ = ["ARCHITECTURES", "NEEDS_LINEAR_SPECTRUM", "NEEDS_WHISPERS_FRONT_END", "build"]
+__all__ = [
+    "ARCHITECTURES",
+    "NEEDS_LINEAR_SPECTRUM",
+    "NEEDS_SAMPLES",
+    "NEEDS_WHISPERS_FRONT_END",
+    "build",
+]
 
 _Builder = Callable[[Windowing, int, Mapping[str, Any]], nn.Module]
 
@@ -56,6 +62,7 @@ ARCHITECTURES: dict[str, _Builder] = {
     "transformer": _of("transformer", "transformer", "Transformer"),
     "forest": _of("forest", "forest", "Forest"),
     "whisper": _of("whisper", "whisper_trunk", "Whisper"),
+    "wav2vec": _of("wav2vec", "wav2vec", "Wav2Vec"),
     "two-branch": _of("two-branch", "vectors", "TwoBranch"),
 }
 """Each network is called with ``(logmel, frames)`` and returns ``(logits, embedding, attention)``,
@@ -63,6 +70,8 @@ as `affectd.models.crnn.Crnn` does."""
 
 NEEDS_LINEAR_SPECTRUM = frozenset({"two-branch"})
 """Architectures that cannot be built on a log-mel front end."""
+NEEDS_SAMPLES = frozenset({"wav2vec"})
+"""Architectures that begin with the samples themselves."""
 NEEDS_WHISPERS_FRONT_END = frozenset({"whisper"})
 """Architectures that take nothing but what Whisper takes."""
 

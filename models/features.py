@@ -226,8 +226,10 @@ def _fill(
             parts.append(computed)
             lengths.append(len(computed))
             # What is measured of the samples is no power of a band.
-            bands = computed[:, : front_end.bands]
-            speech.append(speech_bounds(bands.astype(np.float32)))
+            bands = computed[:, : front_end.bands].astype(np.float32)
+            if front_end.spectrum == "samples":
+                bands = 10 * np.log10(np.square(bands) + front_end.floor_power)
+            speech.append(speech_bounds(bands))
         if advance is not None:
             advance(done, len(clips))
     # Written beside and moved: a run that is interrupted leaves nothing that looks complete.

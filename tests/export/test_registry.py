@@ -23,6 +23,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.models.architectures import (
     ARCHITECTURES,
     NEEDS_LINEAR_SPECTRUM,
+    NEEDS_SAMPLES,
     NEEDS_WHISPERS_FRONT_END,
     build,
 )
@@ -53,6 +54,11 @@ def test_every_architecture_exports_with_any_batch_and_every_frame_size(
             front_end=FrontEnd(bands=513, spectrum="linear", extras=("rms", "zero_crossings")),
             normalisation="none",
         )
+        demo = windows_at_hand(windowing)
+        windows = Windows(demo.windows[::64], demo.source, demo.real)
+    if name in NEEDS_SAMPLES:
+        bare = FrontEnd(fft_samples=320, hop_samples=320, bands=320, spectrum="samples")
+        windowing = replace(windowing, front_end=bare, normalisation="none")
         demo = windows_at_hand(windowing)
         windows = Windows(demo.windows[::64], demo.source, demo.real)
     if name in NEEDS_WHISPERS_FRONT_END:

@@ -81,3 +81,13 @@ def test_a_front_end_survives_its_dictionary() -> None:
 def test_what_cannot_be_computed_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FrontEnd.from_dict({**LINEAR.to_dict(), **change})
+
+
+def test_bare_samples_are_frames_however_they_come() -> None:
+    bare = FrontEnd(fft_samples=320, hop_samples=320, bands=320, spectrum="samples")
+    stream = LogMel(bare)
+    frames = np.concatenate([stream.push(SAMPLES[:100]), stream.push(SAMPLES[100:5_000])])
+    assert np.array_equal(frames.ravel(), SAMPLES[: 15 * 320])
+    assert np.array_equal(LogMel(bare).batch(SAMPLES[:5_000]), frames)
+    with pytest.raises(ValueError, match="with the spectrum 'samples' they are the same"):
+        FrontEnd(spectrum="samples")

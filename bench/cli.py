@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +23,37 @@ def _bench() -> None:
     """Measure this machine: percentiles, ratios to the peers, machine and versions."""
 
 
+def _in_a_folder(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be written after it."""
+    if file and not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}")
+    return file
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", callback=_in_a_folder, help="Write the figures to this file, too."),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", callback=_in_a_folder, help="Write a report with plots to this file, too."
+    ),
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option(help="Show beside the figures those that an earlier run wrote with --json."),
+]
+Model = Annotated[str, typer.Option(help="As for 'affectd run'; empty for its default.")]
+
+
 @bench.command()
 def latency(
     windows: Annotated[
         int, typer.Option(min=10, help="Provisional windows to measure; 2,000 take 9 minutes.")
     ] = 2_000,
-    model: Annotated[str, typer.Option(help="As for 'affectd run'.")] = "crnn",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file, too.")
-    ] = None,
+    model: Model = "",
+    json_file: JsonFile = None,
 ) -> None:
     """Measure from the sound to the client, at real-time pace, with one stream.
 
@@ -45,8 +68,10 @@ def latency(
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
     from affectd.bench.machine import describe_machine
+    from affectd.engine.artefact import DEFAULT_MODEL
 
     console = Console()
+    model = model or DEFAULT_MODEL
     figures: dict[str, Any] = {"benchmark": "latency", "machine": describe_machine()}
     figures["logmel"] = measure_logmel()
     columns = ("latency", BarColumn(), MofNCompleteColumn(), "windows", TimeRemainingColumn())
@@ -146,6 +171,205 @@ def papers(
         typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
 
 
+@bench.command()
+def page(
+    streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how evenly the web page draws in a headless Chromium, and whether its memory grows.
+
+    Let nothing else run meanwhile; without a graphics card Chromium draws on the processor.
+
+    Example: affectd bench page --streams 4 --seconds 60 --json page.json
+    """
+    from affectd.bench.page import measure_page
+
+    _report("page", measure_page(streams, seconds=seconds), json_file, None, compare)
+
+
+@bench.command()
+def streams(
+    counts: Annotated[
+        str, typer.Option(help="Streams at once, rising; it ends where they are borne no more.")
+    ] = "1,10,25,50,75,100,125,150,200,300,400,500",
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    pauses: Annotated[
+        bool, typer.Option("--pauses", help="With the pauses between sentences.")
+    ] = False,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how many streams talk at once before p99 leaves 20 ms.
+
+    Real speech at real-time pace over WebSockets, from a process of its own, until the p99 from
+    the end of the block that closed a window to the client's receive call is over 20 ms.
+
+    Example: affectd bench streams --counts 50,100,150 --html streams.html
+    """
+    from affectd.bench.many import measure_streams
+
+    levels = _counts(counts)
+    figures = measure_streams(levels, seconds=seconds, model=model, pauses=pauses, say=_say)
+    _report("streams", figures, json_file, html, compare)
+
+
+@bench.command()
+def fanout(
+    counts: Annotated[str, typer.Option(help="Subscribers at once.")] = "1,100,500,1000,2000",
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how fast events of one stream reach many subscribers in another process.
+
+    Example: affectd bench fanout --counts 2000
+    """
+    from affectd.bench.many import measure_fanout
+
+    figures = measure_fanout(_counts(counts), seconds=seconds, model=model, say=_say)
+    _report("fanout", figures, json_file, html, compare)
+
+
+@bench.command()
+def memory(
+    subscribers: Annotated[int, typer.Option(min=1)] = 1_000,
+    streams: Annotated[int, typer.Option(min=1)] = 50,
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure what a subscriber and a stream take of the daemon's memory, and how soon it is ready.
+
+    Example: affectd bench memory --json memory.json
+    """
+    from affectd.bench.many import measure_memory
+
+    figures = measure_memory(subscribers, streams, model=model, say=_say)
+    _report("memory", figures, json_file, None, compare)
+
+
+@bench.command()
+def kernels(json_file: JsonFile = None, compare: Compare = None) -> None:
+    """Time the log-mel kernel, and librosa, scipy, numpy, torch and kaldi-native-fbank beside it.
+
+    Example: affectd bench kernels
+    """
+    from affectd.bench.kernels import measure_logmel
+
+    _report("kernels", measure_logmel(), json_file, None, compare)
+
+
+@bench.command()
+def offline(
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how many seconds of audio one core hears in a second.
+
+    Example: affectd bench offline
+    """
+    from affectd.bench.offline import measure_offline
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
+
+
+@bench.command()
+def peers(
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time one window in this engine and the way the papers do it, in the same run.
+
+    Example: affectd bench peers --json peers.json
+    """
+    from affectd.bench.peers import measure_peers
+
+    _report("peers", measure_peers(), json_file, None, compare)
+
+
+@bench.command(name="all")
+def everything(
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure all but 'latency', which takes the machine for itself for minutes.
+
+    Example: affectd bench all --json all.json --html all.html
+    """
+    from affectd.bench.kernels import measure_logmel
+    from affectd.bench.many import measure_fanout, measure_memory, measure_streams
+    from affectd.bench.offline import measure_offline
+    from affectd.bench.peers import measure_peers
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _say("kernels")
+    figures: dict[str, Any] = {"kernels": measure_logmel()}
+    _say("offline")
+    figures["offline"] = measure_offline(model=model or DEFAULT_MODEL)
+    _say("peers")
+    figures["peers"] = measure_peers()
+    figures["memory"] = measure_memory(1_000, 20, model=model, say=_say)
+    figures["streams"] = measure_streams(
+        [1, 10, 25, 50, 75, 100, 150, 200, 300], seconds=seconds, model=model, say=_say
+    )
+    figures["fanout"] = measure_fanout([1, 500, 2_000], seconds=seconds, model=model, say=_say)
+    _report("all", figures, json_file, html, compare)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = sorted({int(each) for each in text.split(",")})
+    except ValueError:
+        counts = []
+    if not counts or counts[0] < 1:
+        raise ValueError(f"--counts is {text!r}: it is whole numbers from 1, like 10,50,100")
+    return counts
+
+
+def _say(text: str) -> None:
+    print(f"measuring: {text}", file=sys.stderr, flush=True)
+
+
+def _report(
+    name: str,
+    figures: dict[str, Any],
+    json_file: Path | None,
+    html: Path | None,
+    compare: Path | None,
+) -> None:
+    from rich.console import Console
+
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.report import comparison, page, table
+
+    document = {"benchmark": name, "machine": describe_machine(), **figures}
+    console = Console()
+    machine = document["machine"]
+    console.print(
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python "
+        f"{machine['python']}, {machine['versions']}, load {machine['load_average']}"
+    )
+    if compare:
+        console.print(comparison(json.loads(compare.read_text("utf-8")), document))
+    else:
+        console.print(table(document))
+    if json_file:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    if html:
+        html.write_text(page(document), "utf-8")
+
+
 def _print(console: Any, figures: dict[str, Any]) -> None:
     from rich.table import Table
 
@@ -173,10 +397,15 @@ def _print(console: Any, figures: dict[str, Any]) -> None:
         f"{_ratio(logmel['librosa_window_ratio'])} a 3 s window"
     )
     memory = figures["memory_mib"]
+    held = "memory: not measured in less than a minute"
+    if memory["last"] is not None:
+        held = (
+            f"memory: {memory['last']} MiB after {memory['after_seconds']} s "
+            f"({memory['first']} MiB after one minute)"
+        )
     console.print(
         f"start: ready in {figures['ready_seconds']} s, first event after "
-        f"{figures['first_event_seconds']} s; memory: {memory['last']} MiB after "
-        f"{memory['after_seconds']} s ({memory['first']} MiB after one minute); "
+        f"{figures['first_event_seconds']} s; {held}; "
         f"gaps, load, errors: {figures['other_events'] or 'none'}; slip of the schedule: "
         f"{figures['slip_ms']} ms"
     )

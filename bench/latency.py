@@ -25,7 +25,7 @@ from affectd.bench.percentiles import Percentiles
 from affectd.engine.protocol import MSGPACK
 from affectd.engine.sources import DemoSource
 
-__all__ = ["LatencyRun", "measure_latency"]
+__all__ = ["LatencyRun", "measure_latency", "resident_mib", "write_speech"]
 
 _WINDOWS_A_SECOND = 3.0  # a little less than the hop gives: words have pauses between them
 _START_SECONDS = 60.0
@@ -98,7 +98,7 @@ def measure_latency(
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
-        _write_speech(path, seconds=windows / _WINDOWS_A_SECOND + 10)
+        write_speech(path, seconds=windows / _WINDOWS_A_SECOND + 10)
         began = time.monotonic()
         with _daemon(path, model) as (process, address):
             run = LatencyRun(ready_seconds=time.monotonic() - began)
@@ -106,7 +106,8 @@ def measure_latency(
     return run
 
 
-def _write_speech(path: Path, *, seconds: float) -> None:
+def write_speech(path: Path, *, seconds: float) -> None:
+    """Write the demo's speech without its pauses, over and over, for at least so long."""
     demo = DemoSource(pace="fast", repeat=False)
     samples = np.concatenate(list(demo.clips()))
     repeats = int(np.ceil(seconds * demo.rate / samples.size))

@@ -145,7 +145,8 @@ class Subscription:
         if not self._greeted:
             return self._greet(event)
         if kind == Bye.type:
-            return Turn(event, last=not self._reconnect)
+            # A source that has ended will not go on; a daemon that was stopped may come back.
+            return Turn(event, last=not self._reconnect or event.get("reason") == "ended")
         return Turn(event if self._is_new(event) else None)
 
     def interrupted(self, error: Exception) -> float:

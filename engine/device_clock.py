@@ -7,9 +7,7 @@ from collections import deque
 __all__ = ["DeviceClock"]
 
 _WATCHED_SECONDS = 0.5
-_GAP_SECONDS = 0.1
 _TRACKING = 0.02
-_LARGEST_CORRECTION_SECONDS = 0.005
 
 
 class DeviceClock:
@@ -19,15 +17,25 @@ class DeviceClock:
     sample count does not. So the time of a block is predicted from the count, and the prediction
     slowly follows the earliest stamp of the last half second, since no two crystals agree. A
     block that is late is no loss: what follows catches up. Where even that earliest one lies more
-    than 100 ms behind the prediction, that much audio is missing. PortAudio's overflow flag
+    than `gap_seconds` behind the prediction, that much audio is missing. PortAudio's overflow flag
     cannot be relied on for this: on some systems it never fires.
 
     Args:
         rate: Sampling rate, Hz.
+        gap_seconds: How much must be missing to be called so.
+        largest_correction_seconds: How far one stamp may move the prediction.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(
+        self,
+        rate: int,
+        *,
+        gap_seconds: float = 0.1,
+        largest_correction_seconds: float = 0.005,
+    ) -> None:
         self._rate = rate
+        self._gap_seconds = gap_seconds
+        self._largest_correction = largest_correction_seconds
         self._offset: float | None = None
         self._samples = 0
         self._recent: deque[tuple[float, float]] = deque()
@@ -56,12 +64,12 @@ class DeviceClock:
         missing = 0.0
         watched = stamped_at - self._recent[0][0] > _WATCHED_SECONDS / 2
         behind = min(offset for _, offset in self._recent) - self._offset
-        if behind > _GAP_SECONDS:
+        if behind > self._gap_seconds:
             if watched:
                 missing = behind
                 self._offset += behind
                 self._recent.clear()
         else:
-            limit = _LARGEST_CORRECTION_SECONDS
+            limit = self._largest_correction
             self._offset += min(max(_TRACKING * behind, -limit), limit)
         return self._offset + elapsed, missing

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from affectd.engine.classifier import DEFAULT_MODEL, Classifier, find_model, load_runtime
+from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.classifier import Classifier, find_model, load_runtime
 from affectd.engine.microphone import input_devices
 
 __all__ = ["Check", "examine"]
@@ -48,11 +49,13 @@ def _model() -> str:
     began = time.perf_counter()
     classifier = Classifier(find_model(DEFAULT_MODEL))
     loaded = time.perf_counter() - began
-    return f"{classifier.metadata.name}, loaded and warm in {loaded:.2f} s"
+    return f"{classifier.metadata.title}, loaded and warm in {loaded:.2f} s"
 
 
 def _microphone() -> str:
     found = input_devices()
     if not found:
-        raise OSError("PortAudio lists no input device")
+        raise OSError(
+            "PortAudio lists no input device: plug one in, or hear a file, a pipe or the demo"
+        )
     return ", ".join(device.name for device in found)

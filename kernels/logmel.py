@@ -69,10 +69,13 @@ class LogMel:
             NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
             TypeError: the block is not a one-dimensional float32 array.
         """
-        samples = _checked(samples, self._position)
+        samples = _checked(samples)
         held = self._tail_samples + samples.size
         out = np.empty((self.front_end.frames(held), self.front_end.columns), np.float32)
-        self._tail_samples = self._run(self._tail, self._tail_samples, samples, out)
+        kept = self._run(self._tail, self._tail_samples, samples, out)
+        if kept < 0:
+            require_finite(samples, self._position)
+        self._tail_samples = kept
         self._position += samples.size
         return out
 
@@ -89,12 +92,16 @@ class LogMel:
             NonFiniteSampleError: a sample is NaN or infinite.
             TypeError: the signal is not a one-dimensional float32 array.
         """
-        samples = _checked(samples, 0)
+        samples = _checked(samples)
         out = np.empty((self.front_end.frames(samples.size), self.front_end.columns), np.float32)
-        self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out)
+        if self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out) < 0:
+            require_finite(samples)
         return out
 
     def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
+        plain = self.front_end.spectrum != "samples" and not self.front_end.extras
+        if not plain and _first_non_finite(samples) >= 0:
+            return -1
         if self.front_end.spectrum == "samples":
             held = np.concatenate((tail[:tail_samples], samples))
             out[:] = held[: out.size].reshape(out.shape)
@@ -122,14 +129,12 @@ class LogMel:
         )
 
 
-def _checked(samples: Samples, position: int) -> Samples:
+def _checked(samples: Samples) -> Samples:
     if samples.dtype != np.float32 or samples.ndim != 1:
         raise TypeError(
             f"samples are {samples.dtype} of shape {samples.shape}; needed is float32 (n,)"
         )
-    samples = np.ascontiguousarray(samples)
-    require_finite(samples, position)
-    return samples
+    return samples if samples.flags.c_contiguous else np.ascontiguousarray(samples)
 
 
 def require_finite(samples: Samples, position: int = 0) -> None:
@@ -161,6 +166,37 @@ def _first_non_finite(samples: Samples) -> int:
     return -1
 
 
+@kernel()
+def _to_db(values: Samples) -> None:
+    """Turn powers into dB in place, without a call or a branch, so that all lanes are used.
+
+    The logarithm is that of Cephes' ``logf`` (S. Moshier, 1992): exponent and mantissa are taken
+    apart, and a polynomial of the eighth degree is good to one unit in the last place. Values are
+    finite, and no smaller than the smallest normal number.
+    """
+    bits = values.view(np.int32)
+    for place in range(values.size):
+        word = bits[place]
+        # Below the square root of a half the mantissa is doubled, so that it lies around 1.
+        low = np.int32((word & 0x7FFFFF) < 0x3504F3)
+        exponent = np.float32(np.int32(word >> 23) - np.int32(126) - low)
+        bits[place] = np.int32((word & 0x7FFFFF) | (0x3F000000 + (low << 23)))
+        x = values[place] - np.float32(1)
+        z = x * x
+        y = np.float32(7.0376836292e-2)
+        y = y * x + np.float32(-1.1514610310e-1)
+        y = y * x + np.float32(1.1676998740e-1)
+        y = y * x + np.float32(-1.2420140846e-1)
+        y = y * x + np.float32(1.4249322787e-1)
+        y = y * x + np.float32(-1.6668057665e-1)
+        y = y * x + np.float32(2.0000714765e-1)
+        y = y * x + np.float32(-2.4999993993e-1)
+        y = y * x + np.float32(3.3333331174e-1)
+        y = x * z * y + exponent * np.float32(-2.12194440e-4) - np.float32(0.5) * z
+        natural = x + y + exponent * np.float32(0.693359375)
+        values[place] = natural * np.float32(4.342944819032518)
+
+
 @kernel(
     "int64(float32[::1], int64, float32[::1], int64, float32[::1], int64[::1], int64[::1],"
     " float32[::1], float32, float32[::1], complex64[::1], float32[:, ::1])",
@@ -180,9 +216,13 @@ def _log_mel(
     spectrum: npt.NDArray[np.complex64],
     out: Frames,
 ) -> int:
-    """Fill ``out`` from ``tail`` and then ``samples``; return how much ``tail`` now holds."""
+    """Fill ``out`` from ``tail`` and then ``samples``; return how much ``tail`` now holds.
+
+    Where a sample is not finite it returns -1 and has changed nothing.
+    """
+    if _first_non_finite(samples) >= 0:
+        return -1
     fft_samples = window.size
-    ten_over_ln10 = np.float32(10 / np.log(10))
     power = windowed  # its samples are spent once the transform has run
     start = 0
     for frame in range(out.shape[0]):
@@ -202,7 +242,8 @@ def _log_mel(
             total = np.float32(0)
             for index in range(offset[band + 1] - low):
                 total += weights[low + index] * power[first + index]
-            out[frame, band] = ten_over_ln10 * np.log(max(total, floor_power))
+            out[frame, band] = max(total, floor_power)
+        _to_db(out[frame][: first_bin.size])
         start += hop_samples
 
     kept_from_tail = max(tail_samples - start, 0)

@@ -75,10 +75,10 @@ class Wav2Vec(nn.Module):
             do_stable_layer_norm=options.stable_norm,
             feat_extract_norm="layer" if options.stable_norm else "group",
             conv_bias=options.stable_norm,
-            attn_implementation="eager",
             apply_spec_augment=False,
             layerdrop=0.0,
         )
+        config._attn_implementation = "eager"  # the exporter knows no other
         self.encoder: Any = Wav2Vec2Model(config)
         self.encoder.requires_grad_(requires_grad=False)
         for number in options.tuned:

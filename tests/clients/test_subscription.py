@@ -119,6 +119,12 @@ def test_with_reconnecting_a_goodbye_is_one_event_more() -> None:
     assert not turn.last
 
 
+def test_a_source_that_has_ended_will_not_be_waited_for() -> None:
+    core = subscription()
+    greeted(core)
+    assert core.receive(encode({"type": "bye", "stream": "", "reason": "ended"}, MSGPACK)).last
+
+
 @pytest.mark.parametrize("code", ["slow_client", "too_many_clients"])
 def test_a_refusal_that_passes_is_tried_again(code: str) -> None:
     core = subscription()

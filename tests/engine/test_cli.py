@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -144,3 +146,35 @@ def test_every_command_teaches_its_use(command: str) -> None:
     done = affectd(command, "--help")
     assert done.returncode == 0
     assert "Example" in done.stdout or command == "bench"
+
+
+def test_an_option_that_would_do_nothing_is_refused() -> None:
+    assert_one_line(run("--rate", "8000"), "--rate does nothing with --source demo")
+    assert_one_line(run("--source", "mic", "--pace", "fast"), "--pace does nothing with")
+
+
+def test_what_a_pipe_held_is_seen_in_a_terminal_and_stays_there(
+    clips: list[np.ndarray],
+) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--source", "-"]
+    silence = np.zeros(16_000, np.float32)
+    audio = np.concatenate([clips[0], silence, clips[1], silence])
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+    ) as process:
+        os.close(theirs)
+        assert process.stdin
+        process.stdin.write((audio * 32_767).astype("<i2").tobytes())
+        process.stdin.close()
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal without a process is an error to read
+            while chunk := os.read(ours, 65_536):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    left = shown.rpartition(b"\x1b[?1049l")[2].decode()
+    assert left.count(" to 0:0") == 2, "two utterances stay on the terminal"

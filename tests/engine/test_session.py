@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.fake_classifier import LABELS, fake_logits, fake_metadata
 
-from affectd.engine.protocol import Abstention, Emotion, ErrorCode, Event, Gap, Speech, Utterance
+from affectd.engine.protocol import (
+    Abstention,
+    Emotion,
+    ErrorCode,
+    Event,
+    Gap,
+    Mel,
+    Speech,
+    Utterance,
+)
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.session import Session, SessionSettings, Window
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import VoiceSettings
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.kernels.logmel import LogMel, NonFiniteSampleError
 
 METADATA = fake_metadata()
 BEGAN = 5_000.0
@@ -534,3 +544,25 @@ def test_longer_windows_than_the_model_takes_are_refused() -> None:
             rate=16_000,
             settings=SessionSettings(segmenter=SegmenterSettings(window_seconds=5.0)),
         )
+
+
+def test_the_spectrogram_is_shown_to_whom_wants_it_and_changes_nothing_else(
+    short_speech: np.ndarray,
+) -> None:
+    session = Session("mic", METADATA, rate=16_000)
+    session.shows_mel = True
+    events = hear(short_speech[:32_000], session=session)
+    shown = [event for event in events if isinstance(event, Mel)]
+    rest = [event for event in events if not isinstance(event, Mel)]
+    assert comparable(rest) == comparable(hear(short_speech[:32_000]))
+    assert {event.seq for event in shown} == {0}
+    for earlier, later in itertools.pairwise(shown):
+        assert earlier.end == pytest.approx(later.start)
+    frames = LogMel(METADATA.front_end).batch(short_speech[:32_000])
+    seen = np.concatenate(
+        [np.frombuffer(b64decode(each.data), np.uint8).reshape(-1, each.bands) for each in shown]
+    )
+    decibels = seen * (120 / 255) - 80
+    expected = np.clip(frames[: len(seen)], -80, 40)
+    assert len(frames) - len(seen) < 4
+    assert np.abs(decibels - expected).max() < 0.5

@@ -1,0 +1,480 @@
+"""Integration tests of publishers: real sockets, the real hub, server, worker and sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.engine.fake_classifier import FakeClassifier, fake_metadata
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from affectd.engine.access import AccessRules
+from affectd.engine.batcher import Batcher, Job
+from affectd.engine.hub import Hub
+from affectd.engine.metrics import Metrics
+from affectd.engine.protocol import JSON, MSGPACK, Event, decode, encode
+from affectd.engine.publisher import PublisherSource
+from affectd.engine.publishing import Publication, Publishers, PublisherSettings
+from affectd.engine.refusal import RequestError
+from affectd.engine.server import Greeting, Server, ServerSettings
+from affectd.engine.session import Session
+from affectd.engine.worker import Stream, Worker
+
+METADATA = fake_metadata()
+DEADLINE = 60
+RATE = 16_000
+
+
+class Engine:
+    """Everything between the sockets and the model."""
+
+    def __init__(self, settings: PublisherSettings, capacity: int) -> None:
+        self.hub = Hub()
+        self.loop = asyncio.get_running_loop()
+        self.batcher = Batcher(FakeClassifier(), self._deliver)
+        self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
+        self.publishers = Publishers(
+            settings,
+            begin=self._begin,
+            reserved=("demo",),
+            capacity=lambda: (capacity, 2.5),
+        )
+        self.server = Server(
+            self.hub,
+            Greeting(
+                server="affectd 1",
+                model="fake",
+                labels=METADATA.labels,
+                streams=("demo",),
+                hop_seconds=0.25,
+                window_seconds=3.0,
+            ),
+            access=AccessRules(),
+            settings=ServerSettings(),
+            metrics=Metrics(),
+            publishers=self.publishers,
+        )
+        self.address = ""
+        self.clients: list[Client] = []
+
+    def _begin(self, source: PublisherSource, seq: int) -> None:
+        session = Session(source.name, METADATA, rate=source.rate, seq=seq)
+        self.worker.add(Stream.of(source, session))
+
+    def _deliver(self, job: Job) -> None:
+        self.worker.deliver(job)
+
+    def _publish(self, events: list[Event]) -> None:
+        self.loop.call_soon_threadsafe(self._publish_now, events)
+
+    def _publish_now(self, events: list[Event]) -> None:
+        self.hub.publish(events)
+        for event in events:
+            self.publishers.saw(event)
+
+    async def client(self, subprotocol: str = JSON) -> Client:
+        connection = await connect(self.address, subprotocols=[subprotocol], compression=None)  # type: ignore[list-item]
+        client = Client(connection, subprotocol)
+        self.clients.append(client)
+        client.hello = await client.event()
+        return client
+
+
+class Client:
+    """A connection that reads, sends messages, and sends audio."""
+
+    def __init__(self, connection: ClientConnection, subprotocol: str) -> None:
+        self.connection = connection
+        self.subprotocol = subprotocol
+        self.hello: dict[str, Any] = {}
+
+    async def event(self) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE):
+            return decode(await self.connection.recv())
+
+    async def until(self, kind: str, **values: Any) -> list[dict[str, Any]]:
+        """Return all events up to the first of this kind and values."""
+        events = []
+        while True:
+            events.append(await self.event())
+            last = events[-1]
+            if last["type"] == kind and all(last[key] == value for key, value in values.items()):
+                return events
+
+    async def rest(self) -> tuple[list[dict[str, Any]], int | None]:
+        events = []
+        try:
+            while True:
+                events.append(await self.event())
+        except ConnectionClosed as closed:
+            return events, closed.rcvd.code if closed.rcvd else None
+
+    async def say(self, **message: Any) -> None:
+        await self.connection.send(encode(message, self.subprotocol))
+
+    async def publish(self, **changes: Any) -> dict[str, Any]:
+        """Begin a stream and return the answer, be it what it may."""
+        await self.say(**{"type": "hello", "rate": RATE, "format": "s16le", **changes})
+        while True:
+            answer = await self.event()
+            # Until it is accepted it hears all streams.
+            if answer["type"] == "accepted" or (answer["type"], answer["stream"]) == ("error", ""):
+                return answer
+
+    async def send(self, samples: np.ndarray, *, size: int = 1_600) -> None:
+        pcm = np.clip(samples * 32768, -32768, 32767).astype("<i2")
+        for start in range(0, pcm.size, size):
+            await self.connection.send(pcm[start : start + size].tobytes())
+
+    async def end(self) -> None:
+        await self.connection.send('{"type":"end"}')
+
+    def vanish(self) -> None:
+        self.connection.transport.abort()
+
+
+@asynccontextmanager
+async def engine(*, capacity: int = 100, **settings: Any) -> AsyncIterator[Engine]:
+    # Tests send faster than anyone speaks.
+    found = Engine(PublisherSettings(**{"ahead_seconds": 60, **settings}), capacity)
+    found.batcher.start()
+    found.worker.start()
+    found.address = f"ws://127.0.0.1:{await found.server.start('127.0.0.1', 0)}"
+    try:
+        yield found
+    finally:
+        await asyncio.to_thread(found.worker.stop)
+        found.batcher.stop()
+        await found.server.stop()
+        for client in found.clients:
+            client.connection.transport.abort()
+            await client.connection.wait_closed()
+
+
+def of(events: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == kind]
+
+
+@pytest.fixture
+def speech(clips: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([clips[0], np.zeros(RATE, np.float32), clips[1]])
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, MSGPACK])
+async def test_a_publisher_hears_its_own_stream_to_its_end(
+    subprotocol: str, speech: np.ndarray
+) -> None:
+    async with engine() as served:
+        client = await served.client(subprotocol)
+        accepted = await client.publish(stream="kitchen")
+        assert accepted["type"] == "accepted"
+        assert (accepted["name"], accepted["resumed"]) == ("kitchen", False)
+        assert (accepted["rate"], accepted["format"]) == (RATE, "s16le")
+        await client.send(speech)
+        await client.end()
+        events, code = await client.rest()
+    assert code == 1000
+    assert (events[0]["type"], events[0]["state"]) == ("device", "started")
+    assert (events[-1]["type"], events[-1]["state"]) == ("device", "ended")
+    assert len(of(events, "utterance")) == 2
+    assert {event["stream"] for event in events} == {"kitchen"}
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_what_is_sent_gives_what_the_session_gives(speech: np.ndarray) -> None:
+    pcm = np.clip(speech * 32768, -32768, 32767).astype("<i2")
+    session = Session("kitchen", METADATA, rate=RATE)
+    samples = pcm.astype(np.float32) / 32768
+    ends = [
+        each.cut.end / RATE
+        for each in [*session.feed(samples, 0.0), *session.finish()]
+        if hasattr(each, "cut") and each.cut.final
+    ]
+    async with engine() as served:
+        client = await served.client()
+        await client.publish(stream="kitchen")
+        await client.send(speech, size=777)
+        await client.end()
+        events, _ = await client.rest()
+    assert [event["end"] for event in of(events, "utterance")] == pytest.approx(ends, abs=1e-4)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
+@pytest.mark.parametrize("sample_format", ["s16le", "f32le"])
+async def test_any_rate_and_format_is_heard(
+    rate: int, sample_format: str, clips: list[np.ndarray]
+) -> None:
+    seconds = np.arange(round(rate * clips[0].size / RATE)) / rate
+    samples = np.interp(seconds, np.arange(clips[0].size) / RATE, clips[0]).astype(np.float32)
+    packed = (
+        samples.astype("<f4").tobytes()
+        if sample_format == "f32le"
+        else (samples * 32767).astype("<i2").tobytes()
+    )
+    async with engine() as served:
+        client = await served.client()
+        assert (await client.publish(rate=rate, format=sample_format))["type"] == "accepted"
+        for start in range(0, len(packed), 32_768):
+            await client.connection.send(packed[start : start + 32_768])
+        await client.end()
+        events, _ = await client.rest()
+    [utterance] = of(events, "utterance")
+    assert 0.5 < utterance["end"] - utterance["start"] <= seconds[-1] + 0.1
+
+
+async def test_subscribers_choose_their_streams(speech: np.ndarray) -> None:
+    async with engine() as served:
+        everything, one, none, first, second = [await served.client() for _ in range(5)]
+        await one.say(type="subscribe", streams=["second", "not yet"])
+        await none.say(type="subscribe", streams=[])
+        await first.publish(stream="first")
+        await second.publish(stream="second")
+        assert tuple((await served.client()).hello["streams"]) == ("demo", "first", "second")
+        for client in (first, second):
+            await client.send(speech[: 2 * RATE])
+            await client.end()
+            await client.rest()
+        heard = await everything.until("device", stream="second", state="ended")
+        assert {event["stream"] for event in heard} == {"first", "second"}
+        heard = await one.until("device", state="ended")
+        assert {event["stream"] for event in heard} == {"second"}
+        await none.say(type="subscribe", streams=["*"])
+        await none.say(type="resume", epoch=none.hello["epoch"], stream="first", after=0)
+        assert (await none.event())["seq"] == 1, "nothing came before it asked"
+
+
+HELLO = {"type": "hello", "rate": RATE, "format": "s16le"}
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"rate": 7_999}, "unsupported_audio", "rate 7999 Hz"),
+    ({"rate": 96_001}, "unsupported_audio", "rate 96001 Hz"),
+    ({"rate": "16000"}, "malformed_message", "'rate' as a whole number"),
+    ({"rate": True}, "malformed_message", "'rate' as a whole number"),
+    ({"format": "mp3"}, "unsupported_audio", "s16le and f32le are taken"),
+    ({"format": None}, "malformed_message", "'format' as a text"),
+    ({"stream": ""}, "malformed_message", "'stream' is a text of 1 to 64"),
+    ({"stream": "a b"}, "malformed_message", "'stream' is a text of 1 to 64"),
+    ({"stream": "x" * 65}, "malformed_message", "'stream' is a text of 1 to 64"),
+    ({"stream": "x", "key": "ü"}, "malformed_message", "'key' is a text"),
+    ({"stream": "demo"}, "stream_taken", "the daemon's own"),
+    ({"stream": "kitchen"}, "stream_taken", "'kitchen' has a publisher"),
+    ({"stream": "kitchen", "key": "guessed"}, "stream_taken", "'kitchen' has a publisher"),
+]
+
+
+async def test_what_cannot_be_is_refused_by_name_and_nobody_else_notices(
+    speech: np.ndarray,
+) -> None:
+    async with engine() as served:
+        kitchen, other = await served.client(), await served.client()
+        await kitchen.publish(stream="kitchen")
+        await kitchen.send(speech[:-RATE])
+        for changes, code, text in REFUSED:
+            error = await other.publish(**changes)
+            assert (error["type"], error["code"], error["fatal"]) == ("error", code, False), changes
+            assert text in error["message"]
+            assert error["retry_after"] == 0
+        await kitchen.send(speech[-RATE:])
+        await kitchen.end()
+        events, _ = await kitchen.rest()
+    assert not of(events, "gap")
+    assert not of(events, "error")
+    assert len(of(events, "utterance")) == 2
+
+
+async def test_beyond_the_capacity_it_says_when_to_ask_again() -> None:
+    async with engine(capacity=1) as served:
+        first, second = await served.client(), await served.client()
+        await first.publish()
+        await second.say(type="subscribe", streams=[])
+        error = await second.publish()
+        assert (error["code"], error["retry_after"]) == ("too_many_streams", 2.5)
+        await first.end()
+        await first.rest()
+        assert (await second.publish())["type"] == "accepted"
+
+
+async def test_audio_that_is_no_whole_number_of_samples_is_a_gap_and_an_error(
+    speech: np.ndarray,
+) -> None:
+    async with engine() as served:
+        client = await served.client()
+        await client.publish()
+        await client.send(speech[:RATE])
+        await client.connection.send(b"\0" * 3_201)
+        await client.send(speech[RATE:])
+        await client.end()
+        events, _ = await client.rest()
+    [error] = of(events, "error")
+    assert (error["code"], error["fatal"], error["stream"]) == ("odd_audio", False, "")
+    [gap] = of(events, "gap")
+    assert (gap["reason"], gap["lost_seconds"]) == ("publisher", 0.1)
+    assert gap["start"] == pytest.approx(1.0, abs=0.02)
+
+
+async def test_audio_that_is_not_finite_ends_the_stream() -> None:
+    async with engine() as served:
+        client, other = await served.client(), await served.client()
+        await client.publish(format="f32le")
+        await client.connection.send(np.array([0.0, np.nan], "<f4").tobytes())
+        events, code = await client.rest()
+        assert (events[-1]["code"], events[-1]["fatal"]) == ("bad_audio", True)
+        assert code == 1008
+        assert len(served.publishers) == 0
+        assert (await other.until("error", code="bad_audio"))[-1]["stream"]
+
+
+async def test_audio_without_hello_and_a_second_hello_are_refused() -> None:
+    async with engine() as served:
+        client = await served.client()
+        await client.connection.send(b"\0\0")
+        assert (await client.event())["code"] == "binary_frame"
+        await client.publish()
+        await client.until("device", state="started")
+        assert (await client.publish())["code"] == "malformed_message"
+
+
+async def test_who_is_too_fast_is_held_back_and_then_refused() -> None:
+    async with engine(ahead_seconds=0.1, fast_seconds=0.3) as served:
+        client = await served.client()
+        await client.publish()
+        began = time.monotonic()
+        sent = 0.0
+
+        async def flood() -> None:
+            nonlocal sent
+            while True:
+                await client.send(np.zeros(3_200, np.float32), size=3_200)
+                sent += 0.2
+
+        task = asyncio.create_task(flood())
+        events, code = await client.rest()
+        took = time.monotonic() - began
+        with pytest.raises(ConnectionClosed):
+            await task
+        errors = of(events, "error")
+        assert [error["code"] for error in errors] == ["too_fast"]
+        assert errors[0]["fatal"]
+        assert code == 1008
+        heard = max(event["end"] for event in events)
+        assert heard <= took + 0.1 + 0.2 + 0.01, "no more than real time and what may be ahead"
+
+
+async def test_a_stall_is_said_and_audio_that_is_missing_is_a_gap() -> None:
+    async with engine(stall_seconds=0.2) as served:
+        client = await served.client()
+        await client.publish()
+        await client.send(np.zeros(1_600, np.float32))
+        events = await client.until("device", state="lost")
+        assert events[-1]["detail"] == "the publisher sends nothing"
+        await asyncio.sleep(0.8)
+        for _ in range(40):
+            await client.send(np.zeros(320, np.float32))
+            await asyncio.sleep(0.02)
+        await client.end()
+        events, _ = await client.rest()
+    assert [event["state"] for event in of(events, "device")] == ["restored", "ended"]
+    [gap] = of(events, "gap")
+    assert gap["reason"] == "publisher"
+    assert gap["lost_seconds"] > 0.5
+
+
+async def test_after_a_loss_the_key_continues_the_stream(speech: np.ndarray) -> None:
+    async with engine() as served:
+        listener, client = await served.client(), await served.client()
+        accepted = await client.publish(stream="kitchen")
+        await client.send(speech)
+        before = await client.until("utterance")
+        client.vanish()
+        await listener.until("device", state="lost")
+        stranger = await served.client()
+        assert (await stranger.publish(stream="kitchen"))["code"] == "stream_taken"
+        client = await served.client(MSGPACK)
+        again = await client.publish(
+            stream="kitchen", key=accepted["key"], rate=48_000, format="f32le"
+        )
+        assert (again["type"], again["resumed"]) == ("accepted", True)
+        await client.connection.send(np.repeat(speech[:RATE], 3).astype("<f4").tobytes()[:65_536])
+        await client.end()
+        events, code = await client.rest()
+    assert code == 1000
+    assert events[0]["seq"] > before[-1]["seq"]
+    gap = of(events, "gap")[0]
+    assert gap["reason"] == "publisher"
+    assert gap["start"] == pytest.approx(speech.size / RATE, abs=1e-3)
+    assert "restored" in [event["state"] for event in of(events, "device")]
+
+
+async def test_after_the_grace_time_the_stream_ends_and_its_name_is_free() -> None:
+    async with engine(grace_seconds=0.1) as served:
+        listener, client = await served.client(), await served.client()
+        accepted = await client.publish(stream="kitchen")
+        await client.send(np.zeros(1_600, np.float32))
+        client.vanish()
+        ended = (await listener.until("device", state="ended"))[-1]
+        client = await served.client()
+        again = await client.publish(stream="kitchen", key=accepted["key"])
+        assert again["type"] == "accepted"
+        assert not again["resumed"]
+        started = await client.event()
+        assert started["state"] == "started"
+        assert started["seq"] == ended["seq"] + 1, "subscribers drop numbers that they know"
+        assert started["start"] == 0
+
+
+async def test_a_publisher_that_says_goodbye_ends_its_stream_at_once() -> None:
+    async with engine(grace_seconds=600) as served:
+        listener, client = await served.client(), await served.client()
+        await client.publish(stream="kitchen")
+        await client.connection.close()
+        await listener.until("device", state="ended")
+        assert len(served.publishers) == 0
+
+
+async def test_many_publishers_come_and_go_and_nothing_is_left() -> None:
+    async with engine(capacity=50) as served:
+
+        async def one(number: int) -> None:
+            client = await served.client(MSGPACK if number % 2 else JSON)
+            answer = await client.publish()
+            assert answer["type"] == "accepted"
+            await client.send(np.zeros(1_600, np.float32))
+            await client.end()
+            events, code = await client.rest()
+            assert code == 1000
+            assert {event["stream"] for event in events} == {answer["name"]}
+
+        await asyncio.gather(*map(one, range(50)))
+        assert len(served.publishers) == 0
+        assert not served.worker._streams
+        async with asyncio.timeout(DEADLINE):
+            while len(served.hub):  # noqa: ASYNC110 - the hub has no event for a test to await
+                await asyncio.sleep(0.005)
+        assert not served.hub._hearing
+
+
+def publication(**settings: Any) -> Publication:
+    source = PublisherSource("mic", RATE, "s16le")
+    return Publication(source, PublisherSettings(**settings), release=lambda _: None)
+
+
+def test_the_pace_counts_what_was_sent_against_the_clock() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    now = mic._heard_at
+    second = bytes(2 * RATE)
+    assert mic.hear(second, now) == 0
+    assert mic.hear(second, now) == pytest.approx(1)
+    assert mic.hear(second, now + 2) == 0
+    # What the network held up may come in a burst.
+    for number in range(6):
+        assert mic.hear(second, now + 10 + number / 100) == 0
+    mic.hear(second, now + 11)
+    for number in range(50):
+        assert mic.hear(second, now + 11 + number / 10) > 0
+    with pytest.raises(RequestError, match="faster than real time"):
+        mic.hear(second, now + 16)

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from affectd.export.conversion import to_onnx
 from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.evaluation import Evaluation
+from affectd.models.extra import MissingExtraError
 from affectd.models.metrics import Confusion
 from affectd.models.spelling import nearest
 from affectd.models.system_protocols import (
@@ -186,13 +188,21 @@ def row(system: System, place: Place) -> Papers:
     return figures
 
 
-def parameters(system: Any) -> int:
-    """Return how many numbers are learnt: weights, or the numbers of a forest's nodes."""
-    model = build_system(system)
-    learnt = sum(value.numel() for value in model.parameters())
+def parameters(system: Any) -> int | None:
+    """Return how many numbers a model has: weights, or the numbers of a forest's nodes.
+
+    `None` where the library that builds it is not installed.
+    """
+    try:
+        with torch.device("meta"):  # sizes alone: the largest ones fill a gigabyte
+            model = build_system(system)
+    except MissingExtraError:
+        return None
+    learnt: int = sum(value.numel() for value in model.parameters())
     if learnt:
         return learnt
-    return sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+    grown: int = sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+    return grown
 
 
 def latency_of(checkpoint: Checkpoint) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from affectd.models.extra import MissingExtraError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
@@ -50,6 +51,7 @@ class Wav2Vec(nn.Module):
         options: Sizes.
 
     Raises:
+        MissingExtraError: the library is not installed.
         ValueError: the front end gives something else than samples.
     """
 
@@ -57,10 +59,16 @@ class Wav2Vec(nn.Module):
         self, windowing: Windowing, *, classes: int, options: Wav2VecOptions | None = None
     ) -> None:
         super().__init__()
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
+        try:
+            from transformers import Wav2Vec2Config, Wav2Vec2Model
+        except ImportError:
+            raise MissingExtraError(
+                "wav2vec 2.0 needs the extra 'wav2vec': pip install 'affectd[wav2vec]'"
+            ) from None
 
         self.options = options = options or Wav2VecOptions()
         front_end = windowing.front_end
+        self.window_frames = windowing.window_frames
         if front_end.spectrum != "samples" or front_end.bands != _HOP:
             raise ValueError(
                 f"wav2vec needs a front end of samples, {_HOP} a frame; this one is "
@@ -119,7 +127,11 @@ class Wav2Vec(nn.Module):
         The samples are brought to mean 0 and deviation 1 over the valid ones; what follows them is
         silence, and no step of it is counted.
         """
-        valid = inside(frames, logmel.shape[1]).unsqueeze(2)
+        # Always the full window: the first convolution is normalised over all its steps, and the
+        # engine pads windows to several lengths.
+        rest = self.window_frames - logmel.shape[1]
+        logmel = nn.functional.pad(logmel, (0, 0, 0, rest))
+        valid = inside(frames, self.window_frames).unsqueeze(2)
         count = (frames * _HOP).float()[:, None, None]
         mean = (logmel * valid).sum((1, 2), keepdim=True) / count
         square = ((logmel - mean).square() * valid).sum((1, 2), keepdim=True) / count

@@ -18,6 +18,7 @@ from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.evaluation import Evaluation
 from affectd.models.extra import MissingExtraError
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.metrics import Confusion
 from affectd.models.spelling import nearest
 from affectd.models.system_protocols import (
@@ -103,7 +104,13 @@ def run_papers(
                 if system.pretrained and place.weights is None:
                     say(f"{name} needs weights: {system.needs_weights}")
                     continue
-                evaluation = evaluated(system, place, protocol, train=True)
+                try:
+                    evaluation = evaluated(system, place, protocol, train=True)
+                except WeightsError as error:
+                    if names:
+                        raise
+                    say(f"{name} is left out: {error}")
+                    continue
                 assert evaluation is not None
                 say(
                     f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "

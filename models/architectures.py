@@ -63,6 +63,7 @@ ARCHITECTURES: dict[str, _Builder] = {
     "forest": _of("forest", "forest", "Forest"),
     "whisper": _of("whisper", "whisper_trunk", "Whisper"),
     "wav2vec": _of("wav2vec", "wav2vec", "Wav2Vec"),
+    "vision": _of("vision", "vision", "Vision"),
     "two-branch": _of("two-branch", "vectors", "TwoBranch"),
 }
 """Each network is called with ``(logmel, frames)`` and returns ``(logits, embedding, attention)``,

@@ -287,7 +287,8 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        # A table of corpora or of a front end is replaced as a whole, the others key by key.
-        whole = key in ("corpora", "front_end")
+        # A table of corpora or of a front end is replaced as a whole, as are the options of another
+        # architecture; the others key by key.
+        whole = key in ("corpora", "front_end") or (key == "options" and "architecture" in changes)
         merged[key] = _merged(merged[key], value) if both and not whole else value
     return merged

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from affectd.models.extra import MissingExtraError
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
@@ -105,12 +106,12 @@ class Wav2Vec(nn.Module):
         """Take the encoder's weights from a folder as `transformers` saves them.
 
         Raises:
-            ValueError: there are none, or they are of other sizes.
+            WeightsError: there are none, or they are of other sizes.
         """
         from transformers import Wav2Vec2Model
 
         if not (folder / "config.json").is_file():
-            raise ValueError(
+            raise WeightsError(
                 f"{folder} holds no config.json: expected is a folder as transformers saves a "
                 "wav2vec 2.0 model, with config.json and model.safetensors"
             )
@@ -119,7 +120,7 @@ class Wav2Vec(nn.Module):
             self.encoder.load_state_dict(theirs.state_dict())
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"the weights in {folder} do not fit: {reason}") from None
+            raise WeightsError(f"the weights in {folder} do not fit: {reason}") from None
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score windows; see `affectd.models.crnn.Crnn.forward`.

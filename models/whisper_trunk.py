@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
@@ -29,10 +30,6 @@ _BANDS, _WIDTH, _HEADS, _HIDDEN, _POSITIONS = 80, 384, 6, 1_536, 400
 _FRAMES = 304
 """What a window is padded to, on the left: the trunk was trained on audio that ends its input."""
 _LOWEST = -1e4
-
-
-class WeightsError(ValueError):
-    """Foreign weights cannot be used; the message says what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

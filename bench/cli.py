@@ -93,9 +93,16 @@ def papers(
         list[str] | None,
         typer.Option("--run", metavar="NAME", help="Only this system, from nothing; repeatable."),
     ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
+    ] = None,
     protocol: Annotated[
         list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
     ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")
+    ] = 0,
     train: Annotated[
         bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
     ] = False,
@@ -157,9 +164,10 @@ def papers(
         remove_runs(run or (), place)
         rows = run_papers(
             place,
-            names=run or (),
+            names=run or system or (),
             protocols=protocols,
             train=train or bool(run),
+            most_folds=folds,
             say=progress.say,
         )
     save(rows, describe_machine(), json_file)

@@ -125,7 +125,10 @@ def papers(
         Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
     ] = Path("bench/results/papers.json"),
     table: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table there.")
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the table there, or between its marks."
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw accuracy against latency.")
@@ -133,9 +136,10 @@ def papers(
 ) -> None:
     """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
 
-    Without --train and --run nothing is trained; systems without figures say so.
+    Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
+    there is no run, and systems without figures say so.
 
-    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers-table.md
+    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 
@@ -144,7 +148,8 @@ def papers(
     import torch
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.papers import markdown, plot, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers_table import markdown, plot, put_into
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.progress import RunProgress
@@ -168,13 +173,15 @@ def papers(
             protocols=protocols,
             train=train or bool(run),
             most_folds=folds,
+            earlier=kept(json_file),
             say=progress.say,
         )
-    save(rows, describe_machine(), json_file)
+    if runs.is_dir():  # else these are the figures that were there
+        save(rows, describe_machine(), json_file)
     told = markdown(rows)
     typer.echo(told)
     if table is not None:
-        table.write_text(told, "utf-8")
+        put_into(table, told)
     if picture is not None and not plot(rows, picture):
         typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
 

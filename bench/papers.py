@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,17 @@ from affectd.models.system_training import build_system
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
-__all__ = ["ORDER", "Papers", "markdown", "plot", "run_papers"]
+__all__ = [
+    "FOLDS_CORPUS",
+    "ORDER",
+    "PROTOCOLS",
+    "Papers",
+    "kept",
+    "protocols_named",
+    "remove_runs",
+    "run_papers",
+    "save",
+]
 
 ORDER = (
     "cnn2-stft",
@@ -77,6 +87,7 @@ last."""
 PROTOCOLS = ("paper", "folds")
 FOLDS_CORPUS = "ravdess"
 PUBLISHED_FOLDS = 6
+"""Of that corpus; see `affectd.models.folds.folds`."""
 Say = Callable[[str], None]
 Papers = dict[str, Any]
 
@@ -88,6 +99,7 @@ def run_papers(
     protocols: Sequence[str] = ("paper", "folds"),
     train: bool = True,
     most_folds: int = 0,
+    earlier: Mapping[str, Papers] | None = None,
     say: Say = print,
 ) -> list[Papers]:
     """Train and score what is wanted, and return a row for every system of the registry.
@@ -101,6 +113,7 @@ def run_papers(
         protocols: ``paper``, ``folds`` or both.
         train: Whether anything is trained at all; without it rows are made of what is there.
         most_folds: Train and score on so many folds, the first ones; on all where it is 0.
+        earlier: Rows that `kept` found, used for systems that have no run here.
         say: Told a line for each figure.
     """
     known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
@@ -126,7 +139,7 @@ def run_papers(
                     f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "
                     f"UAR {evaluation.uar:.1f} %"
                 )
-    return [row(system_named(name), place) for name in known]
+    return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
 
 
 def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
@@ -184,36 +197,61 @@ def evaluated(
     return evaluation
 
 
+def kept(path: Path) -> dict[str, Papers]:
+    """Return the rows that `save` wrote, by system; none where there is no such file.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return {each["system"]: each for each in json.loads(path.read_text("utf-8"))["systems"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no table of the papers' systems: {error!r}") from None
+
+
+def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
+    found = row(system, place)
+    before = earlier.get(system.name)
+    if found["paper"] or found["folds"] or before is None:
+        return found
+    # Of another configuration or seed, the earlier figures are not this system's any more.
+    if any(before.get(key) != found[key] for key in ("configuration", "seed")):
+        return found
+    measured = ("paper", "folds", "latency_ms", "parameters")
+    return found | {key: before.get(key) for key in measured}
+
+
 def row(system: System, place: Place) -> Papers:
     """Return everything the table says of a system."""
     figures: Papers = {
         "system": system.name,
         "source": system.source,
-        "chosen": list(system.chosen),
         "published": [each.model_dump() for each in system.published],
         "corpora": list(system.corpora),
         "missing_corpora": sorted(
             {name for each in system.published for name in each.corpora} - set(system.corpora)
         ),
+        "needs_weights": system.needs_weights,
+        "note": system.note,
         "seed": place.seed,
         "configuration": system.digest[:8],
         "paper": None,
         "folds": None,
         "latency_ms": None,
     }
-    best = run_folder(system, place, "paper") / BEST
-    if system.needs_weights:
-        figures["note"] = f"needs weights: {system.needs_weights}"
-    for protocol in ("paper", "folds"):
+    for protocol in PROTOCOLS:
         evaluation = evaluated(system, place, protocol, train=False)
         if evaluation is not None:
             figures[protocol] = _figures(evaluation, protocol)
-    if not best.exists():
-        figures.setdefault("note", "not trained yet")
-        figures["parameters"] = parameters(system)
+    best = run_folder(system, place, "paper") / BEST
+    if figures["paper"] is None or not best.exists():
+        # A forest knows its size when it is grown.
+        figures["parameters"] = parameters(system) if system.architecture != "forest" else None
         return figures
     checkpoint = Checkpoint.load(best)
-    figures["parameters"] = parameters(checkpoint.recipe)  # a forest knows its size when grown
+    figures["parameters"] = parameters(checkpoint.recipe)
     figures["latency_ms"] = latency_of(checkpoint)
     return figures
 
@@ -256,6 +294,7 @@ def _figures(evaluation: Evaluation, protocol: str) -> Papers:
         figures |= {
             "corpus": evaluation.corpus,
             "folds": len(evaluation.folds),
+            "published_folds": PUBLISHED_FOLDS,
             "uar_fold_mean": evaluation.uar_fold_mean,
             "uar_fold_deviation": evaluation.uar_fold_deviation,
         }
@@ -283,73 +322,3 @@ def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
     unfinished.replace(path)
-
-
-def markdown(rows: Iterable[Papers]) -> str:
-    """Return the table for the documentation."""
-    lines = [
-        "| system | parameters | published | here, same protocol | unseen speakers, UAR | p50 ms |",
-        "|---|---:|---|---|---|---:|",
-    ]
-    for each in rows:
-        latency = f"{each['latency_ms']['p50_ms']:.2f}" if each["latency_ms"] else "–"
-        lines.append(
-            f"| `{each['system']}` | {_count(each['parameters'])} | {_published(each)} "
-            f"| {_here(each)} | {_unseen(each)} "
-            f"| {latency} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _count(parameters: int | None) -> str:
-    if parameters is None:
-        return "–"
-    return f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.1f} k"
-
-
-def _published(each: Papers) -> str:
-    if not each["published"]:
-        return "–"
-    return "; ".join(f"{one['accuracy']:g} % ({one['protocol']})" for one in each["published"])
-
-
-def _here(each: Papers) -> str:
-    if each["paper"] is None:
-        return str(each.get("note", "not trained yet"))
-    without = f", without {', '.join(each['missing_corpora'])}" if each["missing_corpora"] else ""
-    corpora = " + ".join(each["corpora"])
-    return f"**{each['paper']['accuracy']:.1f} %** ({corpora}{without})"
-
-
-def _unseen(each: Papers) -> str:
-    folds_figures = each["folds"]
-    if folds_figures is None:
-        return "–" if each["paper"] is None else "not trained yet"
-    ran = folds_figures["folds"]
-    part = "" if ran == PUBLISHED_FOLDS else f", {ran} of {PUBLISHED_FOLDS} folds"
-    deviation = folds_figures["uar_fold_deviation"]
-    around = f" ± {deviation:.1f}" if ran > 1 else ""
-    return f"**{folds_figures['uar_fold_mean']:.1f}**{around} % ({folds_figures['corpus']}{part})"
-
-
-def plot(rows: Iterable[Papers], path: Path) -> bool:
-    """Draw accuracy on unseen speakers against latency; return whether there was anything."""
-    from matplotlib.figure import Figure
-
-    drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
-    if not drawn:
-        return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for each in drawn:
-        x, y = each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]
-        axes.errorbar(
-            x, y, yerr=each["folds"]["uar_fold_deviation"], fmt="o", color="#3465a4", capsize=2
-        )
-        axes.annotate(each["system"], (x, y), xytext=(5, 4), textcoords="offset points", size=7)
-    axes.set_xscale("log")
-    axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
-    axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
-    axes.grid(alpha=0.3)
-    figure.savefig(path)
-    return True

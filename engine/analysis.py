@@ -68,7 +68,8 @@ class Hearing:
         """Return the events of the next samples, mono float32 ``(n,)``, in stream order.
 
         Raises:
-            NonFiniteSampleError: a sample is NaN or infinite.
+            BadSampleError: a sample is NaN, infinite or beyond any sound.
+            NonFiniteResultError: the model answers with NaN or infinity.
         """
         return self._resolve(self._session.feed(samples, self._session.seconds))
 
@@ -106,7 +107,8 @@ def analyse(
         settings: As for a live stream.
 
     Raises:
-        NonFiniteSampleError: a sample is NaN or infinite.
+        BadSampleError: a sample is NaN, infinite or beyond any sound.
+        NonFiniteResultError: the model answers with NaN or infinity.
     """
     hearing = Hearing(name, classifier, rate=rate, settings=settings)
     events: list[Event] = []
@@ -166,7 +168,8 @@ def judge_span(
         settings: As for a live stream.
 
     Raises:
-        NonFiniteSampleError: a sample is NaN or infinite.
+        BadSampleError: a sample is NaN, infinite or beyond any sound.
+        NonFiniteResultError: the model answers with NaN or infinity.
     """
     settings = settings or SessionSettings()
     artefact = classifier.metadata

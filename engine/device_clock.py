@@ -7,6 +7,7 @@ from collections import deque
 __all__ = ["DeviceClock"]
 
 _WATCHED_SECONDS = 0.5
+_STAMPS_SECONDS = 0.01
 _TRACKING = 0.02
 
 
@@ -38,7 +39,11 @@ class DeviceClock:
         self._largest_correction = largest_correction_seconds
         self._offset: float | None = None
         self._samples = 0
-        self._recent: deque[tuple[float, float]] = deque()
+        self._stamps: deque[float] = deque()
+        """Of the last half second, at most one in 10 ms."""
+        self._earliest: deque[tuple[float, float]] = deque()
+        """Of the last half second, stamps and their offsets, ascending in both: what a newer one
+        undercuts can never again be the earliest."""
 
     def skip(self, samples: int) -> None:
         """Note samples that were captured but overwritten before they were read."""
@@ -58,17 +63,25 @@ class DeviceClock:
         self._samples += samples
         if self._offset is None:
             self._offset = stamped_at
-        self._recent.append((stamped_at, stamped_at - elapsed))
-        while stamped_at - self._recent[0][0] > _WATCHED_SECONDS:
-            self._recent.popleft()
+        offset = stamped_at - elapsed
+        while self._earliest and self._earliest[-1][1] >= offset:
+            self._earliest.pop()
+        self._earliest.append((stamped_at, offset))
+        if not self._stamps or stamped_at - self._stamps[-1] >= _STAMPS_SECONDS:
+            self._stamps.append(stamped_at)
+        while stamped_at - self._earliest[0][0] > _WATCHED_SECONDS:
+            self._earliest.popleft()
+        while stamped_at - self._stamps[0] > _WATCHED_SECONDS:
+            self._stamps.popleft()
         missing = 0.0
-        watched = stamped_at - self._recent[0][0] > _WATCHED_SECONDS / 2
-        behind = min(offset for _, offset in self._recent) - self._offset
+        watched = stamped_at - self._stamps[0] > _WATCHED_SECONDS / 2
+        behind = self._earliest[0][1] - self._offset
         if behind > self._gap_seconds:
             if watched:
                 missing = behind
                 self._offset += behind
-                self._recent.clear()
+                self._earliest.clear()
+                self._stamps.clear()
         else:
             limit = self._largest_correction
             self._offset += min(max(_TRACKING * behind, -limit), limit)

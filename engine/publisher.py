@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
@@ -21,6 +22,8 @@ SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
 """What may be sent, and how long a sample of it is."""
 
 _QUEUE_SECONDS = 10
+_QUEUE_FRAMES = 4_096
+_QUEUE_FRAMES = 4_096
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
 _LARGEST_CORRECTION_SECONDS = 0.0005
@@ -37,10 +40,12 @@ class BlockQueue:
 
     Args:
         capacity: Samples held.
+        frames: Frames held; of short ones each takes far more memory than its samples.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, frames: int = _QUEUE_FRAMES) -> None:
         self.capacity = capacity
+        self._largest_frames = frames
         self.written = 0
         """Samples written since the queue began."""
         self.read_position = 0
@@ -58,13 +63,10 @@ class BlockQueue:
         samples = len(frame) // SAMPLE_BYTES[sample_format]
         self._frames.append((frame, sample_format, samples, self.written, captured_at))
         self.written += samples
-        while self.written - self.read_position > self.capacity:
-            try:
-                _, _, gone, position, _ = self._frames.popleft()
-            except IndexError:  # the worker took it meanwhile
-                return
-            if self.written - position - gone <= self.capacity:
-                return
+        frames = self._frames
+        with contextlib.suppress(IndexError):  # the worker took the last one meanwhile
+            while len(frames) > self._largest_frames or self.written - frames[0][3] > self.capacity:
+                frames.popleft()
 
     def read(self) -> Block | None:
         """Return the oldest block not yet read, or `None`; called by the worker alone."""
@@ -119,7 +121,7 @@ class PublisherSource(Feed):
             rate, gap_seconds=_GAP_SECONDS, largest_correction_seconds=_LARGEST_CORRECTION_SECONDS
         )
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver what is written."""
         self._wake = wake
 

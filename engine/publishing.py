@@ -26,6 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_BYTES = 12
 # Whoever was away may catch up on what the network held back, but on no more than this.
 _CREDIT_SECONDS = 5.0
+# A frame costs the engine about as much as this much audio does. A browser's audio worklet hands
+# over 128 samples, 2.7 ms at 48 kHz, and may send them as they are.
+_SHORTEST_FRAME_SECONDS = 0.0025
 _REMEMBERED_NAMES = 4_096
 
 
@@ -119,7 +122,7 @@ class Publication:
         samples, rest = divmod(len(frame), SAMPLE_BYTES[self._format])
         seconds = samples / self._rate
         ahead = self._ahead - (now - self._heard_at)
-        self._ahead = max(ahead, -_CREDIT_SECONDS) + seconds
+        self._ahead = max(ahead, -_CREDIT_SECONDS) + max(seconds, _SHORTEST_FRAME_SECONDS)
         self._heard_at = now
         if self._stalled:
             self._stalled = False

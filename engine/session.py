@@ -32,8 +32,9 @@ from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import SAMPLE_RATE, STEP_SAMPLES, VoiceActivity, VoiceSettings
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import LogMel, require_finite
+from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
+from affectd.kernels.samples import require_audio
 from affectd.kernels.speech import NoiseFloor
 
 __all__ = ["Session", "SessionSettings", "Window"]
@@ -154,9 +155,10 @@ class Session:
             Events and windows in stream order.
 
         Raises:
-            NonFiniteSampleError: a sample is NaN or infinite; nothing of the block is kept.
+            BadSampleError: a sample is NaN, infinite or beyond any sound; nothing of the block is
+                kept.
         """
-        require_finite(samples, self._source_position)
+        require_audio(samples, self._source_position)
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at + samples.size / self.rate
         self._source_position += samples.size
@@ -187,6 +189,9 @@ class Session:
             window: As `feed` returned it; windows are resolved in their order, and some may be
                 left out.
             logits: float32 ``(classes,)``.
+
+        Raises:
+            NonFiniteResultError: the logits, or the window's level, are NaN or infinite.
         """
         cut = window.cut
         kind = Utterance if cut.final else Emotion

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
-from affectd.engine.load import LoadGovernor
+from affectd.engine.judge import NonFiniteResultError
+from affectd.engine.load import LoadGovernor, LoadSettings
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.kernels.samples import BadSampleError
 
 if TYPE_CHECKING:
     from affectd.kernels.ring import Block
@@ -52,9 +53,10 @@ class Stream:
     """When the system last said that it lost audio, without saying how much."""
 
     @classmethod
-    def of(cls, source: Feed, session: Session) -> Stream:
+    def of(cls, source: Feed, session: Session, load: LoadSettings | None = None) -> Stream:
         """Put a stream together."""
-        return cls(source, session, source.clock(source.rate), LoadGovernor(session.hop_seconds))
+        governor = LoadGovernor(session.hop_seconds, load)
+        return cls(source, session, source.clock(source.rate), governor)
 
 
 class Worker:
@@ -87,6 +89,8 @@ class Worker:
         self._joining: deque[Stream] = deque()
         self._due: deque[Stream] = deque()
         """Streams whose sources have something to be read."""
+        self._polled: list[Stream] = []
+        """Streams whose sources only ring the bell: each may have something at any time."""
         self._waiting: list[Stream] = []
         """Streams that have, but must wait for the model or for clients."""
         self._submit = submit
@@ -110,6 +114,11 @@ class Worker:
         for stream in self._streams.values():
             self._listen(stream)
         self._thread.start()
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that run now, for who looks from another thread: they go on meanwhile."""
+        return list(self._streams.copy().values())
 
     def add(self, stream: Stream) -> None:
         """Run another stream, from any thread. An earlier one of that name must be over.
@@ -141,7 +150,10 @@ class Worker:
                 self._due.append(stream)
                 self._doorbell.ring()
 
-        stream.source.start(wake)
+        stream.source.start(wake, bell=self._doorbell.write_fd)
+        if stream.source.polled:
+            self._polled.append(stream)
+            self._doorbell.ring()  # it may have rung before
 
     def _run(self) -> None:
         try:
@@ -177,6 +189,8 @@ class Worker:
         self._resolve()
         waiting, self._waiting = self._waiting, []
         for stream in waiting:
+            self._read(stream)
+        for stream in self._polled:
             self._read(stream)
         while self._due:
             stream = self._due.popleft()
@@ -231,7 +245,7 @@ class Worker:
         session.shows_mel = self._shows_mel()
         try:
             heard = session.feed(block.samples, captured_at)
-        except NonFiniteSampleError as error:
+        except BadSampleError as error:
             if stream.source.device:
                 lost = block.samples.size / rate
                 heard = session.gap("device", lost, captured_at + lost)
@@ -286,6 +300,8 @@ class Worker:
             return
         name = stream.session.stream
         self._streams.pop(name, None)
+        # A new list: the old one may be gone through just now.
+        self._polled = [each for each in self._polled if each is not stream]
         if name in self._awaited:
             self._awaited.discard(name)
             if stream.failure:
@@ -300,6 +316,7 @@ class Worker:
         for each in heard:
             if isinstance(each, Window):
                 if stream.governor.voice_only:
+                    stream.governor.dropped += 1
                     continue
                 stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits
@@ -318,7 +335,11 @@ class Worker:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {job.error}")
                 continue
             resolved_at = time.monotonic()
-            events = stream.session.resolve(job.window, job.logits)
+            try:
+                events = stream.session.resolve(job.window, job.logits)
+            except NonFiniteResultError as error:
+                self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
+                continue
             self._publish([_timed(event, job, resolved_at) for event in events])
             if stream.source.waits:
                 self._part(stream)

@@ -203,7 +203,8 @@ def _hear(
             return error
 
     timelines, skipped = [], []
-    # The model and the kernels leave the interpreter's lock alone, and one model serves all.
+    # The model and the kernels leave the interpreter's lock alone, and one model serves all: it
+    # lends every thread memory of its own.
     with ThreadPoolExecutor(min(jobs, len(files))) as pool:
         for path, result in zip(files, pool.map(hear, files), strict=True):
             if isinstance(result, Timeline):

@@ -84,7 +84,8 @@ class SampleStream:
             ``captured_at`` in stream seconds.
 
         Raises:
-            ValueError: a sample is NaN or infinite, or the array has another shape.
+            ValueError: a sample is NaN, infinite or beyond ±65,536, or the array has another
+                shape.
         """
         return [event.to_wire() for event in self._hearing.feed(_mono(samples))]
 
@@ -131,7 +132,8 @@ class Recognizer:
             rate: Their sampling rate, Hz; 8,000 to 192,000.
 
         Raises:
-            ValueError: there are no samples, one is NaN or infinite, or the rate is not allowed.
+            ValueError: there are no samples, one is NaN, infinite or beyond ±65,536, or the rate is
+                not allowed.
         """
         mono = _mono(samples)
         if not mono.size:
@@ -161,7 +163,7 @@ class Recognizer:
 
         Raises:
             RecordingError: the file cannot be heard.
-            ValueError: a sample is NaN or infinite.
+            ValueError: a sample is NaN, infinite or beyond ±65,536.
             ImportError: pandas is not installed.
         """
         try:
@@ -183,7 +185,7 @@ class Recognizer:
 
         Raises:
             RecordingError: the file cannot be heard.
-            ValueError: a sample is NaN or infinite.
+            ValueError: a sample is NaN, infinite or beyond ±65,536.
         """
         with Recording(Path(path)) as recording:
             blocks = _watched(recording, heard)

@@ -101,6 +101,19 @@ def test_a_folder_is_heard_and_what_is_no_audio_is_named_and_skipped(
         assert line["confidence"] == max(line["scores"].values())
 
 
+def test_many_files_at_once_score_as_one_after_the_other(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    clips = list(DemoSource().clips())
+    for number, clip in enumerate(clips[:8]):
+        soundfile.write(tmp_path / f"{number}.wav", clip, RATE)
+    at_once, in_turn = (
+        affectd_(str(tmp_path), "--format", "jsonl", "--jobs", jobs).stdout for jobs in ("4", "1")
+    )
+    assert len(at_once.splitlines()) >= 8
+    assert at_once == in_turn
+
+
 def test_a_table_says_who_sounds_how(affectd_: Command, folder: Path) -> None:
     said = affectd_(str(folder / "talk.wav"), str(folder / "inner")).stdout
     assert "one.flac" in said

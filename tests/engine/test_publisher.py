@@ -37,6 +37,17 @@ def test_a_queue_that_nobody_reads_stays_bounded_and_says_what_went() -> None:
     assert all(block.overrun == 0 for block in blocks[1:])
 
 
+def test_a_queue_holds_no_more_frames_than_it_may_however_short_they_are() -> None:
+    queue = BlockQueue(160_000, frames=50)
+    for number in range(1_000):
+        queue.write(b"\0\0", "s16le", captured_at=float(number))
+    blocks = []
+    while (block := queue.read()) is not None:
+        blocks.append(block)
+    assert [block.position for block in blocks] == list(range(950, 1_000))
+    assert [block.overrun for block in blocks] == [950] + [0] * 49
+
+
 def test_every_write_and_notice_wakes_until_it_is_stopped() -> None:
     woken = []
     source = PublisherSource("mic", 16_000, "s16le")

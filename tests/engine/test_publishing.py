@@ -317,6 +317,26 @@ async def test_audio_that_is_no_whole_number_of_samples_is_a_gap_and_an_error(
     assert gap["start"] == pytest.approx(1.0, abs=0.02)
 
 
+async def test_finite_samples_beyond_any_sound_end_their_stream_and_no_subscriber(
+    speech: np.ndarray,
+) -> None:
+    async with engine() as served:
+        client, text, packed = [await served.client(kind) for kind in (JSON, JSON, MSGPACK)]
+        await client.publish(stream="loud", format="f32le")
+        for samples in (speech, speech * 1e25, speech):
+            for start in range(0, samples.size, 1_600):
+                await client.connection.send(samples[start : start + 1_600].astype("<f4").tobytes())
+        events, code = await client.rest()
+        assert code == 1008
+        assert (events[-1]["code"], events[-1]["fatal"]) == ("bad_audio", True)
+        assert "audio lies within ±65536" in events[-1]["message"]
+        for other in (text, packed):
+            heard = await other.until("error", code="bad_audio")
+            assert len(of(heard, "utterance")) == 2
+            await other.say(type="resume", epoch=other.hello["epoch"], stream="loud", after=0)
+            assert (await other.until("error", code="bad_audio"))[0]["seq"] == 1
+
+
 async def test_audio_that_is_not_finite_ends_the_stream() -> None:
     async with engine() as served:
         client, other = await served.client(), await served.client()
@@ -478,3 +498,22 @@ def test_the_pace_counts_what_was_sent_against_the_clock() -> None:
         assert mic.hear(second, now + 11 + number / 10) > 0
     with pytest.raises(RequestError, match="faster than real time"):
         mic.hear(second, now + 16)
+
+
+def test_a_frame_counts_as_two_and_a_half_milliseconds_at_least() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    now = mic._heard_at
+    for number in range(400):
+        assert mic.hear(bytes(2), now + number / RATE) == 0
+    assert mic.hear(bytes(2), now + 400 / RATE) == 0
+    assert sum(mic.hear(bytes(2), now + 0.025) for _ in range(40)) > 0
+    with pytest.raises(RequestError, match="faster than real time"):
+        sum(mic.hear(bytes(2), now + 0.025 + number / RATE) for number in range(10 * RATE))
+
+
+async def test_frames_as_short_as_a_browsers_are_not_too_fast() -> None:
+    mic = publication(ahead_seconds=1, fast_seconds=5)
+    mic.begin(48_000, "s16le", now := mic._heard_at)
+    for number in range(10_000):
+        assert mic.hear(bytes(256), now + number * 128 / 48_000) == 0
+    mic.end()

@@ -22,6 +22,7 @@ from affectd.engine.protocol import (
     Event,
     Gap,
     Mel,
+    Result,
     Speech,
     Utterance,
 )
@@ -30,7 +31,8 @@ from affectd.engine.session import Session, SessionSettings, Window
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import VoiceSettings
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import LogMel, NonFiniteSampleError
+from affectd.kernels.logmel import LogMel
+from affectd.kernels.samples import LARGEST_SAMPLE, BadSampleError
 
 METADATA = fake_metadata()
 BEGAN = 5_000.0
@@ -477,21 +479,31 @@ def test_finish_says_everything_once(short_speech: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_a_block_with_nan_is_refused_and_the_stream_goes_on_as_if_it_had_not_come(
-    short_speech: np.ndarray, rate: int
+@pytest.mark.parametrize("value", [np.nan, -1e25])
+def test_a_block_that_is_no_audio_is_refused_and_the_stream_goes_on_as_if_it_had_not_come(
+    short_speech: np.ndarray, rate: int, value: float
 ) -> None:
     samples = soxr.resample(short_speech, 16_000, rate)
     session = Session("mic", METADATA, rate=rate)
     half = samples.size // 2
     events = resolved(session, session.feed(samples[:half], BEGAN))
     bad = samples[half : half + 999].copy()
-    bad[123] = np.nan
-    with pytest.raises(NonFiniteSampleError) as caught:
+    bad[123] = value
+    with pytest.raises(BadSampleError) as caught:
         session.feed(bad, 9e9)
     assert caught.value.position == half + 123
     events += resolved(session, session.feed(samples[half:], BEGAN + half / rate))
     events += resolved(session, session.finish())
     assert comparable(events) == comparable(hear(samples, rate=rate))
+
+
+def test_the_loudest_samples_that_are_taken_give_finite_results(short_speech: np.ndarray) -> None:
+    loud = short_speech * (LARGEST_SAMPLE / np.abs(short_speech).max())
+    events = hear(np.concatenate([short_speech, loud, short_speech]).astype(np.float32))
+    results = [event for event in events if isinstance(event, Result)]
+    assert len(results) > 3
+    for result in results:
+        assert np.isfinite([result.snr_db, result.confidence, *result.scores.values()]).all()
 
 
 def test_a_device_without_sound_is_told_and_a_file_without_is_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -257,6 +258,19 @@ def test_audio_that_is_not_finite_ends_its_stream_with_the_position_and_no_other
     assert engine.worker.failures == [error["message"]]
 
 
+def test_a_model_that_answers_with_nan_ends_the_stream_with_one_error(
+    clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
+    answer = np.array([0, np.nan, 0, 0], np.float32)
+    monkeypatch.setattr(engine.classifier, "run", lambda windows: np.stack([answer] * len(windows)))
+    events = engine.run()
+    [error] = of(events, "error")
+    assert (error["code"], error["fatal"]) == ("internal", True)
+    assert error["message"] == "the model failed: its logits are 0, nan, 0, 0"
+    assert not of(events, "utterance")
+
+
 def test_a_model_that_fails_ends_the_stream_with_one_error(clips: list[np.ndarray]) -> None:
     engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
     engine.classifier.failure = RuntimeError("out of memory")
@@ -364,3 +378,26 @@ def test_stop_says_what_is_still_to_be_said(clips: list[np.ndarray]) -> None:
     events = engine.wire()
     assert [event["state"] for event in of(events, "speech")] == ["start", "end"]
     assert len(of(events, "utterance")) == 1
+
+
+def test_blocks_that_only_ring_the_bell_are_heard(clips: list[np.ndarray]) -> None:
+    class MachineCode(ScriptedSource):
+        """Writes its ring and the bell, and calls no Python, as a microphone's callback does."""
+
+        def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
+            assert bell is not None
+            self.polled, self._bell = True, bell
+            super().start(wake)
+
+        def _run(self) -> None:
+            wake, self._wake = self._wake, lambda: os.write(self._bell, b"\0") and None
+            super()._run()
+            while self.ring.read_position < self.ring.written and not self._stopping.is_set():
+                self._stopping.wait(0.001)
+            self._wake = wake
+
+    source = MachineCode(blocks(np.concatenate([clips[0], zeros(1)])))
+    engine = Engine([source])
+    events = engine.run()
+    assert len(of(events, "utterance")) == 1
+    assert not engine.worker._polled

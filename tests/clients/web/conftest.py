@@ -20,7 +20,7 @@ RATE = 44_100
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of other tests' own
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
@@ -39,7 +39,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, talk: Path) -> Iterator[Browser]:
     chromium = os.environ.get("AFFECTD_TEST_CHROMIUM") or shutil.which("chromium")
     assert chromium, "Chromium is missing: .ci/system-packages test installs it"

@@ -558,19 +558,22 @@ def test_longer_windows_than_the_model_takes_are_refused() -> None:
         )
 
 
+@pytest.mark.parametrize("front_end", [FrontEnd(), *OTHER_FRONT_ENDS], ids=str)
 def test_the_spectrogram_is_shown_to_whom_wants_it_and_changes_nothing_else(
-    short_speech: np.ndarray,
+    front_end: FrontEnd, short_speech: np.ndarray
 ) -> None:
-    session = Session("mic", METADATA, rate=16_000)
+    session = other_session(front_end, rate=16_000)
     session.shows_mel = True
     events = hear(short_speech[:32_000], session=session)
     shown = [event for event in events if isinstance(event, Mel)]
     rest = [event for event in events if not isinstance(event, Mel)]
-    assert comparable(rest) == comparable(hear(short_speech[:32_000]))
+    unseen = hear(short_speech[:32_000], session=other_session(front_end, rate=16_000))
+    assert comparable(rest) == comparable(unseen)
     assert {event.seq for event in shown} == {0}
     for earlier, later in itertools.pairwise(shown):
         assert earlier.end == pytest.approx(later.start)
-    frames = LogMel(METADATA.front_end).batch(short_speech[:32_000])
+    # Whatever the model hears, what is shown is log-mel.
+    frames = LogMel(FrontEnd()).batch(short_speech[:32_000])
     seen = np.concatenate(
         [np.frombuffer(b64decode(each.data), np.uint8).reshape(-1, each.bands) for each in shown]
     )

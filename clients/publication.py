@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from affectd.clients.address import Address
-from affectd.clients.refusal import NotAffectdError, RefusedError
+from affectd.clients.refusal import NotAffectdError, RefusedError, SubscriptionError
 from affectd.engine.protocol import (
     JSON,
     MAX_CLIENT_FRAME_BYTES,
@@ -43,7 +43,7 @@ class Publication:
     Attributes:
         name: The stream's name, once it is accepted.
         grace_seconds: How long the daemon waits after a loss.
-        over: Whether the stream has ended.
+        ended_with: Why nothing more can be sent, once the stream is over.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Publication:
         self.format = format
         self.name = stream or ""
         self.grace_seconds = 0.0
-        self.over = False
+        self.ended_with: SubscriptionError | None = None
         self._key = ""
 
     @property
@@ -136,11 +136,13 @@ class Publication:
         event = self._decode(frame)
         own = event.get("stream") == self.name
         if event["type"] == Error.type and event.get("fatal"):
+            refused = RefusedError(str(event.get("code")), str(event.get("message")))
             if not event.get("stream"):
-                raise RefusedError(str(event.get("code")), str(event.get("message")))
-            self.over |= own
+                raise refused
+            if own:
+                self.ended_with = refused
         if event["type"] == Device.type and own and event.get("state") == "ended":
-            self.over = True
+            self.ended_with = SubscriptionError(f"stream {self.name!r} has ended")
         return event
 
     def _decode(self, frame: bytes | str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from affectd.clients.address import DEFAULT_ADDRESS, Address
 from affectd.clients.publication import Publication, SampleFormat
-from affectd.clients.refusal import SubscriptionError, refusal_of
+from affectd.clients.refusal import RefusedError, SubscriptionError, refusal_of
+from affectd.engine.protocol import ErrorCode
 
 __all__ = ["Publisher", "SyncPublisher", "publish", "publish_sync"]
 
@@ -23,6 +24,9 @@ _TOKEN_VARIABLE = "AFFECTD_TOKEN"  # noqa: S105 - its name, not its value
 _WAITING_EVENTS = 4_096
 _GREETING_SECONDS = 5.0
 _RETRY_SECONDS = 0.25
+# A ping every 20 s, and 20 s for its answer.
+_UNNOTICED_SECONDS = 40.0
+_TAKEN = ErrorCode.STREAM_TAKEN
 Result = TypeVar("Result")
 
 
@@ -135,12 +139,14 @@ class Publisher:
 
     async def aclose(self) -> None:
         """Close the connection; the stream ends."""
-        if self._reader:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
-        if self._connection:
-            await self._connection.close()
+        try:
+            if self._reader:
+                self._reader.cancel()
+                # Not awaited itself: its cancellation could not be told from our caller's own.
+                await asyncio.wait({self._reader})
+        finally:
+            if self._connection:
+                await self._connection.close()
 
     async def send(self, audio: bytes | memoryview) -> bool:
         """Send samples; return whether they went out, and not into a connection that is lost.
@@ -154,8 +160,8 @@ class Publisher:
             SubscriptionError: the daemon has refused, or the stream is over for good.
         """
         frames = list(self._publication.frames(audio))
-        if self._failure:
-            raise self._failure
+        if failure := self._failure or self._publication.ended_with:
+            raise failure
         connection = self._connection
         if connection is None:
             return False
@@ -206,7 +212,7 @@ class Publisher:
                     while True:
                         self._put(self._publication.receive(await self._connection.recv()))
                 except ConnectionClosed as error:
-                    if self._publication.over:
+                    if self._publication.ended_with:
                         return
                     await self._mend(error)
         except (OSError, WebSocketException) as error:
@@ -220,14 +226,20 @@ class Publisher:
         if not self._reconnect or self._ending:
             raise lost
         error: Exception = lost
+        lost_at = asyncio.get_running_loop().time()
+        grace_seconds = self._publication.grace_seconds
         try:
-            async with asyncio.timeout(self._publication.grace_seconds):
+            async with asyncio.timeout(grace_seconds) as limit:
                 while self._connection is None:
                     await asyncio.sleep(_RETRY_SECONDS)
                     try:
                         self._connection = await self._connect()
                     except (OSError, WebSocketException) as again:
                         error = again
+                        if isinstance(again, RefusedError) and again.code == _TAKEN:
+                            # By our own connection, most likely, whose loss the daemon has yet to
+                            # find out; only then it begins to count.
+                            limit.reschedule(lost_at + _UNNOTICED_SECONDS + grace_seconds)
         except TimeoutError:
             raise error from None
 

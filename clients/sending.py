@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from affectd.clients.address import Address
 from affectd.clients.display import JsonLines, TextLines
 from affectd.clients.publication import Publication
 from affectd.clients.publisher import Publisher
+from affectd.clients.refusal import RefusedError
 
 __all__ = ["send_until_told"]
 
 _BLOCK_SECONDS = 0.02
 _WAITING_BLOCKS = 256
 _MICROPHONE_RATE = 16_000
+# For the last events, once somebody wants it to end.
+_FAREWELL_SECONDS = 2.0
 
 
 def send_until_told(
@@ -46,27 +49,61 @@ async def _send(source: str, address: str, stream: str | None, token: str, json:
     rate, blocks = _microphone() if source == "mic" else _file(Path(source))
     publication = Publication(Address(address, token), rate=rate, format="f32le", stream=stream)
     display = JsonLines(sys.stdout) if json else TextLines(sys.stdout)
-    stopping = asyncio.Event()
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopping.set)
-    async with Publisher(publication) as publisher:
-        showing = asyncio.create_task(_show(publisher, display))
-        try:
-            async for block in blocks:
-                if stopping.is_set() or showing.done():
-                    break
-                await publisher.send(block)
-            await publisher.end()
-            await showing
-        finally:
-            showing.cancel()
-            display.close()
+        loop.add_signal_handler(name, told.set)
+    publisher = Publisher(publication)
+    try:
+        # Whatever it waits for, a block, the daemon, its answers: who wants it to end need not.
+        if not await _unless(told, publisher.__aenter__()):
+            return
+        if not await _unless(told, _work(publisher, blocks, display)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await publisher.end()
+                    await _show(publisher, display)
+    finally:
+        await publisher.aclose()
+        display.close()
+
+
+async def _unless(told: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do something; give it up when told to stop. Return whether it was done."""
+    doing, waiting = asyncio.create_task(work), asyncio.create_task(told.wait())
+    both: set[asyncio.Task[Any]] = {doing, waiting}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in both:
+            each.cancel()
+        await asyncio.wait(both)
+    if doing.cancelled():
+        return False
+    doing.result()
+    return True
+
+
+async def _work(
+    publisher: Publisher, blocks: AsyncIterator[bytes], display: JsonLines | TextLines
+) -> None:
+    showing = asyncio.create_task(_show(publisher, display))
+    try:
+        async for block in blocks:
+            if showing.done():
+                break
+            await publisher.send(block)
+        await publisher.end()
+        await showing
+    finally:
+        showing.cancel()
 
 
 async def _show(publisher: Publisher, display: JsonLines | TextLines) -> None:
     async for event in publisher:
         display.take(event)
+        if event["type"] == "error" and event.get("fatal"):
+            raise RefusedError(str(event.get("code")), str(event.get("message")))
 
 
 def _file(path: Path) -> tuple[int, AsyncIterator[bytes]]:
@@ -83,11 +120,14 @@ def _file(path: Path) -> tuple[int, AsyncIterator[bytes]]:
         loop = asyncio.get_running_loop()
         began, position = loop.time(), 0
         size = max(1, round(rate * _BLOCK_SECONDS))
-        for block in soundfile.blocks(path, size, dtype="float32", always_2d=True):
-            position += len(block)
-            # A block can be sent when its last sample would have been spoken.
-            await asyncio.sleep(max(0.0, began + position / rate - loop.time()))
-            yield block.mean(axis=1).astype("<f4").tobytes()
+        try:
+            for block in soundfile.blocks(path, size, dtype="float32", always_2d=True):
+                position += len(block)
+                # A block can be sent when its last sample would have been spoken.
+                await asyncio.sleep(max(0.0, began + position / rate - loop.time()))
+                yield block.mean(axis=1).astype("<f4").tobytes()
+        except soundfile.LibsndfileError as error:
+            raise OSError(f"{path} breaks off after {position / rate:.1f} s: {error}") from None
 
     return rate, blocks()
 
@@ -120,8 +160,12 @@ def _microphone() -> tuple[int, AsyncIterator[bytes]]:
             stream.start()
         except (ValueError, sounddevice.PortAudioError) as error:
             raise OSError(f"the microphone cannot be opened: {error}") from None
-        with stream:
+        try:
             while True:
                 yield await heard.get()
+        finally:
+            # To stop it would be to wait for what a dead device still has to deliver.
+            stream.abort(ignore_errors=True)
+            stream.close(ignore_errors=True)
 
     return _MICROPHONE_RATE, blocks()

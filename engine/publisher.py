@@ -116,7 +116,7 @@ class PublisherSource(Feed):
             rate, gap_seconds=_GAP_SECONDS, largest_correction_seconds=_LARGEST_CORRECTION_SECONDS
         )
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver what is written."""
         self._wake = wake
 

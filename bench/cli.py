@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,13 @@ def _in_a_folder(file: Path | None) -> Path | None:
     return file
 
 
+def _readable(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be compared with after it."""
+    if file:
+        _earlier(file)
+    return file
+
+
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", callback=_in_a_folder, help="Write the figures to this file, too."),
@@ -42,7 +50,17 @@ HtmlFile = Annotated[
 ]
 Compare = Annotated[
     Path | None,
-    typer.Option(help="Show beside the figures those that an earlier run wrote with --json."),
+    typer.Option(
+        callback=_readable,
+        help="Show beside the figures those that an earlier run wrote with --json.",
+    ),
+]
+Encoders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="ONNX file, or wheel that holds one, of an encoder that takes samples or Whisper's "
+        "spectrogram; may be given again."
+    ),
 ]
 Model = Annotated[str, typer.Option(help="As for 'affectd run'; empty for its default.")]
 
@@ -52,8 +70,16 @@ def latency(
     windows: Annotated[
         int, typer.Option(min=10, help="Provisional windows to measure; 2,000 take 9 minutes.")
     ] = 2_000,
+    microphone: Annotated[
+        bool,
+        typer.Option(
+            "--microphone", help="Hear the speech through a virtual microphone, not from a file."
+        ),
+    ] = False,
     model: Model = "",
     json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
 ) -> None:
     """Measure from the sound to the client, at real-time pace, with one stream.
 
@@ -67,24 +93,120 @@ def latency(
 
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
-    from affectd.bench.machine import describe_machine
     from affectd.engine.artefact import DEFAULT_MODEL
 
-    console = Console()
     model = model or DEFAULT_MODEL
-    figures: dict[str, Any] = {"benchmark": "latency", "machine": describe_machine()}
-    figures["logmel"] = measure_logmel()
+    logmel = measure_logmel()
     columns = ("latency", BarColumn(), MofNCompleteColumn(), "windows", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("latency", total=windows)
         run = measure_latency(
-            windows, model=model, progress=lambda done: progress.update(task, completed=done)
+            windows,
+            model=model,
+            microphone=microphone,
+            progress=lambda done: progress.update(task, completed=done),
         )
-    figures["model"] = model
-    figures |= run.summary()
-    _print(console, figures)
-    if json_file:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    figures = {"logmel": logmel, "model": model, **run.summary()}
+    _report("latency", figures, json_file, html, compare, show=_print)
+
+
+@bench.command()
+def papers(
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="NAME", help="Only this system, from nothing; repeatable."),
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")
+    ] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
+    ] = False,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of the trained systems.")
+    ] = Path("runs/papers"),
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Folder of foreign weights."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    json_file: Annotated[
+        Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
+    ] = Path("bench/results/papers.json"),
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the table there, or between its marks."
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw accuracy against latency.")
+    ] = None,
+) -> None:
+    """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
+
+    Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
+    there is no run, and systems without figures say so.
+
+    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench papers")
+    need_inference_extra("bench papers")
+    import torch
+
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers_table import markdown, plot, put_into
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.progress import RunProgress
+    from affectd.models.system_protocols import Place
+
+    torch.set_num_threads(1)
+    protocols = protocols_named(protocol or ())
+    with RunProgress() as progress:
+        place = Place(
+            corpora=corpora_folder(corpora) if train or run else Path(),
+            cache=cache_folder(cache),
+            runs=runs,
+            seed=seed,
+            weights=weights,
+            progress=progress.extracting,
+        )
+        remove_runs(run or (), place)
+        rows = run_papers(
+            place,
+            names=run or system or (),
+            protocols=protocols,
+            train=train or bool(run),
+            most_folds=folds,
+            earlier=kept(json_file),
+            say=progress.say,
+        )
+    if runs.is_dir():  # else these are the figures that were there
+        save(rows, describe_machine(), json_file)
+    told = markdown(rows)
+    typer.echo(told)
+    if table is not None:
+        put_into(table, told)
+    if picture is not None and not plot(rows, picture):
+        typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
 
 
 @bench.command()
@@ -171,6 +293,30 @@ def memory(
 
 
 @bench.command()
+def capture(
+    seconds: Annotated[float, typer.Option(min=1, help="How long both capture.")] = 60,
+    threads: Annotated[
+        int, typer.Option(min=0, max=64, help="Threads that compute in pure Python meanwhile.")
+    ] = 1,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Count the samples that a capture loses beside a busy interpreter, by the kind of callback.
+
+    Numbered samples are played into a virtual microphone and heard twice at once: by the callback
+    in machine code and by an ordinary one.
+
+    Example: affectd bench capture --seconds 60 --json capture.json
+    """
+    from affectd.bench.capture import measure_capture
+
+    _report(
+        "capture", measure_capture(seconds, threads=threads, say=_say), json_file, html, compare
+    )
+
+
+@bench.command()
 def kernels(json_file: JsonFile = None, compare: Compare = None) -> None:
     """Time the log-mel kernel, and librosa, scipy, numpy, torch and kaldi-native-fbank beside it.
 
@@ -197,49 +343,113 @@ def offline(
     _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
 
 
-@bench.command()
-def peers(
+@bench.command(name="model")
+def model_command(
+    model: Model = "",
     json_file: JsonFile = None,
     compare: Compare = None,
 ) -> None:
-    """Time one window in this engine and the way the papers do it, in the same run.
+    """Time a window in the model by the size of the batch, by its lengths, and by threads.
 
-    Example: affectd bench peers --json peers.json
+    Example: affectd bench model --json model.json
+    """
+    from affectd.bench.model import measure_model
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _report("model", measure_model(model=model or DEFAULT_MODEL), json_file, None, compare)
+
+
+@bench.command()
+def shared(
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            metavar="DIR",
+            help="Also train the variants and the CRNN for a short time, in this folder.",
+        ),
+    ] = None,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", help="Folder of the corpora (default: $AFFECTD_CORPORA)."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of computed features.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 4,096 windows each.")] = 6,
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time variants of the model whose windows share work; with --train also what they hear.
+
+    Needs 'affectd[train]'.
+
+    Example: affectd bench shared --train runs/shared --corpora ~/corpora
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("bench shared")
+    import torch
+
+    from affectd.bench.shared import measure_shared
+    from affectd.bench.shared_accuracy import measure_accuracy_shared
+    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+
+    torch.set_num_threads(1)
+    figures = measure_shared(model=DEFAULT_MODEL)
+    if train is not None:
+        figures["uar"] = measure_accuracy_shared(
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            runs=train,
+            epochs=epochs,
+            say=_say,
+        )
+    _report("shared", figures, json_file, None, compare)
+
+
+@bench.command()
+def peers(
+    encoder: Encoders = None,
+    windows: Annotated[int, typer.Option(min=10, help="Windows by each way.")] = 100,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time windows in this engine and in what others would use, interleaved, on the same speech.
+
+    librosa and PyTorch as the papers call them, openSMILE's eGeMAPS if it is installed, and
+    encoders that you name.
+
+    Example: affectd bench peers --encoder smart-turn-v3.2-cpu.onnx --html peers.html
     """
     from affectd.bench.peers import measure_peers
 
-    _report("peers", measure_peers(), json_file, None, compare)
+    figures = measure_peers(encoders=encoder or (), rounds=windows, say=_say)
+    _report("peers", figures, json_file, html, compare)
 
 
 @bench.command(name="all")
 def everything(
     seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    windows: Annotated[int, typer.Option(min=10, help="Windows of 'latency'.")] = 500,
+    encoder: Encoders = None,
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
     compare: Compare = None,
 ) -> None:
-    """Measure all but 'latency', which takes the machine for itself for minutes.
+    """Measure all of these but 'page', one after the other. What cannot run here is named.
 
     Example: affectd bench all --json all.json --html all.html
     """
-    from affectd.bench.kernels import measure_logmel
-    from affectd.bench.many import measure_fanout, measure_memory, measure_streams
-    from affectd.bench.offline import measure_offline
-    from affectd.bench.peers import measure_peers
-    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.bench.all import measure_all
 
-    _say("kernels")
-    figures: dict[str, Any] = {"kernels": measure_logmel()}
-    _say("offline")
-    figures["offline"] = measure_offline(model=model or DEFAULT_MODEL)
-    _say("peers")
-    figures["peers"] = measure_peers()
-    figures["memory"] = measure_memory(1_000, 20, model=model, say=_say)
-    figures["streams"] = measure_streams(
-        [1, 10, 25, 50, 75, 100, 150, 200, 300], seconds=seconds, model=model, say=_say
+    figures = measure_all(
+        seconds=seconds, windows=windows, encoders=encoder or (), model=model, say=_say
     )
-    figures["fanout"] = measure_fanout([1, 500, 2_000], seconds=seconds, model=model, say=_say)
     _report("all", figures, json_file, html, compare)
 
 
@@ -263,11 +473,13 @@ def _report(
     json_file: Path | None,
     html: Path | None,
     compare: Path | None,
+    *,
+    show: Callable[[Any, dict[str, Any]], None] | None = None,
 ) -> None:
     from rich.console import Console
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.report import comparison, page, table
+    from affectd.bench.report import comparison, missing_of, page, table
 
     document = {"benchmark": name, "machine": describe_machine(), **figures}
     console = Console()
@@ -277,23 +489,39 @@ def _report(
         f"{machine['python']}, {machine['versions']}, load {machine['load_average']}"
     )
     if compare:
-        console.print(comparison(json.loads(compare.read_text("utf-8")), document))
+        console.print(comparison(_earlier(compare), document))
+    elif show:
+        show(console, document)
     else:
         console.print(table(document))
+    for each in missing_of(document):
+        console.print(f"not measured: {each}", markup=False)
     if json_file:
         json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     if html:
         html.write_text(page(document), "utf-8")
 
 
+def _earlier(file: Path) -> dict[str, Any]:
+    """Return what an earlier run wrote.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--compare {file}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--compare {file} is not what --json wrote: {error}") from None
+    if not isinstance(document, dict) or "benchmark" not in document:
+        raise ValueError(f"--compare {file} is not what --json wrote: it names no benchmark")
+    return document
+
+
 def _print(console: Any, figures: dict[str, Any]) -> None:
     from rich.table import Table
 
-    machine = figures["machine"]
-    console.print(
-        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python "
-        f"{machine['python']}, {machine['versions']}, load {machine['load_average']}"
-    )
     table = Table("milliseconds", "p50", "p95", "p99", "max", title=f"{figures['windows']} windows")
     rows = {
         "ring to client": figures["ring_to_client_ms"],

@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["comparison", "figures_of", "page", "plot", "table"]
+__all__ = ["bars", "comparison", "figures_of", "missing_of", "page", "plot", "table"]
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 300, 56
+_LABEL = 250
+_BARS = ("latency_ms", "cpu_ms_a_second_of_audio", "ratio", "stages_ms")
 _COLOURS = ("#1b6ca8", "#c0392b", "#27ae60", "#8e44ad")
 
 
@@ -50,13 +52,33 @@ def comparison(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
     return rows
 
 
+def missing_of(document: Mapping[str, Any]) -> list[str]:
+    """Return why each thing that was not measured could not be, of the whole document."""
+    missing = []
+    for name, value in document.items():
+        if name == "missing":
+            found = value.items() if isinstance(value, Mapping) else (("", each) for each in value)
+            missing += [f"{key}: {reason}" if key else str(reason) for key, reason in found]
+        elif isinstance(value, Mapping):
+            missing += missing_of(value)
+    return missing
+
+
 def page(document: Mapping[str, Any]) -> str:
     """Return a page that needs nothing else: plots of all levels, and every figure."""
     parts = []
     for name, part in {"": document, **document}.items():
-        levels = part.get("levels") if isinstance(part, Mapping) else None
-        if levels:
-            parts.append(_plots(name or str(document["benchmark"]), levels))
+        if not isinstance(part, Mapping):
+            continue
+        title = name or str(document.get("benchmark", ""))
+        if levels := part.get("levels"):
+            parts.append(_plots(title, levels))
+        parts += [
+            bars(f"{title}: {key}", _heights(values))
+            for key in _BARS
+            if isinstance(values := part.get(key), Mapping)
+        ]
+    parts += [f"<p>not measured: {html.escape(each)}</p>" for each in missing_of(document)]
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{value:,.3f}</td></tr>"
         for name, value in figures_of(document)
@@ -68,6 +90,41 @@ def page(document: Mapping[str, Any]) -> str:
         "<style>body{font:15px sans-serif;margin:2em;max-width:60em}td{padding:0 1em 0 0}"
         f"</style><h1>{title}</h1><p>{machine}</p>{''.join(parts)}<table>{rows}</table>\n"
     )
+
+
+def _heights(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return one number a name, and of percentiles the 50th and the 99th."""
+    heights: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            heights |= {f"{name}, {key}": float(value[key]) for key in ("p50", "p99")}
+        elif value is not None:
+            heights[name] = float(value)
+    return heights
+
+
+def bars(title: str, heights: Mapping[str, float]) -> str:
+    """Return a bar plot as SVG, one bar a row.
+
+    Args:
+        title: What is shown, with its unit.
+        heights: Not negative, by the bar's name.
+    """
+    if not heights:
+        return ""
+    longest = max(heights.values()) or 1.0
+    rows = [f'<text x="0" y="16" font-weight="bold">{html.escape(title)}</text>']
+    for number, (name, value) in enumerate(heights.items()):
+        y = 28 + 20 * number
+        length = value / longest * (_WIDTH - _LABEL - 2 * _MARGIN)
+        rows.append(f'<text x="0" y="{y + 12}">{html.escape(name)}</text>')
+        rows.append(
+            f'<rect x="{_LABEL}" y="{y}" width="{max(length, 1):.1f}" height="15" '
+            f'fill="{_COLOURS[0]}"/>'
+        )
+        rows.append(f'<text x="{_LABEL + length + 6:.1f}" y="{y + 12}">{value:,.3g}</text>')
+    height = 36 + 20 * len(heights)
+    return f'<svg width="{_WIDTH}" height="{height}" font-size="12">{"".join(rows)}</svg>'
 
 
 def _plots(name: str, levels: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The commands around the clients: watch and send."""
+"""The commands around the clients: watch, send and status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from affectd.clients.address import DEFAULT_ADDRESS
 
-__all__ = ["send", "watch"]
+__all__ = ["send", "status", "watch"]
 
 
 def watch(
@@ -66,3 +66,25 @@ def send(
     from affectd.clients.sending import send_until_told
 
     send_until_told(source, address, stream=stream, token=token, json=json)
+
+
+def status(
+    address: Annotated[str, typer.Argument(help="The daemon's address.")] = DEFAULT_ADDRESS,
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="AFFECTD_TOKEN",
+            help="What the daemon wants to be shown; the variable keeps it out of 'ps'.",
+        ),
+    ] = "",
+) -> None:
+    """Print how a daemon fares, as JSON: what runs the model, what captures, and every stream.
+
+    Example: affectd status ws://127.0.0.1:8800
+    """
+    import json
+
+    from affectd.clients.address import Address
+    from affectd.clients.status import fetch_status
+
+    print(json.dumps(fetch_status(Address(address, token)), indent=2, ensure_ascii=False))

@@ -49,6 +49,13 @@ def run(  # one parameter a flag
     model: Annotated[
         str | None, typer.Option(help="A shipped model's name, or an artefact's file.")
     ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs the model: cpu, cuda (an NVIDIA GPU), or auto: where there is a GPU, "
+            "the faster of both."
+        ),
+    ] = None,
     pace: Annotated[
         str | None, typer.Option(help="real: files play as spoken; fast: as fast as it goes.")
     ] = None,
@@ -78,6 +85,7 @@ def run(  # one parameter a flag
         "host": host,
         "port": port,
         "model": model,
+        "processor": processor,
         "pace": pace,
         "origins": tuple(origin) if origin else None,
     }

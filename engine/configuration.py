@@ -20,6 +20,8 @@ from pydantic_settings import (
 
 from affectd.engine.access import is_loopback
 from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.load import LoadSettings
+from affectd.engine.processor import Processor
 from affectd.engine.protocol import DEFAULT_PORT
 from affectd.engine.publishing import PublisherSettings
 from affectd.engine.segmenter import SegmenterSettings
@@ -61,6 +63,9 @@ class Configuration(BaseSettings):
     """Port to listen on; with 0 the system chooses."""
     model: str = DEFAULT_MODEL
     """A shipped model's name, or the file of an artefact."""
+    processor: Processor = "auto"
+    """What runs the model: ``cpu``, ``cuda`` for an NVIDIA GPU, or with ``auto`` the faster one,
+    as it is measured at the start where there is a GPU."""
     pace: Literal["real", "fast"] = "real"
     """Whether a file is played as it was spoken, or as fast as it goes."""
     token: str = Field(default="", repr=False)
@@ -72,6 +77,7 @@ class Configuration(BaseSettings):
     smoothing: SmoothingSettings = SmoothingSettings()
     server: ServerSettings = ServerSettings()
     publishers: PublisherSettings = PublisherSettings()
+    load: LoadSettings = LoadSettings()
 
     @field_validator("token")
     @classmethod

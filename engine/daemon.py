@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
 from affectd.engine.capacity import Capacity, session_cost
-from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
 from affectd.engine.offline_connection import OfflineHearing
+from affectd.engine.processor import open_runner
 from affectd.engine.protocol import Event
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
@@ -69,6 +71,7 @@ class Daemon:
 
     Raises:
         ArtefactError: the model cannot be used.
+        ProcessorError: what shall run it is not there.
         SourceError: the source cannot be opened.
     """
 
@@ -85,7 +88,12 @@ class Daemon:
         self._say = say
         self._viewed = viewed
         source = open_source(configuration)
-        self._classifier = Classifier(find_model(configuration.model))
+        self._runner = open_runner(
+            configuration.model,
+            configuration.processor,
+            alone=not configuration.publishers.largest_streams,
+        )
+        self._classifier = self._runner.classifier
         artefact = self._classifier.metadata
         self._settings = SessionSettings(
             voice=configuration.voice,
@@ -151,6 +159,7 @@ class Daemon:
             metrics=self._metrics,
             publishers=self._publishers,
             offline=offline,
+            status=self._status,
             joined=joined.set,
         )
         try:
@@ -182,6 +191,28 @@ class Daemon:
         if self._worker.failures:
             raise SourceError(self._worker.failures[0])
 
+    def _status(self) -> dict[str, Any]:
+        """Say how it fares, for ``/status``."""
+        return {
+            "server": self._greeting.server,
+            "model": self._greeting.model,
+            "processor": self._runner.device.name,
+            "processor_reason": self._runner.reason,
+            "window_ms": self._runner.window_ms,
+            "streams_carried": self._capacity.streams,
+            "clients": len(self._hub),
+            "streams": [
+                {
+                    "stream": stream.session.stream,
+                    "rate": stream.source.rate,
+                    "capture": stream.source.manner,
+                    "hop_seconds": stream.governor.hop_seconds,
+                    "voice_only": stream.governor.voice_only,
+                }
+                for stream in self._worker.streams
+            ],
+        }
+
     def _end(self) -> None:
         self._reason = "ended"
         self._stopping.set()
@@ -195,7 +226,7 @@ class Daemon:
             device=source.device,
             seq=seq,
         )
-        return Stream.of(source, session)
+        return Stream.of(source, session, self._configuration.load)
 
     def _stop(self) -> None:
         self._worker.stop()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier, find_model, load_runtime
 from affectd.engine.microphone import input_devices
+from affectd.engine.processor import missing_cuda
 
 __all__ = ["Check", "examine"]
 
@@ -28,6 +29,7 @@ def examine() -> list[Check]:
     """Look at everything; nothing is changed."""
     return [
         _check("ONNX Runtime", _runtime),
+        _check("NVIDIA GPU", _gpu, optional=True),
         _check("model", _model),
         _check("microphone", _microphone, optional=True),
     ]
@@ -42,7 +44,13 @@ def _check(name: str, look: Callable[[], str], *, optional: bool = False) -> Che
 
 def _runtime() -> str:
     runtime = load_runtime()
-    return f"{runtime.__version__}, {', '.join(runtime.get_available_providers())}"
+    return str(runtime.__version__)
+
+
+def _gpu() -> str:
+    if missing := missing_cuda(load_runtime()):
+        raise OSError(missing)
+    return "there; --processor auto measures whether it is faster"
 
 
 def _model() -> str:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-__all__ = ["LoadGovernor", "LoadState"]
+from annotated_types import Interval
+
+__all__ = ["LoadGovernor", "LoadSettings", "LoadState"]
 
 LoadState = Literal["degraded", "voice_only", "recovered"]
 
-_LONGEST_HOP_SECONDS = 2.0
-_CALM_SECONDS = 10.0
-_REPEATED_SECONDS = 5.0
-_LATE_SECONDS = 0.1
 _LATE_WINDOWS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSettings:
+    """What is done about overload, and when it is undone."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    longest_hop_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 2.0
+    """How far apart windows may come to lie."""
+    late_seconds: Annotated[float, Interval(ge=0.01, le=60)] = 0.1
+    """A window that waits longer for the model is late; three on end are too much work."""
+    pressed_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 5.0
+    """How long the longest hop is given to help, before only the voice is followed."""
+    calm_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 10.0
+    """How long nothing must be given up or late before one step is undone."""
 
 
 class LoadGovernor:
@@ -23,9 +38,11 @@ class LoadGovernor:
 
     Args:
         hop_seconds: The hop where there is room.
+        settings: How far it goes, and how soon.
     """
 
-    def __init__(self, hop_seconds: float) -> None:
+    def __init__(self, hop_seconds: float, settings: LoadSettings | None = None) -> None:
+        self._settings = settings or LoadSettings()
         self._normal = hop_seconds
         self.hop_seconds = hop_seconds
         """The hop to use now."""
@@ -54,13 +71,14 @@ class LoadGovernor:
             What has to be announced, if anything: every change of the hop, and every few seconds
             that windows are still given up although it cannot get longer.
         """
-        self._late = self._late + 1 if waited_seconds > _LATE_SECONDS else 0
+        settings = self._settings
+        self._late = self._late + 1 if waited_seconds > settings.late_seconds else 0
         if superseded or self._late >= _LATE_WINDOWS:
             self._late = 0
             self.dropped += superseded
             self._changed_at = now
-            longer = min(self.hop_seconds * 2, max(_LONGEST_HOP_SECONDS, self._normal))
-            told_lately = self._degraded and now - self._announced_at < _REPEATED_SECONDS
+            longer = min(self.hop_seconds * 2, max(settings.longest_hop_seconds, self._normal))
+            told_lately = self._degraded and now - self._announced_at < settings.pressed_seconds
             if longer == self.hop_seconds and told_lately:
                 return None
             if longer == self.hop_seconds and self._pressed_since is not None:
@@ -73,9 +91,9 @@ class LoadGovernor:
             self._degraded = True
             self._announced_at = now
             return "degraded"
-        if self._pressed_since is not None and now - self._changed_at >= _REPEATED_SECONDS:
+        if self._pressed_since is not None and now - self._changed_at >= settings.pressed_seconds:
             self._pressed_since = None
-        if self._degraded and now - self._changed_at >= _CALM_SECONDS:
+        if self._degraded and now - self._changed_at >= settings.calm_seconds:
             self._changed_at = self._announced_at = now
             self.hop_seconds = max(self.hop_seconds / 2, self._normal)
             self._degraded = self.hop_seconds > self._normal
@@ -84,7 +102,7 @@ class LoadGovernor:
 
     def tick(self, now: float) -> LoadState | None:
         """Return what has to be announced while no windows come through, if anything."""
-        if not self.voice_only or now - self._changed_at < _CALM_SECONDS:
+        if not self.voice_only or now - self._changed_at < self._settings.calm_seconds:
             return None
         self.voice_only = False
         self._pressed_since = None

@@ -18,7 +18,6 @@ __all__ = ["BlockQueue", "PublisherSource"]
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096
-_QUEUE_FRAMES = 4_096
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
 _LARGEST_CORRECTION_SECONDS = 0.0005
@@ -116,7 +115,7 @@ class PublisherSource(Feed):
             rate, gap_seconds=_GAP_SECONDS, largest_correction_seconds=_LARGEST_CORRECTION_SECONDS
         )
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver what is written."""
         self._wake = wake
 

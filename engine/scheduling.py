@@ -61,8 +61,8 @@ class Waiting(Protocol):
 def choose(waiting: Sequence[Waiting], costs: Costs, now: float) -> list[int]:
     """Return the places of the windows to run next, the most urgent first.
 
-    Windows that need more frames than the most urgent one are left for the next run: padding
-    that one would cost more than is gained.
+    Those that are not as long as the most urgent one are left for the next run: a batch of windows
+    of one length needs neither padding nor masks, which cost more than company gains.
 
     Args:
         waiting: At least one.
@@ -72,5 +72,5 @@ def choose(waiting: Sequence[Waiting], costs: Costs, now: float) -> list[int]:
     order = sorted(range(len(waiting)), key=lambda place: waiting[place].deadline)
     urgent = waiting[order[0]]
     frames = costs.frames(urgent.frames)
-    alike = [place for place in order if costs.frames(waiting[place].frames) == frames]
+    alike = [place for place in order if waiting[place].frames == urgent.frames]
     return alike[: costs.batch(frames, len(alike), urgent.deadline - now)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class Server:
         metrics: What is counted, and shown at ``/metrics``.
         publishers: Those who send audio; without them nobody may.
         offline: Hears recordings at ``/analyze``; `None` for none.
+        status: Says how the engine fares, for ``/status``, as JSON takes it.
         joined: Called whenever a client has come.
     """
 
@@ -101,6 +103,7 @@ class Server:
         metrics: Metrics,
         publishers: Publishers | None = None,
         offline: OfflineHearing | None = None,
+        status: Callable[[], dict[str, Any]] = dict,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._hub = hub
@@ -111,6 +114,7 @@ class Server:
         self._publishers = Publishers.none() if publishers is None else publishers
         self._offline = offline
         self._page = Page()
+        self._status = status
         self._joined = joined
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None
@@ -160,9 +164,15 @@ class Server:
                     connection.transport.abort()
             self._server.close()
             # Whoever connected and has not said a word yet is not waited for.
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await self._server.wait_closed()
+            except TimeoutError:
+                for connection in list(self._server.all_connections):
+                    connection.transport.abort()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await self._server.wait_closed()
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, and answer plain HTTP."""
@@ -186,6 +196,11 @@ class Server:
             response = connection.respond(HTTPStatus.OK, self._metrics.text())
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = exposition.CONTENT_TYPE_PLAIN_0_0_4
+            return response
+        if path == "/status":
+            response = connection.respond(HTTPStatus.OK, json.dumps(self._status()) + "\n")
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = "application/json"
             return response
         known = request.headers.get("If-None-Match")
         return self._page.answer(request.path, method=request.method, known=known)

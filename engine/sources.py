@@ -89,12 +89,15 @@ class Feed(ABC):
         waits: Whether audio waits until it is taken. What cannot wait is lost where the engine
             is too slow; what can is never lost.
         live: Whether it is spoken now, so that it may wait for the engine but for no client.
+        polled: Whether blocks come without a call of `wake`, from machine code that rings the bell:
+            then the worker must look whenever it wakes. Set by `start`.
         gap_reason: Where audio is missing by its clock: a reason of `affectd.engine.protocol.Gap`.
     """
 
     device = False
     waits = False
     live = True
+    polled = False
     gap_reason = "overflow"
 
     def __init__(self, name: str, rate: int) -> None:
@@ -102,6 +105,11 @@ class Feed(ABC):
         self.rate = rate
         self.notices: deque[Notice] = deque()
         self._wake: Callable[[], None] = lambda: None
+
+    @property
+    def manner(self) -> str:
+        """How it captures, where there is more than one way; else empty."""
+        return ""
 
     @property
     @abstractmethod
@@ -113,11 +121,13 @@ class Feed(ABC):
         """Return the oldest block not yet read, or `None`; called by the worker alone."""
 
     @abstractmethod
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver.
 
         Args:
             wake: Called after every block and notice.
+            bell: File descriptor that wakes the worker, too, when a byte is written to it: for
+                what cannot call Python.
         """
 
     @abstractmethod
@@ -160,11 +170,12 @@ class Source(Feed):
         """Return the oldest block not yet read, or `None`; called by the worker alone."""
         return self.ring.read()
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver.
 
         Args:
             wake: Called after every block and notice.
+            bell: Not used, but by microphones.
         """
         self._wake = wake
         self._thread = threading.Thread(target=self._deliver, name="affectd-source", daemon=True)

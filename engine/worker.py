@@ -13,7 +13,7 @@ from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
 from affectd.engine.judge import NonFiniteResultError
-from affectd.engine.load import LoadGovernor
+from affectd.engine.load import LoadGovernor, LoadSettings
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
@@ -53,9 +53,10 @@ class Stream:
     """When the system last said that it lost audio, without saying how much."""
 
     @classmethod
-    def of(cls, source: Feed, session: Session) -> Stream:
+    def of(cls, source: Feed, session: Session, load: LoadSettings | None = None) -> Stream:
         """Put a stream together."""
-        return cls(source, session, source.clock(source.rate), LoadGovernor(session.hop_seconds))
+        governor = LoadGovernor(session.hop_seconds, load)
+        return cls(source, session, source.clock(source.rate), governor)
 
 
 class Worker:
@@ -88,6 +89,8 @@ class Worker:
         self._joining: deque[Stream] = deque()
         self._due: deque[Stream] = deque()
         """Streams whose sources have something to be read."""
+        self._polled: list[Stream] = []
+        """Streams whose sources only ring the bell: each may have something at any time."""
         self._waiting: list[Stream] = []
         """Streams that have, but must wait for the model or for clients."""
         self._submit = submit
@@ -111,6 +114,11 @@ class Worker:
         for stream in self._streams.values():
             self._listen(stream)
         self._thread.start()
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that run now, for who looks from another thread: they go on meanwhile."""
+        return list(self._streams.copy().values())
 
     def add(self, stream: Stream) -> None:
         """Run another stream, from any thread. An earlier one of that name must be over.
@@ -142,7 +150,11 @@ class Worker:
                 self._due.append(stream)
                 self._doorbell.ring()
 
-        stream.source.start(wake)
+        stream.source.start(wake, bell=self._doorbell.write_fd)
+        if stream.source.polled:
+            self._polled.append(stream)
+        # What the source had to say before it was listened to rang for nobody.
+        wake()
 
     def _run(self) -> None:
         try:
@@ -152,6 +164,7 @@ class Worker:
             self.failures.append(message)
             for stream in self._streams.values():
                 stream.failure = stream.failure or message
+                stream.session.wait(time.monotonic())
                 self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
             self._ended()
 
@@ -178,6 +191,8 @@ class Worker:
         self._resolve()
         waiting, self._waiting = self._waiting, []
         for stream in waiting:
+            self._read(stream)
+        for stream in self._polled:
             self._read(stream)
         while self._due:
             stream = self._due.popleft()
@@ -250,6 +265,7 @@ class Worker:
         while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
+            session.wait(now)
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
@@ -277,6 +293,7 @@ class Worker:
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
+        stream.session.wait(time.monotonic())
         stream.failure, stream.failure_code = message, code
         if code is not ErrorCode.INTERNAL:
             # What was heard before still counts.
@@ -289,6 +306,8 @@ class Worker:
             return
         name = stream.session.stream
         self._streams.pop(name, None)
+        # A new list: the old one may be gone through just now.
+        self._polled = [each for each in self._polled if each is not stream]
         if name in self._awaited:
             self._awaited.discard(name)
             if stream.failure:
@@ -303,6 +322,7 @@ class Worker:
         for each in heard:
             if isinstance(each, Window):
                 if stream.governor.voice_only:
+                    stream.governor.dropped += 1
                     continue
                 stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits

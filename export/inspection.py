@@ -13,8 +13,9 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
-from affectd.export.artefact import graph_sha256
+from affectd.export.graph_hash import graph_sha256
 from affectd.export.runtime import open_session
+from affectd.export.shortcut import along_shortcut
 
 __all__ = ["Inspection", "inspect", "open_artefact"]
 
@@ -35,7 +36,9 @@ class Inspection:
     """Bytes."""
     metadata: Metadata
     operators: dict[str, dict[str, int]]
-    """How many of each type there are, by precision: ``int8``, ``fp16``, ``fp32``, ``other``."""
+    """How many of each type run, by precision: ``int8``, ``fp16``, ``fp32``, ``other``.
+
+    Where a graph has a shortcut for windows of one length, those on it."""
     parameters: int
     """Numbers in the weights; scales and zero points of a quantised graph count too."""
     providers: tuple[str, ...]
@@ -127,7 +130,7 @@ def inspect(path: Path) -> Inspection:
         path=path,
         size=len(content),
         metadata=metadata,
-        operators=_operators(proto),
+        operators=_operators(along_shortcut(proto)),
         parameters=sum(int(np.prod(weight.dims)) for weight in proto.graph.initializer),
         providers=_providers(content),
     )
@@ -147,9 +150,9 @@ def _check_signature(proto: onnx.ModelProto, metadata: Metadata) -> None:
         for value in (*proto.graph.input, *proto.graph.output)
     }
     bands = shapes["logmel"][-1].dim_value if shapes["logmel"] else 0
-    if bands != metadata.front_end.bands:
+    if bands != metadata.front_end.columns:
         raise ArtefactError(
-            f"its input takes {bands} bands, its front end gives {metadata.front_end.bands}"
+            f"its input takes {bands} bands, its front end gives {metadata.front_end.columns}"
         )
     classes = shapes["logits"][-1].dim_value if shapes["logits"] else 0
     if classes != len(metadata.labels):

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: one kernel, a streaming face and a batch face."""
+"""The spectrogram in dB, mel or linear: one kernel, a streaming face and a batch face."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from rocket_fft import r2c
 
+from affectd.kernels.fourier import POWER_SAMPLES, power_spectrum
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
+from affectd.kernels.mel import MelWeights, sums_of_bands
 from affectd.kernels.samples import BadSampleError
+from affectd.kernels.vectors import LANES
 
 __all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
 
@@ -16,6 +19,8 @@ Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
 
 _FFT_AXES = np.zeros(1, np.int64)
+_TAIL_SAMPLES = 3
+"""Where the number of samples in the tail stands."""
 
 
 class NonFiniteSampleError(BadSampleError):
@@ -23,7 +28,7 @@ class NonFiniteSampleError(BadSampleError):
 
 
 class LogMel:
-    """Log-mel frames of one stream.
+    """Log-mel frames of one stream, or whatever else its front end says.
 
     `push` takes whatever block arrives and returns the frames that it completes; however a signal
     is cut, the frames are the same to the last bit. `batch` computes a whole signal at once with
@@ -35,19 +40,22 @@ class LogMel:
 
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
-        filterbank = front_end.filterbank()
-        self._window = front_end.window()
-        self._first_bin, self._offset = filterbank.first_bin, filterbank.offset
-        self._weights = filterbank.weights
-        self._windowed = np.empty(front_end.fft_samples, np.float32)
-        self._spectrum = np.empty(front_end.fft_samples // 2 + 1, np.complex64)
-        self._tail = np.zeros(front_end.fft_samples, np.float32)
-        self._tail_samples = 0
+        self._plain = front_end.spectrum != "samples" and not front_end.extras
+        mel = MelWeights(front_end.filterbank())
+        size = front_end.fft_samples
+        bins = max(mel.bins, size)
+        fixed = [front_end.hop_samples, size, front_end.bands, 0, bins, mel.chunks.size]
+        # Few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
+        self._numbers = np.concatenate([fixed, mel.chunks, mel.first_bin])
+        self._constants = np.concatenate(
+            [[front_end.floor_power], front_end.window(), mel.weights]
+        ).astype(np.float32)
+        self._tail = np.zeros(size, np.float32)
         self._position = 0
 
     def reset(self) -> None:
         """Forget the samples kept so far; the next one is position 0 again."""
-        self._tail_samples = 0
+        self._numbers[_TAIL_SAMPLES] = 0
         self._position = 0
 
     def push(self, samples: Samples) -> Frames:
@@ -57,19 +65,20 @@ class LogMel:
             samples: Mono, at `FrontEnd.sample_rate`, nominally within ±1; float32 ``(n,)``.
 
         Returns:
-            dB, float32 ``(frames, bands)``, newest last; often no frame at all.
+            dB, float32 ``(frames, columns)``, newest last; often no frame at all. The columns are
+            the bands and then `FrontEnd.extras`.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
             TypeError: the block is not a one-dimensional float32 array.
         """
         samples = _checked(samples)
-        held = self._tail_samples + samples.size
-        out = np.empty((self.front_end.frames(held), self.front_end.bands), np.float32)
-        kept = self._run(self._tail, self._tail_samples, samples, out)
-        if kept < 0:
+        if self._plain:
+            out = _log_mel(self._numbers, self._constants, self._tail, samples)
+        else:
+            out = self._measured(self._numbers, self._tail, samples)
+        if not out.shape[1]:
             require_finite(samples, self._position)
-        self._tail_samples = kept
         self._position += samples.size
         return out
 
@@ -80,33 +89,44 @@ class LogMel:
             samples: As for `push`.
 
         Returns:
-            dB, float32 ``(FrontEnd.frames(n), bands)``.
+            dB, float32 ``(FrontEnd.frames(n), columns)``.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite.
             TypeError: the signal is not a one-dimensional float32 array.
         """
         samples = _checked(samples)
-        out = np.empty((self.front_end.frames(samples.size), self.front_end.bands), np.float32)
-        if self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out) < 0:
+        numbers = self._numbers.copy()
+        numbers[_TAIL_SAMPLES] = 0
+        tail = np.empty_like(self._tail)
+        if self._plain:
+            out = _log_mel(numbers, self._constants, tail, samples)
+        else:
+            out = self._measured(numbers, tail, samples)
+        if not out.shape[1]:
             require_finite(samples)
         return out
 
-    def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
-        return _log_mel(
-            tail,
-            tail_samples,
-            samples,
-            self.front_end.hop_samples,
-            self._window,
-            self._first_bin,
-            self._offset,
-            self._weights,
-            np.float32(self.front_end.floor_power),
-            self._windowed,
-            self._spectrum,
-            out,
-        )
+    def _measured(self, numbers: npt.NDArray[np.int64], tail: Samples, samples: Samples) -> Frames:
+        """Return frames with something else than a spectrum in them; see `_log_mel`."""
+        if _first_non_finite(samples) >= 0:
+            return np.empty((0, 0), np.float32)
+        held = np.concatenate((tail[: numbers[_TAIL_SAMPLES]], samples))
+        columns = self.front_end.columns
+        if self.front_end.spectrum == "samples":
+            whole = held.size - held.size % columns
+            rest = held[whole:]
+            tail[: rest.size] = rest
+            numbers[_TAIL_SAMPLES] = rest.size
+            return held[:whole].reshape(-1, columns)
+        # Imported where needed: most models want the bands alone.
+        from affectd.kernels.waveform import measure
+
+        bands = _log_mel(numbers, self._constants, tail, samples)
+        out = np.empty((len(bands), columns), np.float32)
+        out[:, : self.front_end.bands] = bands
+        measure(self.front_end, held, out)
+        return out
 
 
 def _checked(samples: Samples) -> Samples:
@@ -179,51 +199,67 @@ def _to_db(values: Samples) -> None:
 
 
 @kernel(
-    "int64(float32[::1], int64, float32[::1], int64, float32[::1], int64[::1], int64[::1],"
-    " float32[::1], float32, float32[::1], complex64[::1], float32[:, ::1])",
+    "float32[:, ::1](int64[::1], float32[::1], float32[::1], float32[::1])",
     fastmath={"reassoc", "contract", "arcp", "nsz"},
 )
 def _log_mel(
-    tail: Samples,
-    tail_samples: int,
-    samples: Samples,
-    hop_samples: int,
-    window: Samples,
-    first_bin: npt.NDArray[np.int64],
-    offset: npt.NDArray[np.int64],
-    weights: Samples,
-    floor_power: np.float32,
-    windowed: Samples,
-    spectrum: npt.NDArray[np.complex64],
-    out: Frames,
-) -> int:
-    """Fill ``out`` from ``tail`` and then ``samples``; return how much ``tail`` now holds.
+    numbers: npt.NDArray[np.int64], constants: Samples, tail: Samples, samples: Samples
+) -> Frames:
+    """Return the frames that ``tail`` and then ``samples`` hold, and keep in ``tail`` the rest.
 
-    Where a sample is not finite it returns -1 and has changed nothing.
+    Where a sample is not finite it returns frames of no bands and has changed nothing.
+
+    Args:
+        numbers: Hop, size of a frame, bands, samples in the tail, room for a spectrum, groups of
+            bands; and `MelWeights.chunks` and `MelWeights.first_bin`.
+        constants: The floor, the window, the weights.
+        tail: Samples not yet spent, as many as a frame has at most.
+        samples: The new ones.
     """
     if _first_non_finite(samples) >= 0:
-        return -1
-    fft_samples = window.size
-    power = windowed  # its samples are spent once the transform has run
+        return np.empty((0, 0), np.float32)
+    hop_samples, size, bands = numbers[0], numbers[1], numbers[2]
+    tail_samples = numbers[_TAIL_SAMPLES]
+    bins, groups = numbers[4], numbers[5]
+    chunks = numbers[6 : 6 + groups]
+    first_bin = numbers[6 + groups :]
+    floor_power = constants[0]
+    window = constants[1 : 1 + size]
+    weights = constants[1 + size :]
+    held = tail_samples + samples.size
+    frames = max(0, (held - size) // hop_samples + 1)
+    out = np.empty((frames, bands), np.float32)
+    joined = np.empty(size, np.float32)
+    power = np.zeros(bins, np.float32)
+    summed = np.empty(first_bin.size, np.float32)
+    spectrum = np.empty(size // 2 + 1, np.complex64)
     start = 0
-    for frame in range(out.shape[0]):
-        from_tail = min(max(tail_samples - start, 0), fft_samples)
-        for index in range(from_tail):
-            windowed[index] = tail[start + index] * window[index]
-        shift = start - tail_samples
-        for index in range(from_tail, fft_samples):
-            windowed[index] = samples[shift + index] * window[index]
-        r2c(windowed, spectrum, _FFT_AXES, True, 1.0, 1)
-        for bin_index in range(spectrum.size):
-            value = spectrum[bin_index]
-            power[bin_index] = value.real * value.real + value.imag * value.imag
-        for band in range(out.shape[1]):
-            first = first_bin[band]
-            low = offset[band]
-            total = np.float32(0)
-            for index in range(offset[band + 1] - low):
-                total += weights[low + index] * power[first + index]
-            out[frame, band] = max(total, floor_power)
+    for frame in range(frames):
+        place = start - tail_samples
+        source = samples
+        if place < 0:
+            # The frame begins in the tail.
+            for index in range(-place):
+                joined[index] = tail[start + index]
+            for index in range(size + place):
+                joined[index - place] = samples[index]
+            source, place = joined, 0
+        if size == POWER_SAMPLES:
+            power_spectrum(source, place, window, power)
+        else:
+            for index in range(size):
+                joined[index] = source[place + index] * window[index]
+            r2c(joined, spectrum, _FFT_AXES, True, 1.0, 1)
+            for bin_index in range(spectrum.size):
+                value = spectrum[bin_index]
+                power[bin_index] = value.real * value.real + value.imag * value.imag
+        taken = 0
+        for group in range(groups):
+            band = group * LANES
+            sums_of_bands(weights, taken, power, first_bin, band, chunks[group], summed)
+            taken += chunks[group] * LANES * LANES
+        for band in range(bands):
+            out[frame, band] = max(summed[band], floor_power)
         _to_db(out[frame])
         start += hop_samples
 
@@ -233,4 +269,5 @@ def _log_mel(
     first_sample = max(start - tail_samples, 0)
     for index in range(samples.size - first_sample):
         tail[kept_from_tail + index] = samples[first_sample + index]
-    return kept_from_tail + samples.size - first_sample
+    numbers[_TAIL_SAMPLES] = kept_from_tail + samples.size - first_sample
+    return out

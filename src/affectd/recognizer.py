@@ -171,7 +171,7 @@ class Recognizer:
             from affectd.frame import TimelineFrame
         except ImportError as error:
             raise ImportError(
-                f"{error.name or 'pandas'} is missing: install 'affectd[files]'"
+                f"{error.name or 'pandas'} is missing: pip install 'affectd[files]'"
             ) from None
         return TimelineFrame.of(self.timeline(path))
 

@@ -220,6 +220,62 @@ def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(
     assert len(Subtitles(emoji).cues) == 4
 
 
+def test_what_is_read_is_never_written_over(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    talk, subtitles = tmp_path / "talk.wav", tmp_path / "talk.srt"
+    shutil.copy(folder / "talk.wav", talk)
+    subtitles.write_text("1\n00:00:01,000 --> 00:00:03,000\nHi\n")
+    other = tmp_path / "other.csv"
+    other.symlink_to(talk)
+    before = talk.read_bytes(), subtitles.read_bytes()
+    for arguments in (
+        ["--format", "csv", "-o", str(talk)],
+        ["--format", "csv", "-o", str(tmp_path / "." / "talk.wav")],
+        ["-o", str(other)],
+        ["--subtitles", str(subtitles), "-o", str(subtitles)],
+    ):
+        done = affectd_(str(talk), *arguments, code=1)
+        assert "it would be written over" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert (talk.read_bytes(), subtitles.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "output"),
+    [
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.vtt"),
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.html"),
+        ("talk.vtt", "WEBVTT\n\n00:01.000 --> 00:03.000\nHi\n", "out.SRT"),
+    ],
+)
+def test_subtitles_are_not_named_what_they_are_not(
+    affectd_: Command, folder: Path, tmp_path: Path, name: str, text: str, output: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    arguments = [str(folder / "talk.wav"), "--subtitles", str(tmp_path / name)]
+    done = affectd_(*arguments, "-o", str(tmp_path / output), code=1)
+    kind = name[-3:]
+    assert f"they stay {kind}, as in {tmp_path / 'out'}.{kind}" in done.stderr
+    assert not (tmp_path / output).exists()
+
+
+def test_a_cue_that_tells_an_emotion_already_is_left_alone(
+    affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
+) -> None:
+    row = next(each for each in frame.itertuples() if each.label == "angry")
+    times = f"00:00:{row.start:06.3f} --> 00:00:{row.end:06.3f}".replace(".", ",")
+    file, once, again = (tmp_path / f"{name}.srt" for name in ("talk", "once", "again"))
+    file.write_text(f"1\n{times}\nWhere were you?\n")
+    talk = str(folder / "talk.wav")
+    affectd_(talk, "--subtitles", str(file), "-o", str(once))
+    assert "[angrily] Where" in once.read_text()
+    for manner in ([], ["--style", "emoji"], ["--language", "de"]):
+        done = affectd_(talk, "--subtitles", str(once), "-o", str(again), *manner)
+        assert again.read_bytes() == once.read_bytes()
+        assert "1 cue tells an emotion already, and stays as it is" in done.stderr
+
+
 def test_broken_subtitles_are_refused_with_the_line(
     affectd_: Command, folder: Path, tmp_path: Path
 ) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from io import StringIO
 from xml.etree import ElementTree
 
+import pytest
 from rich.console import Console
 
-from affectd.bench.report import comparison, figures_of, page, plot
+from affectd.bench.report import bars, comparison, figures_of, missing_of, page, plot
 
 DOCUMENT = {
     "benchmark": "streams",
@@ -65,3 +66,26 @@ def test_a_plot_puts_its_points_where_they_belong() -> None:
     assert x1 - x0 == x2 - x1 > 0
     assert y1 < y2 < y0, "up is less in SVG"
     assert y0 - y1 == 2 * (y0 - y2)
+
+
+def test_what_was_not_measured_is_said_wherever_it_stands() -> None:
+    document = {"missing": {"capture": "no PulseAudio"}, "peers": {"missing": ["no <librosa>"]}}
+    assert missing_of(document) == ["capture: no PulseAudio", "no <librosa>"]
+    assert "not measured: no &lt;librosa&gt;" in page(document)
+
+
+def test_ways_are_drawn_as_bars_with_their_values() -> None:
+    document = {
+        "benchmark": "peers",
+        "latency_ms": {"ours": {"p50": 1.5, "p99": 2.0}, "a & b": {"p50": 30.0, "p99": 60.0}},
+        "ratio": {"ours": 1.0, "a & b": 20.0},
+    }
+    drawn = page(document)
+    assert "a &amp; b, p99" in drawn
+    tree = ElementTree.fromstring(bars("ratio", {"ours": 1.0, "others": 20.0}))
+    widths = [float(bar.get("width", "")) for bar in tree.iter("rect")]
+    assert widths[1] == pytest.approx(20 * widths[0], rel=0.01)
+
+
+def test_nothing_to_draw_draws_nothing() -> None:
+    assert bars("ratio", {}) == ""

@@ -24,8 +24,8 @@ import pytest
 import soundfile
 from tests.clients.web.javascript import NODE
 from tests.engine.running_daemon import RunningDaemon, running_daemon
-from tests.engine.virtual_microphone import VirtualMicrophone, virtual_microphone
 
+from affectd.bench.virtual_microphone import VirtualMicrophone, virtual_microphone
 from affectd.cli import main
 from affectd.engine.sources import DemoSource
 

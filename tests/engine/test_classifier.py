@@ -38,11 +38,28 @@ def test_the_default_model_is_shipped() -> None:
 @pytest.mark.parametrize(("model", "tolerance"), [("crnn", 1e-4), ("crnn-int8", 0.1)])
 def test_a_batch_gives_what_its_windows_give_alone(model: str, tolerance: float) -> None:
     classifier = Classifier(find_model(model))
-    batch = windows(184, 40, 97)
+    batch = windows(184, 184, 184)
     together = classifier.run(batch)
     alone = np.concatenate([classifier.run([window]) for window in batch])
     assert together.shape == (3, len(classifier.metadata.labels))
     np.testing.assert_allclose(together, alone, atol=tolerance)
+
+
+@pytest.mark.parametrize("model", ["crnn", "crnn-int8"])
+def test_windows_of_other_lengths_have_no_influence_at_all(model: str) -> None:
+    classifier = Classifier(find_model(model))
+    batch = windows(184, 40, 97)
+    together = classifier.run(batch)
+    alone = np.concatenate([classifier.run([window]) for window in batch])
+    assert together.tobytes() == alone.tobytes()
+
+
+def test_more_windows_than_a_batch_has_come_back_in_their_order() -> None:
+    classifier = Classifier(find_model("crnn"))
+    many = windows(*[60, 184] * 11)
+    together = classifier.run(many)
+    alone = np.concatenate([classifier.run([window]) for window in many])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
 def test_every_length_up_to_a_window_is_scored(shipped: Path) -> None:
@@ -157,7 +174,7 @@ class _Installed:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ((), r"ONNX Runtime is missing: install 'affectd\[cpu\]'"),
+        ((), r"ONNX Runtime is missing: pip install 'affectd\[cpu\]'"),
         (("onnxruntime", "onnxruntime-gpu"), "both installed and overwrite each other"),
     ],
 )

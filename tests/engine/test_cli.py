@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from affectd.engine.classifier import load_runtime
+
 
 def affectd(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -92,6 +94,18 @@ def test_an_unknown_model_is_named() -> None:
     assert_one_line(run("--model", "crmn"), "no model 'crmn'")
 
 
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in load_runtime().get_available_providers(),
+    reason="this ONNX Runtime is the one for GPUs",
+)
+def test_a_gpu_that_is_missing_is_named_and_no_cpu_taken_for_it() -> None:
+    assert_one_line(run("--processor", "cuda"), "pip install 'affectd[gpu]'")
+
+
+def test_an_unknown_processor_is_named() -> None:
+    assert_one_line(run("--processor", "tpu"), "setting 'processor' is 'tpu'")
+
+
 def test_an_unknown_option_is_named() -> None:
     assert_one_line(run("--sauce", "mic"), "No such option: --sauce", code=2)
 
@@ -140,7 +154,19 @@ def test_the_doctor_finds_runtime_and_model() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "watch", "devices", "doctor", "config", "bench", "train", "evaluate", "export"],
+    [
+        "run",
+        "watch",
+        "send",
+        "status",
+        "devices",
+        "doctor",
+        "config",
+        "bench",
+        "train",
+        "evaluate",
+        "export",
+    ],
 )
 def test_every_command_teaches_its_use(command: str) -> None:
     done = affectd(command, "--help")

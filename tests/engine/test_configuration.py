@@ -74,7 +74,7 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
 BAD: list[tuple[str, str]] = [
     (
         "ports = 1",
-        "setting 'ports' is unknown; known are .*pace, port, publishers, rate",
+        "setting 'ports' is unknown; known are .*load, .*pace, port, processor, publishers, rate",
     ),
     (
         "[voice]\nloudness = 1",

@@ -28,7 +28,7 @@ def test_one_that_waits_alone_runs_alone() -> None:
 
 
 def test_the_most_urgent_goes_first_and_takes_its_like_along() -> None:
-    waiting = [Each(60, 0.9), Each(180, 0.1), Each(60, 0.2), Each(150, 0.3)]
+    waiting = [Each(60, 0.9), Each(180, 0.1), Each(60, 0.2), Each(180, 0.3), Each(150, 0.2)]
     assert choose(waiting, COSTS, 0.0) == [1, 3]
 
 
@@ -54,9 +54,9 @@ def test_the_most_urgent_is_always_among_them_and_nobody_twice(
     places = choose(waiting, COSTS, now)
     assert waiting[places[0]].deadline == min(each.deadline for each in waiting)
     assert len(set(places)) == len(places)
-    frames = COSTS.frames(waiting[places[0]].frames)
-    assert len(places) in COSTS.seconds[frames]
-    assert {COSTS.frames(waiting[place].frames) for place in places} == {frames}
+    frames = waiting[places[0]].frames
+    assert len(places) in COSTS.seconds[COSTS.frames(frames)]
+    assert {waiting[place].frames for place in places} == {frames}
 
 
 def test_a_window_costs_what_it_does_in_the_cheapest_batch() -> None:

@@ -600,7 +600,7 @@ async def test_the_spectrogram_goes_to_those_who_asked_for_it() -> None:
 
 async def test_plain_http_needs_the_token_too() -> None:
     async with serving(access=AccessRules(token="geheim")) as served:
-        for path in ("/healthz", "/metrics"):
+        for path in ("/healthz", "/metrics", "/status"):
             assert (await get(served, path))[0] == 403
             assert (await get(served, path, Authorization="Bearer geheim"))[0] == 200
             assert (await get(served, path + "?token=geheim"))[0] == 200

@@ -13,6 +13,7 @@ import pytest
 
 from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError
 from affectd.engine.classifier import (
+    BATCHES,
     Classifier,
     find_model,
     load_runtime,
@@ -43,6 +44,15 @@ def test_a_batch_gives_what_its_windows_give_alone(model: str, tolerance: float)
     alone = np.concatenate([classifier.run([window]) for window in batch])
     assert together.shape == (3, len(classifier.metadata.labels))
     np.testing.assert_allclose(together, alone, atol=tolerance)
+
+
+def test_every_size_is_bound_and_timed_before_the_first_window_comes(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    seconds = classifier.costs.seconds
+    assert tuple(seconds) == classifier.metadata.frame_sizes
+    for batches in seconds.values():
+        assert tuple(batches) == BATCHES
+        assert min(batches.values()) > 0
 
 
 @pytest.mark.parametrize("model", ["crnn", "crnn-int8"])

@@ -11,23 +11,34 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.device_clock import DeviceClock
+from affectd.engine.opus import OpusDecoder, packet_samples
 from affectd.engine.sources import Feed, Notice
 from affectd.kernels.ring import Block
 
-__all__ = ["SAMPLE_BYTES", "BlockQueue", "PublisherSource", "SampleFormat"]
+__all__ = ["FORMATS", "BlockQueue", "PublisherSource", "SampleFormat", "frame_samples"]
 
-SampleFormat = Literal["s16le", "f32le"]
+SampleFormat = Literal["s16le", "f32le", "opus"]
 
-SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
-"""What may be sent, and how long a sample of it is."""
+FORMATS: tuple[SampleFormat, ...] = ("s16le", "f32le", "opus")
+"""What may be sent: samples, or one Opus packet a frame."""
+
+_SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
 
 _QUEUE_SECONDS = 10
-_QUEUE_FRAMES = 4_096
 _QUEUE_FRAMES = 4_096
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
 _LARGEST_CORRECTION_SECONDS = 0.0005
 _FULL_SCALE = np.float32(1 / 32768)
+
+
+def frame_samples(frame: bytes, sample_format: SampleFormat) -> tuple[int, bool]:
+    """Return how many samples a frame holds, and whether it holds nothing else."""
+    if sample_format == "opus":
+        samples = packet_samples(frame)
+        return samples, samples > 0
+    samples, rest = divmod(len(frame), _SAMPLE_BYTES[sample_format])
+    return samples, not rest
 
 
 class BlockQueue:
@@ -50,6 +61,7 @@ class BlockQueue:
         """Samples written since the queue began."""
         self.read_position = 0
         """Position that follows the last sample read or lost."""
+        self._decoder: OpusDecoder | None = None
         self._frames: deque[tuple[bytes, SampleFormat, int, int, float]] = deque()
 
     def write(self, frame: bytes, sample_format: SampleFormat, *, captured_at: float) -> None:
@@ -60,7 +72,7 @@ class BlockQueue:
             sample_format: How they are written.
             captured_at: When the first of them was captured, seconds.
         """
-        samples = len(frame) // SAMPLE_BYTES[sample_format]
+        samples, _ = frame_samples(frame, sample_format)
         self._frames.append((frame, sample_format, samples, self.written, captured_at))
         self.written += samples
         frames = self._frames
@@ -69,7 +81,11 @@ class BlockQueue:
                 frames.popleft()
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        """Return the oldest block not yet read, or `None`; called by the worker alone.
+
+        Raises:
+            BadPacketError: an Opus packet cannot be decoded.
+        """
         try:
             frame, sample_format, count, position, captured_at = self._frames.popleft()
         except IndexError:
@@ -77,12 +93,21 @@ class BlockQueue:
         overrun = position - self.read_position
         self.read_position = position + count
         return Block(
-            samples=_samples(frame, sample_format),
+            samples=self._samples(frame, sample_format),
             position=position,
             captured_at=captured_at,
             flags=0,
             overrun=overrun,
         )
+
+    def _samples(self, frame: bytes, sample_format: SampleFormat) -> npt.NDArray[np.float32]:
+        if sample_format == "opus":
+            # Here and not as it comes: the event loop serves everybody.
+            self._decoder = self._decoder or OpusDecoder()
+            return self._decoder.decode(frame)
+        if sample_format == "f32le":
+            return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
+        return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE
 
 
 class PublisherSource(Feed):
@@ -108,7 +133,11 @@ class PublisherSource(Feed):
         return self._queue.written
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        """Return the oldest block not yet read, or `None`; called by the worker alone.
+
+        Raises:
+            BadPacketError: an Opus packet cannot be decoded.
+        """
         return self._queue.read()
 
     def clock(self, rate: int) -> DeviceClock:
@@ -139,9 +168,3 @@ class PublisherSource(Feed):
         """Go on after the client was away, with audio that may be of another kind."""
         self._format = sample_format
         self.notice(Notice("rejoined", lost_seconds=lost_seconds, rate=rate))
-
-
-def _samples(frame: bytes, sample_format: SampleFormat) -> npt.NDArray[np.float32]:
-    if sample_format == "f32le":
-        return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
-    return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE

@@ -14,8 +14,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
 
+from affectd.engine.opus import OPUS_RATE, can_decode
 from affectd.engine.protocol import ErrorCode, Event
-from affectd.engine.publisher import SAMPLE_BYTES, PublisherSource, SampleFormat
+from affectd.engine.publisher import FORMATS, PublisherSource, SampleFormat, frame_samples
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
@@ -119,7 +120,7 @@ class Publication:
         """
         if self._ended:
             return 0.0
-        samples, rest = divmod(len(frame), SAMPLE_BYTES[self._format])
+        samples, whole = frame_samples(frame, self._format)
         seconds = samples / self._rate
         ahead = self._ahead - (now - self._heard_at)
         self._ahead = max(ahead, -_CREDIT_SECONDS) + max(seconds, _SHORTEST_FRAME_SECONDS)
@@ -127,9 +128,14 @@ class Publication:
         if self._stalled:
             self._stalled = False
             self._source.notice(Notice("resumed"))
-        if rest:
+        if not whole:
             self._source.notice(Notice("missing", lost_seconds=seconds))
-            text = f"a frame of {len(frame)} bytes holds no whole number of {self._format} samples"
+            held = (
+                "Opus packet"
+                if self._format == "opus"
+                else f"whole number of {self._format} samples"
+            )
+            text = f"a frame of {len(frame)} bytes holds no {held}"
             raise RequestError(ErrorCode.ODD_AUDIO, text)
         if samples:
             self._source.hear(frame, now - seconds)
@@ -337,10 +343,15 @@ def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         text = f"rate {rate} Hz: from {_LOWEST_RATE} to {_HIGHEST_RATE} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
-    if sample_format not in SAMPLE_BYTES:
-        text = f"format {sample_format[:40]!r}: {' and '.join(SAMPLE_BYTES)} are taken"
+    taken = FORMATS if can_decode() else tuple(each for each in FORMATS if each != "opus")
+    chosen = next((each for each in taken if each == sample_format), None)
+    if chosen is None:
+        text = f"format {sample_format[:40]!r}: {', '.join(taken[:-1])} and {taken[-1]} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
-    return rate, sample_format
+    if chosen == "opus" and rate != OPUS_RATE:
+        text = f"rate {rate} Hz: Opus is decoded at {OPUS_RATE}"
+        raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
+    return rate, chosen
 
 
 def _identity(message: dict[str, Any]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
 from affectd.engine.judge import NonFiniteResultError
 from affectd.engine.load import LoadGovernor, LoadSettings
+from affectd.engine.opus import BadPacketError
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
@@ -208,7 +209,11 @@ class Worker:
             if self._must_wait(stream):
                 self._waiting.append(stream)
                 return
-            block = stream.source.read()
+            try:
+                block = stream.source.read()
+            except BadPacketError as error:
+                self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
+                return
             self._notices(stream, block)
             if block is None or stream.over:
                 return

@@ -112,7 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"rate": 96_001}, "unsupported_audio", "rate 96001 Hz"),
     ({"rate": "16000"}, "malformed_message", "'rate' as a whole number"),
     ({"rate": True}, "malformed_message", "'rate' as a whole number"),
-    ({"format": "mp3"}, "unsupported_audio", "s16le and f32le are taken"),
+    ({"format": "mp3"}, "unsupported_audio", "s16le, f32le and opus are taken"),
     ({"format": None}, "malformed_message", "'format' as a text"),
     ({"stream": ""}, "malformed_message", "'stream' is a text of 1 to 64"),
     ({"stream": "a b"}, "malformed_message", "'stream' is a text of 1 to 64"),

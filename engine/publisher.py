@@ -5,24 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.opus import OpusDecoder, packet_samples
+from affectd.engine.protocol import SAMPLE_BYTES, SampleFormat
 from affectd.engine.sources import Feed, Notice
 from affectd.kernels.ring import Block
 
-__all__ = ["FORMATS", "BlockQueue", "PublisherSource", "SampleFormat", "frame_samples"]
+__all__ = ["FORMATS", "BlockQueue", "FrameFormat", "PublisherSource", "frame_samples"]
 
-SampleFormat = Literal["s16le", "f32le", "opus"]
+FrameFormat = SampleFormat | Literal["opus"]
 
-FORMATS: tuple[SampleFormat, ...] = ("s16le", "f32le", "opus")
-"""What may be sent: samples, or one Opus packet a frame."""
-
-_SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
+FORMATS: tuple[FrameFormat, ...] = ("s16le", "f32le", "opus")
+"""What a frame may hold: samples, or one Opus packet."""
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096
@@ -32,12 +30,12 @@ _LARGEST_CORRECTION_SECONDS = 0.0005
 _FULL_SCALE = np.float32(1 / 32768)
 
 
-def frame_samples(frame: bytes, sample_format: SampleFormat) -> tuple[int, bool]:
+def frame_samples(frame: bytes, sample_format: FrameFormat) -> tuple[int, bool]:
     """Return how many samples a frame holds, and whether it holds nothing else."""
     if sample_format == "opus":
         samples = packet_samples(frame)
         return samples, samples > 0
-    samples, rest = divmod(len(frame), _SAMPLE_BYTES[sample_format])
+    samples, rest = divmod(len(frame), SAMPLE_BYTES[sample_format])
     return samples, not rest
 
 
@@ -62,9 +60,9 @@ class BlockQueue:
         self.read_position = 0
         """Position that follows the last sample read or lost."""
         self._decoder: OpusDecoder | None = None
-        self._frames: deque[tuple[bytes, SampleFormat, int, int, float]] = deque()
+        self._frames: deque[tuple[bytes, FrameFormat, int, int, float]] = deque()
 
-    def write(self, frame: bytes, sample_format: SampleFormat, *, captured_at: float) -> None:
+    def write(self, frame: bytes, sample_format: FrameFormat, *, captured_at: float) -> None:
         """Append a frame; called by the event loop alone.
 
         Args:
@@ -100,7 +98,7 @@ class BlockQueue:
             overrun=overrun,
         )
 
-    def _samples(self, frame: bytes, sample_format: SampleFormat) -> npt.NDArray[np.float32]:
+    def _samples(self, frame: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
         if sample_format == "opus":
             # Here and not as it comes: the event loop serves everybody.
             self._decoder = self._decoder or OpusDecoder()
@@ -121,9 +119,9 @@ class PublisherSource(Feed):
 
     gap_reason = "publisher"
 
-    def __init__(self, name: str, rate: int, sample_format: SampleFormat) -> None:
+    def __init__(self, name: str, rate: int, sample_format: FrameFormat) -> None:
         super().__init__(name, rate)
-        self._format: SampleFormat = sample_format
+        self._format: FrameFormat = sample_format
         self._queue = BlockQueue(rate * _QUEUE_SECONDS)
         self._open = True
 
@@ -164,7 +162,7 @@ class PublisherSource(Feed):
             self._queue.write(frame, self._format, captured_at=captured_at)
             self._wake()
 
-    def rejoin(self, rate: int, sample_format: SampleFormat, *, lost_seconds: float) -> None:
+    def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""
         self._format = sample_format
         self.notice(Notice("rejoined", lost_seconds=lost_seconds, rate=rate))

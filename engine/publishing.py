@@ -15,14 +15,13 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Interval
 
 from affectd.engine.opus import OPUS_RATE, can_decode
-from affectd.engine.protocol import ErrorCode, Event
-from affectd.engine.publisher import FORMATS, PublisherSource, SampleFormat, frame_samples
+from affectd.engine.protocol import HIGHEST_RATE, LOWEST_RATE, ErrorCode, Event
+from affectd.engine.publisher import FORMATS, FrameFormat, PublisherSource, frame_samples
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
 __all__ = ["Publication", "PublisherSettings", "Publishers"]
 
-_LOWEST_RATE, _HIGHEST_RATE = 8_000, 96_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_BYTES = 12
 # Whoever was away may catch up on what the network held back, but on no more than this.
@@ -63,6 +62,7 @@ class Publication:
         source: What the worker reads.
         settings: Limits.
         release: Called when nothing more can come.
+        key: Shows that a client may continue it; by default a new one.
     """
 
     def __init__(
@@ -71,9 +71,10 @@ class Publication:
         settings: PublisherSettings,
         *,
         release: Callable[[Publication], None],
+        key: str = "",
     ) -> None:
         self.name = source.name
-        self.key = secrets.token_urlsafe(_KEY_BYTES)
+        self.key = key or secrets.token_urlsafe(_KEY_BYTES)
         self.over: Callable[[], None] = lambda: None
         """Told when the stream's last event has been published."""
         self.finished_with: tuple[int, str] | None = None
@@ -86,17 +87,22 @@ class Publication:
         self._stalled = False
         self._timer: asyncio.TimerHandle | None = None
         self._rate = source.rate
-        self._format: SampleFormat = "s16le"
+        self._format: FrameFormat = "s16le"
         self._heard_at = time.monotonic()
         self._ahead = 0.0
         self._held_since: float | None = None
 
     @property
     def connected(self) -> bool:
-        """Whether its client is there."""
+        """Whether its client is there, as far as is known."""
         return self._connected
 
-    def begin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+    @property
+    def ended(self) -> bool:
+        """Whether no more audio is taken."""
+        return self._ended
+
+    def begin(self, rate: int, sample_format: FrameFormat, now: float) -> None:
         """Expect audio of this kind from now on."""
         self._rate = rate
         self._format = sample_format
@@ -141,13 +147,28 @@ class Publication:
             self._source.hear(frame, now - seconds)
         return self._hold_back(now)
 
-    def rejoin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+    def rejoin(self, rate: int, sample_format: FrameFormat, now: float) -> None:
         """Go on after the client was away."""
         lost = now - self._heard_at
         self._connected = True
         self._stalled = False
         self._source.rejoin(rate, sample_format, lost_seconds=round(max(0.0, lost), 4))
         self.begin(rate, sample_format, now)
+
+    def hand_over(self) -> Publication:
+        """Return the stream for another connection of its client, and close this one.
+
+        A client may know of a loss long before the daemon does, whose pings wait for an answer.
+        """
+        taken = Publication(self._source, self._settings, release=self._release, key=self.key)
+        taken._heard_at = self._heard_at
+        self._cancel()
+        if self._connected and not self._stalled:
+            self._source.notice(Notice("stalled", "the publisher is gone"))
+        self._ended = True  # for this connection
+        self.finished_with = (1008, ErrorCode.STREAM_TAKEN)
+        self.over()
+        return taken
 
     def end(self) -> None:
         """Let the stream end with what has been heard."""
@@ -275,9 +296,11 @@ class Publishers:
         now = time.monotonic()
         known = self._publications.get(name) if name else None
         if known:
-            if known.connected or not key or not hmac.compare_digest(key, known.key):
+            if known.ended or not key or not hmac.compare_digest(key, known.key):
                 text = f"stream {name!r} has a publisher"
                 raise RequestError(ErrorCode.STREAM_TAKEN, text)
+            if known.connected:
+                known = self._publications[name] = known.hand_over()
             known.rejoin(rate, sample_format, now)
         else:
             known = self._new(name or self._free_name(), rate, sample_format, now)
@@ -303,7 +326,7 @@ class Publishers:
                 self._last_seq.popitem(last=False)
             publication.finished(fault)
 
-    def _new(self, name: str, rate: int, sample_format: SampleFormat, now: float) -> Publication:
+    def _new(self, name: str, rate: int, sample_format: FrameFormat, now: float) -> Publication:
         if name in self._reserved:
             raise RequestError(ErrorCode.STREAM_TAKEN, f"stream {name!r} is the daemon's own")
         self._admit()
@@ -335,13 +358,13 @@ class Publishers:
             del self._publications[publication.name]
 
 
-def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
+def _audio(message: dict[str, Any]) -> tuple[int, FrameFormat]:
     rate, sample_format = message.get("rate"), message.get("format")
     if not isinstance(rate, int) or isinstance(rate, bool) or not isinstance(sample_format, str):
         text = "'hello' needs 'rate' as a whole number and 'format' as a text"
         raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
-    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
-        text = f"rate {rate} Hz: from {_LOWEST_RATE} to {_HIGHEST_RATE} are taken"
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        text = f"rate {rate} Hz: from {LOWEST_RATE} to {HIGHEST_RATE} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
     taken = FORMATS if can_decode() else tuple(each for each in FORMATS if each != "opus")
     chosen = next((each for each in taken if each == sample_format), None)

@@ -13,7 +13,7 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
-from affectd.export.artefact import graph_sha256
+from affectd.export.graph_hash import graph_sha256
 from affectd.export.runtime import open_session
 from affectd.export.shortcut import along_shortcut
 
@@ -150,9 +150,9 @@ def _check_signature(proto: onnx.ModelProto, metadata: Metadata) -> None:
         for value in (*proto.graph.input, *proto.graph.output)
     }
     bands = shapes["logmel"][-1].dim_value if shapes["logmel"] else 0
-    if bands != metadata.front_end.bands:
+    if bands != metadata.front_end.columns:
         raise ArtefactError(
-            f"its input takes {bands} bands, its front end gives {metadata.front_end.bands}"
+            f"its input takes {bands} bands, its front end gives {metadata.front_end.columns}"
         )
     classes = shapes["logits"][-1].dim_value if shapes["logits"] else 0
     if classes != len(metadata.labels):

@@ -41,7 +41,7 @@ class Engine:
     ) -> None:
         self.hub = Hub()
         self.loop = asyncio.get_running_loop()
-        self.batcher = Batcher(classifier, self._deliver)
+        self.batcher = Batcher(classifier, self._deliver, costs=classifier.costs)
         self._load = load
         self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
         self.publishers = Publishers(

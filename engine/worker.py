@@ -70,7 +70,7 @@ class Worker:
         publish: Takes finished events, in stream order, in this worker's thread.
         congested: Whether those who listen cannot take more. Asked only for sources that wait
             and are not live.
-        shows_mel: Whether somebody wants to see the spectrogram.
+        shows_mel: Whether somebody wants to see the spectrogram of a stream.
         ended: Called once, when every stream that it began with is over, if there were any.
     """
 
@@ -81,7 +81,7 @@ class Worker:
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
         congested: Callable[[], bool] = lambda: False,
-        shows_mel: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = {stream.session.stream: stream for stream in streams}
@@ -244,7 +244,7 @@ class Worker:
             stream.flagged_at = read_at
             reason = stream.source.gap_reason
             self._take(stream, session.gap(reason, missing, captured_at), read_at)
-        session.shows_mel = self._shows_mel()
+        session.shows_mel = self._shows_mel(session.stream)
         try:
             heard = session.feed(block.samples, captured_at)
         except BadSampleError as error:

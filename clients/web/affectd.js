@@ -1,5 +1,5 @@
 // The JavaScript client: subscribe, publish, analyze. Needs nothing but WebSocket, so it runs in
-// browsers, and in Node.js from 22. The protocol is described in docs/protocol.md.
+// browsers, and in Node.js from 22.7. The protocol is described in docs/protocol.md.
 import { decode, encode } from "./msgpack.js";
 
 const SUBPROTOCOLS = { msgpack: "affectd.v1.msgpack", json: "affectd.v1.json" };

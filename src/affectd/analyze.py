@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from affectd.clients.manner import LANGUAGES, Style, manner, tells_emotion
 from affectd.clients.records import csv_of, json_lines_of
 from affectd.clients.subtitles import SubtitleFormat, Subtitles, write_cues
-from affectd.clients.summary import moods, summary_table, utterance_table
+from affectd.clients.summary import emotion_profiles, summary_table, utterance_table
 from affectd.clients.timeline import Timeline, page_of
 from affectd.engine.artefact import DEFAULT_MODEL
 
@@ -84,12 +84,13 @@ def analyze(
     describe = manner(style, language)
     given = Subtitles.read(subtitles) if subtitles else None
     chosen = _format(format, output, given)
-    files = _found(paths)
+    files, named = _found(paths)
     if given and len(files) != 1:
         raise ValueError(f"--subtitles goes with one recording, and here are {len(files)}")
     _check_output(chosen, output, files)
     targets = _targets(chosen, output, files)
-    _spare(set(targets.values()), [*files, *([subtitles] if subtitles else [])])
+    read = [*files, Path(model), *([subtitles] if subtitles else [])]
+    _spare(set(targets.values()), read)
     _need(chosen)
 
     from affectd.recognizer import Recognizer
@@ -113,7 +114,9 @@ def analyze(
         _write(given.annotated(prefixes), output)
         _say_told(sum(told))
     elif chosen in _ONE_FILE_EACH:
-        _write_subtitles(timelines, chosen, targets, describe)  # type: ignore[arg-type]
+        heard_files = [file for file in files if file not in skipped]
+        places = [targets.get(file) for file in heard_files]
+        _write_subtitles(timelines, chosen, places, describe)  # type: ignore[arg-type]
     elif chosen == "table":
         _write_tables(timelines, output)
     elif chosen in _BINARY:
@@ -127,7 +130,7 @@ def analyze(
         }
         _write(as_text[chosen](timelines), output)
     _say_speed(timelines, seconds)
-    if any(str(path) in paths for path in skipped):
+    if not named.isdisjoint(skipped):
         raise typer.Exit(1)  # it was asked for by name
 
 
@@ -172,10 +175,15 @@ def _targets(chosen: Format, output: Path | None, files: Sequence[Path]) -> dict
     if chosen not in _ONE_FILE_EACH or not (output.is_dir() or len(files) > 1):
         return dict.fromkeys(files, output)
     targets: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for file in files:
         target = output / f"{file.stem}.{chosen}"
-        if target in targets.values():  # two of one name, from two folders
-            target = output / f"{file.parent.name}-{file.name}.{chosen}"
+        number = 1
+        while target in taken:  # several of one name, from several folders
+            of_several = f"-{number}" if number > 1 else ""
+            target = output / f"{file.parent.name}-{file.name}{of_several}.{chosen}"
+            number += 1
+        taken.add(target)
         targets[file] = target
     return targets
 
@@ -198,9 +206,10 @@ def _need(chosen: Format) -> None:
             raise ImportError(f"--format {chosen} needs {name}: pip install 'affectd[files]'")
 
 
-def _found(paths: Sequence[str]) -> list[Path]:
-    """Return the files that are named, in folders, or matched."""
+def _found(paths: Sequence[str]) -> tuple[list[Path], set[Path]]:
+    """Return the files that are named, in folders, or matched; and those that are named."""
     files: dict[Path, None] = {}
+    named = set()
     for name in paths:
         path = Path(name).expanduser()
         if path.is_dir():
@@ -221,7 +230,8 @@ def _found(paths: Sequence[str]) -> list[Path]:
             files.update(dict.fromkeys(Path(each) for each in matched if Path(each).is_file()))
         else:
             files[path] = None
-    return list(files)
+            named.add(path)
+    return list(files), named
 
 
 def _hear(
@@ -264,7 +274,7 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
     total = 0.0
     for path in files:
         try:
-            total += float(soundfile.info(path).duration)
+            total += float(soundfile.info(os.fsencode(path)).duration)
         except (OSError, soundfile.LibsndfileError):
             continue  # ffmpeg's, or nobody's
     columns = (TextColumn("hearing"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
@@ -277,7 +287,7 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
     def draw(console: Console) -> None:
         console.print(utterance_table(timelines))
         console.print()
-        console.print(summary_table(moods(timelines)))
+        console.print(summary_table(emotion_profiles(timelines)))
 
     if output is None:
         terminal = Console()
@@ -288,14 +298,13 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
 
 
 def _write_subtitles(
-    timelines: list[Timeline],
+    timelines: Sequence[Timeline],
     kind: SubtitleFormat,
-    targets: Mapping[Path, Path],
+    targets: Sequence[Path | None],
     describe: Callable[[str], str],
 ) -> None:
-    for timeline in timelines:
-        target = targets.get(Path(timeline.name))
-        if target and len(targets) > 1:
+    for timeline, target in zip(timelines, targets, strict=True):
+        if target:
             target.parent.mkdir(exist_ok=True)
         _write(write_cues(timeline.utterances, kind, describe), target)
 

@@ -6,6 +6,7 @@ This is where the engine that hears meets the clients' way of showing; it belong
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -189,7 +190,8 @@ class Recognizer:
         """
         with Recording(Path(path)) as recording:
             blocks = _watched(recording, heard)
-            name = fspath(path)
+            # A name that is not UTF-8 can be opened, and not be written anywhere.
+            name = os.fsencode(path).decode("utf-8", "backslashreplace")
             found = analyse(
                 blocks, recording.rate, self._classifier, name=name, settings=self._settings
             )

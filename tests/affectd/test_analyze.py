@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
 import pandas
@@ -19,6 +20,7 @@ import pytest
 import soundfile
 
 import affectd
+from affectd.analyze import Format
 from affectd.cli import main
 from affectd.clients.subtitles import Subtitles
 from affectd.engine.sources import DemoSource
@@ -150,6 +152,47 @@ def test_subtitles_are_made_one_file_each(affectd_: Command, folder: Path, tmp_p
     text = (tmp_path / "talk.vtt").read_text("utf-8")
     assert text.startswith("WEBVTT\n")
     assert [text.count(word) for word in ("[neutrally]", "[angrily]", "[sadly]")] == [1, 1, 1]
+
+
+def test_subtitles_of_one_name_overwrite_no_others(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    sources = []
+    for place in ("talk.wav", "a/x/talk.wav", "b/x/talk.wav", "c/x/talk.wav"):
+        sources.append(tmp_path / place)
+        sources[-1].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "inner" / "one.flac", sources[-1])
+    out = tmp_path / "out"
+    for _ in range(2):  # a second time they are the same four
+        affectd_(*map(str, sources), "--format", "srt", "-o", str(out))
+        assert {path.name for path in out.iterdir()} == {
+            "talk.srt",
+            "x-talk.wav.srt",
+            "x-talk.wav-2.srt",
+            "x-talk.wav-3.srt",
+        }
+
+
+@pytest.mark.parametrize("spelling", ["broken.wav", "./broken.wav", "inner/../broken.wav"])
+def test_a_file_that_was_named_and_cannot_be_heard_is_a_failure_however_it_was_spelt(
+    affectd_: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert "skipped" in affectd_(spelling, "inner/one.flac", code=1).stderr
+
+
+@pytest.mark.parametrize("format_", get_args(Format))
+def test_any_name_of_a_file_can_be_written(
+    affectd_: Command, folder: Path, tmp_path: Path, format_: str
+) -> None:
+    path = tmp_path / os.fsdecode(b"$x^$ caf\xe9.wav")
+    shutil.copy(folder / "inner" / "one.flac", path)
+    affectd_(str(path), "--format", format_, "-o", str(tmp_path / "out"))
+    written = (tmp_path / "out").read_bytes()
+    assert written
+    if format_ == "jsonl":
+        said = json.loads(written.splitlines()[0])["path"]
+        assert said == str(tmp_path / r"$x^$ caf\xe9.wav")
 
 
 def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(

@@ -37,7 +37,8 @@ class Engine:
     def __init__(self, settings: PublisherSettings, capacity: int) -> None:
         self.hub = Hub()
         self.loop = asyncio.get_running_loop()
-        self.batcher = Batcher(FakeClassifier(), self._deliver)
+        classifier = FakeClassifier()
+        self.batcher = Batcher(classifier, self._deliver, costs=classifier.costs)
         self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
         self.publishers = Publishers(
             settings,
@@ -428,6 +429,38 @@ async def test_after_a_loss_the_key_continues_the_stream(speech: np.ndarray) -> 
     assert gap["reason"] == "publisher"
     assert gap["start"] == pytest.approx(speech.size / RATE, abs=1e-3)
     assert "restored" in [event["state"] for event in of(events, "device")]
+
+
+async def test_the_key_takes_over_a_connection_that_the_daemon_does_not_know_is_lost(
+    speech: np.ndarray,
+) -> None:
+    async with engine(grace_seconds=0) as served:
+        lost, client = await served.client(), await served.client()
+        accepted = await lost.publish(stream="kitchen")
+        await lost.send(speech)
+        before = await lost.until("utterance")
+        assert (await client.publish(stream="kitchen", key="guessed"))["code"] == "stream_taken"
+        again = await client.publish(stream="kitchen", key=accepted["key"])
+        assert (again["type"], again["resumed"], again["key"]) == (
+            "accepted",
+            True,
+            accepted["key"],
+        )
+        _, code = await lost.rest()
+        assert code == 1008
+        await client.send(speech)
+        await client.end()
+        events, code = await client.rest()
+        assert code == 1000
+        assert len(served.publishers) == 0
+    states = [event["state"] for event in of(events, "device")]
+    assert states == ["lost", "restored", "ended"]
+    assert [gap["reason"] for gap in of(events, "gap")] == ["publisher"]
+    assert len(of(events, "utterance")) >= 2
+    assert events[0]["seq"] > before[-1]["seq"]
+    assert [event["seq"] for event in events] == list(
+        range(events[0]["seq"], events[-1]["seq"] + 1)
+    )
 
 
 async def test_after_the_grace_time_the_stream_ends_and_its_name_is_free() -> None:

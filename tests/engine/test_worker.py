@@ -15,7 +15,7 @@ from affectd.engine.batcher import Batcher, Job
 from affectd.engine.protocol import Event
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
-from affectd.engine.sources import OVERFLOW, DemoSource, Notice, Source
+from affectd.engine.sources import OVERFLOW, DemoSource, Feed, Notice, Source
 from affectd.engine.worker import Stream, Worker
 from affectd.kernels.ring import Block
 
@@ -56,13 +56,17 @@ class Engine:
     """A worker with everything around it but the network."""
 
     def __init__(
-        self, sources: Sequence[Source], *, congested: Callable[[], bool] = lambda: False
+        self,
+        sources: Sequence[Feed],
+        *,
+        congested: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
     ) -> None:
         self.classifier = FakeClassifier()
         self.events: list[Event] = []
         self.ended = threading.Event()
         self.published = threading.Event()
-        self.batcher = Batcher(self.classifier, self._deliver)
+        self.batcher = Batcher(self.classifier, self._deliver, costs=self.classifier.costs)
         self.worker = Worker(
             [
                 Stream.of(
@@ -74,6 +78,7 @@ class Engine:
             submit=self.batcher.submit,
             publish=self._publish,
             congested=congested,
+            shows_mel=shows_mel,
             ended=self.ended.set,
         )
 
@@ -157,6 +162,12 @@ def test_two_streams_are_heard_apart(clips: list[np.ndarray]) -> None:
         assert [event["seq"] for event in mine] == list(range(1, len(mine) + 1))
         assert len(of(mine, "utterance")) == count
         assert mine[-1]["state"] == "ended"
+
+
+def test_only_streams_that_somebody_wants_to_see_are_shown() -> None:
+    sources = [ScriptedSource(blocks(zeros(1)), name=name) for name in ("seen", "unseen")]
+    events = Engine(sources, shows_mel=lambda stream: stream == "seen").run()
+    assert {event["stream"] for event in of(events, "mel")} == {"seen"}
 
 
 def test_an_overrun_is_a_gap_of_the_samples_lost() -> None:

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from affectd.engine.protocol import JSON
 from affectd.engine.publishing import PublisherSettings
 
-DEADLINE = 60
+DEADLINE = 30
 LISTEN = """
 const { Subscription } = await load("affectd.js");
 const subscription = new Subscription(given[0], { format: "json", onEvent(event) {
@@ -161,3 +161,15 @@ async def test_what_was_given_up_before_it_began_is_not_heard() -> None:
     async with daemon_that_says([hello()]) as (address, told):
         assert await values_of(program, address) == ["it was given up"]
     assert told == []
+
+
+async def test_an_analysis_whose_daemon_dies_stops_trying_to_send() -> None:
+    program = """
+    const { analyze } = await load("affectd.js");
+    // What a closed socket has not sent counts for ever in browsers; Node.js forgets it.
+    globalThis.WebSocket = class extends WebSocket { get bufferedAmount() { return 2 ** 21; } };
+    await analyze(given[0], new Float32Array(16000), 16000).catch((error) => say(error.message));
+    """
+    accepted = {**hello(), "type": "accepted"}
+    async with daemon_that_says([hello(answered=True), accepted], []) as (address, _):
+        assert await values_of(program, address) == ["the daemon broke off"]

@@ -153,7 +153,8 @@ class Worker:
         stream.source.start(wake, bell=self._doorbell.write_fd)
         if stream.source.polled:
             self._polled.append(stream)
-            self._doorbell.ring()  # it may have rung before
+        # What the source had to say before it was listened to rang for nobody.
+        wake()
 
     def _run(self) -> None:
         try:
@@ -163,6 +164,7 @@ class Worker:
             self.failures.append(message)
             for stream in self._streams.values():
                 stream.failure = stream.failure or message
+                stream.session.wait(time.monotonic())
                 self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
             self._ended()
 
@@ -263,6 +265,7 @@ class Worker:
         while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
+            session.wait(now)
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
@@ -290,6 +293,7 @@ class Worker:
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
+        stream.session.wait(time.monotonic())
         stream.failure, stream.failure_code = message, code
         if code is not ErrorCode.INTERNAL:
             # What was heard before still counts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 
 from affectd.engine.batcher import Batcher, Job
+from affectd.engine.load import LoadSettings
 from affectd.engine.protocol import Event
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
@@ -61,6 +63,7 @@ class Engine:
         *,
         congested: Callable[[], bool] = lambda: False,
         shows_mel: Callable[[str], bool] = lambda stream: False,
+        load: LoadSettings | None = None,
     ) -> None:
         self.classifier = FakeClassifier()
         self.events: list[Event] = []
@@ -72,6 +75,7 @@ class Engine:
                 Stream.of(
                     source,
                     Session(source.name, METADATA, rate=source.rate, device=source.device),
+                    load,
                 )
                 for source in sources
             ],
@@ -271,6 +275,17 @@ def test_audio_that_is_not_finite_ends_its_stream_with_the_position_and_no_other
     assert engine.worker.failures == [error["message"]]
 
 
+def test_what_is_said_before_any_audio_carries_the_time_at_which_it_is_said() -> None:
+    bad = np.full(160, np.nan, np.float32)
+    before = time.monotonic()
+    events = Engine([ScriptedSource([Notice("started"), *blocks(bad, at=before)])]).run()
+    after = time.monotonic()
+    assert [event["type"] for event in events] == ["device", "error"]
+    for event in events:
+        assert before <= event["captured_at"] <= after
+        assert event["end"] == 0
+
+
 def test_a_model_that_answers_with_nan_ends_the_stream_with_one_error(
     clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,7 +313,9 @@ def test_a_model_that_cannot_keep_up_is_announced_and_the_hop_lengthened(
 ) -> None:
     # In all less than what the ring holds, for this source does not wait.
     samples = np.concatenate([piece for clip in clips[:3] for piece in (clip[:32_000], zeros(1))])
-    engine = Engine([ScriptedSource(blocks(samples), waits=False)])
+    # What waited is late, too, and on a busy machine would be announced before what was given up.
+    load = LoadSettings(late_seconds=60)
+    engine = Engine([ScriptedSource(blocks(samples), waits=False)], load=load)
     engine.classifier.go.clear()
     engine.start()
     while engine.worker._streams["mic"].in_flight < 6 and not engine.ended.is_set():

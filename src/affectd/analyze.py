@@ -254,6 +254,8 @@ def _hear(
         for path, result in zip(files, pool.map(hear, files), strict=True):
             if isinstance(result, Timeline):
                 timelines.append(result)
+                if result.complaint:
+                    print(f"affectd: {result.complaint}", file=sys.stderr, flush=True)
                 continue
             skipped.append(path)
             text = " ".join(str(result).split())
@@ -269,13 +271,13 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    import soundfile
+    from affectd.engine.recording import seconds_of
 
     total = 0.0
     for path in files:
         try:
-            total += float(soundfile.info(os.fsencode(path)).duration)
-        except (OSError, soundfile.LibsndfileError):
+            total += seconds_of(path)
+        except OSError:
             continue  # ffmpeg's, or nobody's
     columns = (TextColumn("hearing"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, console=console, transient=True) as progress:

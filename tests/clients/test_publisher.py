@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,6 +247,22 @@ def test_the_command_sends_a_file(daemon: RunningDaemon, clip: np.ndarray, tmp_p
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["stream"] for event in events if event["stream"]} == {"file"}
     assert [event for event in events if event["type"] == "utterance"]
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_the_command_sends_what_ffmpeg_reads_and_says_what_is_cut_off(
+    daemon: RunningDaemon, clip: np.ndarray, tmp_path: Path
+) -> None:
+    talk, film = tmp_path / "clip.wav", tmp_path / "clip.mka"
+    soundfile.write(talk, clip, RATE)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(talk), str(film)], check=True)
+    done = send(str(film), daemon.address, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"type":"utterance"' in done.stdout.replace(" ", "")
+    talk.write_bytes(talk.read_bytes()[:20_000])
+    done = send(str(talk), daemon.address)
+    assert done.returncode == 0
+    assert f"{talk} is cut off: the last " in done.stderr
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -85,8 +86,8 @@ class FrontEnd:
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def filterbank(self) -> Filterbank:
-        """Return the Slaney mel filters in sparse form."""
-        return Filterbank.slaney(self)
+        """Return the Slaney mel filters in sparse form; they are shared, and not to be changed."""
+        return _filterbank(self)
 
     def to_dict(self) -> dict[str, float]:
         """Return the parameters as plain numbers, ready for JSON."""
@@ -158,6 +159,11 @@ class Filterbank:
             offset[band + 1] = offset[band] + run.size
             runs.append(run.astype(np.float32))
         return cls(first_bin, offset, np.concatenate(runs))
+
+
+@lru_cache(maxsize=16)  # building them takes longer than all else about a new stream
+def _filterbank(front_end: FrontEnd) -> Filterbank:
+    return Filterbank.slaney(front_end)
 
 
 def _hz_to_mel(hz: float) -> float:

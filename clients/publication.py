@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from affectd.clients.address import Address
 from affectd.clients.refusal import NotAffectdError, RefusedError, SubscriptionError
 from affectd.engine.protocol import (
+    HIGHEST_RATE,
     JSON,
+    LOWEST_RATE,
     MAX_CLIENT_FRAME_BYTES,
     MSGPACK,
+    SAMPLE_BYTES,
     Accepted,
     Device,
     Error,
     Hello,
     MalformedMessageError,
+    SampleFormat,
     decode,
     encode,
 )
 
-__all__ = ["SAMPLE_BYTES", "Publication", "SampleFormat"]
+__all__ = ["Publication"]
 
-SampleFormat = Literal["s16le", "f32le"]
-
-SAMPLE_BYTES: dict[str, int] = {"s16le": 2, "f32le": 4}
 _LARGEST_FRAME_BYTES = 262_144
 _OPEN_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
@@ -56,8 +57,9 @@ class Publication:
     ) -> None:
         if format not in SAMPLE_BYTES:
             raise ValueError(f"format {format!r} is unknown; allowed are {list(SAMPLE_BYTES)}")
-        if not 8_000 <= rate <= 96_000:
-            raise ValueError(f"rate is {rate} Hz; allowed are 8000 to 96000")
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            allowed = f"{LOWEST_RATE} to {HIGHEST_RATE}"
+            raise ValueError(f"rate is {rate} Hz; allowed are {allowed}")
         self.address = address
         self.rate = rate
         self.format = format

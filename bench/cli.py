@@ -343,6 +343,73 @@ def offline(
     _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
 
 
+@bench.command(name="model")
+def model_command(
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time a window in the model by the size of the batch, by its lengths, and by threads.
+
+    Example: affectd bench model --json model.json
+    """
+    from affectd.bench.model import measure_model
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _report("model", measure_model(model=model or DEFAULT_MODEL), json_file, None, compare)
+
+
+@bench.command()
+def shared(
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            metavar="DIR",
+            help="Also train the variants and the CRNN for a short time, in this folder.",
+        ),
+    ] = None,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", help="Folder of the corpora (default: $AFFECTD_CORPORA)."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of computed features.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 4,096 windows each.")] = 6,
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time variants of the model whose windows share work; with --train also what they hear.
+
+    Needs 'affectd[train]'.
+
+    Example: affectd bench shared --train runs/shared --corpora ~/corpora
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("bench shared")
+    import torch
+
+    from affectd.bench.shared import measure_shared
+    from affectd.bench.shared_accuracy import measure_accuracy_shared
+    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+
+    torch.set_num_threads(1)
+    figures = measure_shared(model=DEFAULT_MODEL)
+    if train is not None:
+        figures["uar"] = measure_accuracy_shared(
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            runs=train,
+            epochs=epochs,
+            say=_say,
+        )
+    _report("shared", figures, json_file, None, compare)
+
+
 @bench.command()
 def peers(
     encoder: Encoders = None,

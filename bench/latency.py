@@ -28,10 +28,11 @@ from affectd.clients.status import fetch_status
 from affectd.engine.protocol import MSGPACK
 from affectd.engine.sources import DemoSource
 
-__all__ = ["LatencyRun", "measure_latency", "resident_mib", "write_speech"]
+__all__ = ["LatencyRun", "end_daemon", "measure_latency", "resident_mib", "write_speech"]
 
 _WINDOWS_A_SECOND = 3.0  # a little less than the hop gives: words have pauses between them
 _START_SECONDS = 60.0
+_END_SECONDS = 30.0
 _MEMORY_EVERY_SECONDS = 5.0
 _SETTLED_SECONDS = 60.0
 
@@ -159,8 +160,19 @@ def _daemon(
             raise OSError(f"the daemon did not start (exit code {process.wait()})")
         yield process, "ws://" + line.rsplit("ws://")[1].strip()
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        end_daemon(process)
+
+
+def end_daemon(process: subprocess.Popen[str]) -> None:
+    """Let a daemon say goodbye and end; kill it where it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 async def _listen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from affectd.bench.latency import resident_mib, write_speech
+from affectd.bench.latency import end_daemon, resident_mib, write_speech
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
@@ -166,10 +165,7 @@ def daemon(
             raise OSError(f"the daemon did not start (exit code {process.wait()})")
         yield process.pid, "ws://" + line.rsplit("ws://")[1].strip(), time.monotonic() - began
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
-        if process.stdout:
-            process.stdout.close()
+        end_daemon(process)
 
 
 def processor_seconds(pid: int) -> float:

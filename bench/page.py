@@ -57,7 +57,7 @@ def measure_page(streams: int, *, seconds: float) -> dict[str, Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise ImportError("Playwright is missing: install 'affectd[dev]'") from None
+        raise ImportError("Playwright is missing: pip install 'affectd[dev]'") from None
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         raise FileNotFoundError("there is no Chromium: install Debian's package 'chromium'")

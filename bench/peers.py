@@ -72,12 +72,13 @@ def measure_peers(
     if importlib.util.find_spec("librosa") and importlib.util.find_spec("torch"):
         ways["librosa and PyTorch eager"] = _papers(metadata)
     else:
-        missing.append("librosa and PyTorch eager: install affectd[bench]")
+        missing.append("librosa and PyTorch eager: pip install 'affectd[bench]'")
     if importlib.util.find_spec("opensmile"):
         ways["openSMILE eGeMAPS, features alone"] = _opensmile(metadata.front_end.sample_rate)
     else:
         missing.append(
-            "openSMILE eGeMAPS: install affectd[egemaps], whose licence is for non-commercial use"
+            "openSMILE eGeMAPS: pip install 'affectd[egemaps]', whose licence is for "
+            "non-commercial use"
         )
     for path in encoders:
         model, name = encoder_in(path)

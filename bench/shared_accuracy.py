@@ -18,6 +18,8 @@ __all__ = ["ARCHITECTURES", "measure_accuracy_shared"]
 
 ARCHITECTURES = ("crnn", "crnn-trunk", "crnn-causal")
 _CORPORA = ("ravdess", "emodb")
+_HALF_WIDTH = {"channels": [16, 32, 64], "recurrent": 64, "hidden": 64}
+"""Instead of the shipped sizes: a quarter of the work, so that the schedule goes further."""
 
 
 def measure_accuracy_shared(
@@ -26,13 +28,14 @@ def measure_accuracy_shared(
     cache: Path,
     runs: Path,
     epochs: int,
-    windows_per_epoch: int,
+    windows_per_epoch: int = 4_096,
     architectures: Sequence[str] = ARCHITECTURES,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Train each architecture alike on RAVDESS and EmoDB, and score it on the test speakers.
 
-    The schedule is far shorter than the shipped model's: the figures compare the architectures
+    The models have half the width and the schedule is far shorter than the shipped model's: the
+    figures compare the architectures
     with one another and say nothing else. Runs that are there already are not repeated.
 
     Returns:
@@ -67,6 +70,7 @@ def measure_accuracy_shared(
 def _recipe(architecture: str, epochs: int, windows_per_epoch: int) -> Recipe:
     shipped = load_recipe("crnn").changed(epochs=epochs, corpora=_CORPORA).to_dict()
     shipped |= {"architecture": architecture, "name": architecture}
+    shipped["options"] |= _HALF_WIDTH
     shipped["optimiser"]["windows_per_epoch"] = windows_per_epoch
     shipped["optimiser"]["warm_up_steps"] = 100
     return Recipe.from_dict(shipped)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from typing import Literal, get_args
 
-__all__ = ["LANGUAGES", "Style", "manner"]
+__all__ = ["LANGUAGES", "Style", "manner", "tells_emotion"]
 
 Style = Literal["word", "emoji", "braille"]
 
@@ -60,7 +61,22 @@ def manner(style: Style, language: str = "en") -> Callable[[str], str]:
             f"language {language!r} has no list of words; there are {', '.join(LANGUAGES)}"
         )
     if style == "word":
-        words = tomllib.loads((_FOLDER / f"{language}.toml").read_text("utf-8"))
+        words = _words(language)
         return lambda label: f"[{words.get(label, label)}]"
     signs = _EMOJI if style == "emoji" else _BRAILLE
     return lambda label: signs.get(label, f"[{label}]")
+
+
+def tells_emotion(text: str) -> bool:
+    """Return whether a subtitle begins with what any manner, in any language, puts there."""
+    return text.startswith(_all_prefixes())
+
+
+@cache
+def _all_prefixes() -> tuple[str, ...]:
+    words = {word for language in LANGUAGES for word in _words(language).values()}
+    return (*(f"[{word}]" for word in words), *_EMOJI.values(), *_BRAILLE.values())
+
+
+def _words(language: str) -> dict[str, str]:
+    return tomllib.loads((_FOLDER / f"{language}.toml").read_text("utf-8"))

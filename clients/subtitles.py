@@ -51,6 +51,8 @@ class Cue:
     """Seconds."""
     words_at: int
     """Place in the file's text where its words begin."""
+    words: str = ""
+    """The first line of them."""
 
 
 class Subtitles:
@@ -142,7 +144,7 @@ class Subtitles:
             before = _BEFORE_WORDS.match(words)
             assert before
             if before.end() < len(words):
-                self.cues.append(Cue(start, end, at + before.end()))
+                self.cues.append(Cue(start, end, at + before.end(), words[before.end() :]))
                 return
 
     def _broken(self, number: int, line: str) -> SubtitleError:

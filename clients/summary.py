@@ -14,15 +14,19 @@ from affectd.clients.palette import bar, colour_of
 from affectd.clients.timeline import Timeline
 from affectd.clients.wording import printable, reason
 
-__all__ = ["Mood", "moods", "summary_table", "utterance_table"]
+__all__ = ["EmotionProfile", "emotion_profiles", "summary_table", "utterance_table"]
 
 _BAR_COLUMNS = 10
 _STRIP_COLUMNS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
-    """How one recording sounds as a whole."""
+class EmotionProfile:
+    """How one recording sounds as a whole: how present each emotion is, instead of one alone.
+
+    The term is that of E. Mower, M. J. Matarić and S. Narayanan, "A Framework for Automatic Human
+    Emotion Classification Using Emotion Profiles", 2011.
+    """
 
     name: str
     seconds: float
@@ -36,12 +40,14 @@ class Mood:
     """The label that is heard longest in each of equal parts; `None` where none is named."""
 
 
-def moods(timelines: Iterable[Timeline], *, parts: int = _STRIP_COLUMNS) -> list[Mood]:
+def emotion_profiles(
+    timelines: Iterable[Timeline], *, parts: int = _STRIP_COLUMNS
+) -> list[EmotionProfile]:
     """Sum up recordings, one by one."""
-    return [_mood(timeline, parts) for timeline in timelines]
+    return [_profile_of(timeline, parts) for timeline in timelines]
 
 
-def _mood(timeline: Timeline, parts: int) -> Mood:
+def _profile_of(timeline: Timeline, parts: int) -> EmotionProfile:
     heard = timeline.utterances
     lengths = [each["end"] - each["start"] for each in heard]
     total = sum(lengths)
@@ -50,7 +56,7 @@ def _mood(timeline: Timeline, parts: int) -> Mood:
         pairs = zip(lengths, values, strict=True)
         return sum(length * value for length, value in pairs) / total if total else 0.0
 
-    return Mood(
+    return EmotionProfile(
         name=timeline.name,
         seconds=total,
         utterances=len(heard),
@@ -75,7 +81,7 @@ def _loudest(heard: Iterable[Mapping[str, Any]], start: float, end: float) -> st
     return max(seconds, key=seconds.__getitem__, default=None)
 
 
-def summary_table(found: Sequence[Mood]) -> RenderableType:
+def summary_table(found: Sequence[EmotionProfile]) -> RenderableType:
     """Return a row a recording: how it sounds on the whole, and how that changes."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recording", overflow="fold")
@@ -84,23 +90,23 @@ def summary_table(found: Sequence[Mood]) -> RenderableType:
     table.add_column("valence", justify="right", no_wrap=True)
     table.add_column("arousal", justify="right", no_wrap=True)
     table.add_column("over time", no_wrap=True)
-    labels = sorted({label for mood in found for label in mood.course if label})
+    labels = sorted({label for profile in found for label in profile.course if label})
     letters = _letters(labels)
-    for mood in found:
-        leading = max(mood.shares, key=mood.shares.__getitem__, default="")
-        share = mood.shares.get(leading, 0.0)
+    for profile in found:
+        leading = max(profile.shares, key=profile.shares.__getitem__, default="")
+        share = profile.shares.get(leading, 0.0)
         course = Text()
-        for label in mood.course:
+        for label in profile.course:
             course.append(letters[label] if label else "·", colour_of(label) if label else "dim")
-        said = Text(f"{printable(leading)} {share:.0%} " if mood.utterances else "no speech")
-        if mood.utterances:
+        said = Text(f"{printable(leading)} {share:.0%} " if profile.utterances else "no speech")
+        if profile.utterances:
             said.append(bar(share, _BAR_COLUMNS), colour_of(leading))
         table.add_row(
-            Text(printable(mood.name)),
-            f"{mood.seconds:.1f} s",
+            Text(printable(profile.name)),
+            f"{profile.seconds:.1f} s",
             said,
-            f"{mood.valence:+.2f}" if mood.utterances else "",
-            f"{mood.arousal:+.2f}" if mood.utterances else "",
+            f"{profile.valence:+.2f}" if profile.utterances else "",
+            f"{profile.arousal:+.2f}" if profile.utterances else "",
             course,
         )
     key = "  ".join(f"{letters[label]} {label}" for label in labels)

@@ -1,4 +1,4 @@
-"""The live view of a terminal: what is heard now, in which mood, and how sure that is."""
+"""The live view of a terminal: what is heard now, with which emotion, and how sure that is."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def save_png(timelines: Sequence[Timeline], out: IO[bytes]) -> None:
             middle = (each["start"] + each["end"]) / 2
             axes.text(middle, 1.03, each["label"] or "?", ha="center", size=8)
         axes.set(xlim=(0, timeline.seconds), ylim=(0, 1), ylabel="probability")
-        axes.set_title(timeline.name, loc="left", pad=18)
+        axes.set_title(timeline.name, loc="left", pad=18, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
     rows[-1].set_xlabel("seconds")
     # Each label once, and in the order in which the areas lie on each other.

@@ -59,15 +59,14 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows, and those of a source that waits, are never replaced. Where nothing
-    waits, a window runs at once and alone: no deadline is spent on company that may not come.
+    most. Final windows, and those of a source that waits, are never replaced, and a stream's
+    windows are run in their order. Where nothing waits, a window runs at once and alone: no
+    deadline is spent on company that may not come.
 
     Args:
         classifier: The model; no other thread may use it.
         deliver: Called in the batcher's thread with every finished job.
-        costs: What the model takes, by which batches are chosen; without it whatever waits is run
-            as one.
-        largest_batch: Windows in one run.
+        costs: What the model takes, by which batches are chosen.
     """
 
     def __init__(
@@ -75,13 +74,11 @@ class Batcher:
         classifier: Classifier,
         deliver: Callable[[Job], None],
         *,
-        costs: Costs | None = None,
-        largest_batch: int = 16,
+        costs: Costs,
     ) -> None:
         self._classifier = classifier
         self._deliver = deliver
         self._costs = costs
-        self._largest_batch = largest_batch
         self._waiting: list[Job] = []
         self._provisional: dict[str, Job] = {}
         """Of those that wait, the one of each stream that may be replaced."""
@@ -128,14 +125,15 @@ class Batcher:
 
     def _next(self) -> list[Job]:
         """Take the jobs to run next from those that wait."""
-        if self._costs is None:
-            batch = self._waiting[: self._largest_batch]
-            del self._waiting[: len(batch)]
-        else:
-            places = choose(self._waiting, self._costs, time.monotonic())
-            batch = [self._waiting[place] for place in places]
-            for place in sorted(places, reverse=True):
-                del self._waiting[place]
+        # A stream's windows are told in their order, so only its first may be run.
+        first: dict[str, int] = {}
+        for place, job in enumerate(self._waiting):
+            first.setdefault(job.window.stream, place)
+        places = list(first.values())
+        chosen = choose([self._waiting[each] for each in places], self._costs, time.monotonic())
+        batch = [self._waiting[places[each]] for each in chosen]
+        for each in sorted(chosen, reverse=True):
+            del self._waiting[places[each]]
         for job in batch:
             if not job.keep:
                 del self._provisional[job.window.stream]

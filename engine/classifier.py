@@ -55,13 +55,14 @@ def load_runtime() -> Any:
         installed.append(name)
     if not installed:
         raise ImportError(
-            "ONNX Runtime is missing: install 'affectd[cpu]', or 'affectd[gpu]' for an NVIDIA GPU"
+            "ONNX Runtime is missing: pip install 'affectd[cpu]', or for an NVIDIA GPU "
+            "pip install 'affectd[gpu]'"
         )
     if len(installed) > 1:
         raise ImportError(
             f"{' and '.join(installed)} are both installed and overwrite each other: run "
-            f"'pip uninstall -y {' '.join(installed)}', then install one of 'affectd[cpu]' and "
-            "'affectd[gpu]'"
+            f"'pip uninstall -y {' '.join(installed)}', then one of pip install 'affectd[cpu]' "
+            "and pip install 'affectd[gpu]'"
         )
     import onnxruntime
 

@@ -138,7 +138,8 @@ def _view(address: str, token: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **({"AFFECTD_TOKEN": token} if token else {})}
     # Listening on every address is no address to connect to.
     address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    command = [sys.executable, "-m", "affectd", "watch", address, "--once"]
+    # Safe path: nothing is imported from the current folder.
+    command = [sys.executable, "-P", "-m", "affectd", "watch", address, "--once"]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
 

@@ -56,7 +56,7 @@ def open_cuda_session(path: Path) -> Any:
     if session.get_providers()[0] != CUDA_PROVIDER:
         raise CudaError(
             "ONNX Runtime could not load CUDA or cuDNN and took the CPU; it logs why above. "
-            "'pip install affectd[gpu]' brings both; the driver must be new enough for them"
+            "pip install 'affectd[gpu]' brings both; the driver must be new enough for them"
         )
     return session
 

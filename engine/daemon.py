@@ -120,7 +120,7 @@ class Daemon:
             submit=self._batcher.submit,
             publish=self._publish,
             congested=lambda: self._hub.congested,
-            shows_mel=lambda: self._hub.shows_mel,
+            shows_mel=self._hub.shows_mel,
             ended=lambda: self._call(self._end),
         )
         self._publishers = Publishers(

@@ -28,6 +28,9 @@ class Hub:
         self._hearing_all: set[Outbox] = set()
         self._hearing: dict[str, set[Outbox]] = {}
         self._choices: dict[Outbox, set[str]] = {}
+        self._seen: frozenset[str] | None = frozenset()
+        """Streams whose spectrogram somebody wants, `None` being all; replaced, never changed,
+        because the worker's thread looks at it."""
         self.history = History()
         self._patience_seconds = patience_seconds
         self._behind_since: float | None = None
@@ -36,14 +39,14 @@ class Hub:
     def __len__(self) -> int:
         return len(self._outboxes)
 
-    @property
-    def shows_mel(self) -> bool:
-        """Whether some client wants to see the spectrogram; may be asked from any thread."""
-        return bool(self._seers)
+    def shows_mel(self, stream: str) -> bool:
+        """Return whether some client hears a stream and wants to see it; for any thread."""
+        return self._seen is None or stream in self._seen
 
     def show_mel(self, outbox: Outbox, wanted: bool) -> None:
         """Let a client see the spectrogram of what it hears, or no longer."""
         (self._seers.add if wanted else self._seers.discard)(outbox)
+        self._look()
 
     @property
     def congested(self) -> bool:
@@ -72,16 +75,19 @@ class Hub:
         self._unsubscribe(outbox)
         if streams is None:
             self._hearing_all.add(outbox)
-            return
-        self._choices[outbox] = streams
-        for stream in streams:
-            self._hearing.setdefault(stream, set()).add(outbox)
+        else:
+            self._choices[outbox] = streams
+            for stream in streams:
+                self._hearing.setdefault(stream, set()).add(outbox)
+        if outbox in self._seers:
+            self._look()
 
     def leave(self, outbox: Outbox) -> None:
         """Forget a client's queue."""
         self._outboxes.discard(outbox)
         self._unsubscribe(outbox)
-        self._seers.discard(outbox)
+        if outbox in self._seers:
+            self.show_mel(outbox, False)
 
     def close(self) -> None:
         """Let every client have what is left in its queue, and nothing more."""
@@ -90,15 +96,23 @@ class Hub:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Put events into every client's queue; they are encoded once for all of them."""
+        now = time.monotonic()
         for event in events:
             self.published += 1
             parcel = parcel_of(event)
             if not event.provisional:
-                self.history.keep(parcel)
+                self.history.keep(parcel, now)
             seers_alone = isinstance(event, Mel)
             for outbox in (*self._hearing_all, *self._hearing.get(event.stream, ())):
                 if not seers_alone or outbox in self._seers:
                     outbox.put(parcel)
+
+    def _look(self) -> None:
+        """Find out anew which streams are to be seen."""
+        if self._seers & self._hearing_all:
+            self._seen = None
+            return
+        self._seen = frozenset().union(*(self._choices.get(seer, ()) for seer in self._seers))
 
     def _unsubscribe(self, outbox: Outbox) -> None:
         self._hearing_all.discard(outbox)

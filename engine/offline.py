@@ -52,7 +52,8 @@ class Listener:
         """Start the process."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "affectd.engine.offline", *self._arguments),
+            # Safe path: nothing is imported from wherever the daemon was started.
+            *("-P", "-m", "affectd.engine.offline", *self._arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

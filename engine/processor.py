@@ -55,7 +55,7 @@ def missing_cuda(runtime: Any) -> str:
     if CUDA_PROVIDER not in runtime.get_available_providers():
         return (
             "the ONNX Runtime that is installed is the one for CPUs alone. On Linux with an NVIDIA "
-            "GPU run 'pip uninstall -y onnxruntime', then 'pip install affectd[gpu]'"
+            "GPU run 'pip uninstall -y onnxruntime', then pip install 'affectd[gpu]'"
         )
     try:
         driver = ctypes.CDLL("libcuda.so.1")

@@ -17,9 +17,12 @@ import msgpack
 
 __all__ = [
     "DEFAULT_PORT",
+    "HIGHEST_RATE",
     "JSON",
+    "LOWEST_RATE",
     "MAX_CLIENT_FRAME_BYTES",
     "MSGPACK",
+    "SAMPLE_BYTES",
     "SUBPROTOCOLS",
     "Abstention",
     "Accepted",
@@ -35,6 +38,7 @@ __all__ = [
     "MalformedMessageError",
     "Mel",
     "Result",
+    "SampleFormat",
     "Speech",
     "Utterance",
     "about_connection",
@@ -52,6 +56,12 @@ SUBPROTOCOLS = (MSGPACK, JSON)
 MAX_CLIENT_FRAME_BYTES = 65_536
 """What a client may send in one frame. A second of 48 kHz float32 would be 192,000 bytes: audio
 comes in blocks far shorter than that."""
+
+SampleFormat = Literal["s16le", "f32le"]
+SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
+"""How audio may be written that a client sends, and how long a sample of it is."""
+LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
+"""Hz, of audio that a client sends."""
 
 
 class Abstention(StrEnum):

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.device_clock import DeviceClock
+from affectd.engine.protocol import SAMPLE_BYTES, SampleFormat
 from affectd.engine.sources import Feed, Notice
 from affectd.kernels.ring import Block
 
-__all__ = ["SAMPLE_BYTES", "BlockQueue", "PublisherSource", "SampleFormat"]
-
-SampleFormat = Literal["s16le", "f32le"]
-
-SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
-"""What may be sent, and how long a sample of it is."""
+__all__ = ["BlockQueue", "PublisherSource"]
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096

@@ -14,14 +14,20 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
 
-from affectd.engine.protocol import ErrorCode, Event
-from affectd.engine.publisher import SAMPLE_BYTES, PublisherSource, SampleFormat
+from affectd.engine.protocol import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    SAMPLE_BYTES,
+    ErrorCode,
+    Event,
+    SampleFormat,
+)
+from affectd.engine.publisher import PublisherSource
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
 __all__ = ["Publication", "PublisherSettings", "Publishers"]
 
-_LOWEST_RATE, _HIGHEST_RATE = 8_000, 96_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_BYTES = 12
 # Whoever was away may catch up on what the network held back, but on no more than this.
@@ -62,6 +68,7 @@ class Publication:
         source: What the worker reads.
         settings: Limits.
         release: Called when nothing more can come.
+        key: Shows that a client may continue it; by default a new one.
     """
 
     def __init__(
@@ -70,9 +77,10 @@ class Publication:
         settings: PublisherSettings,
         *,
         release: Callable[[Publication], None],
+        key: str = "",
     ) -> None:
         self.name = source.name
-        self.key = secrets.token_urlsafe(_KEY_BYTES)
+        self.key = key or secrets.token_urlsafe(_KEY_BYTES)
         self.over: Callable[[], None] = lambda: None
         """Told when the stream's last event has been published."""
         self.finished_with: tuple[int, str] | None = None
@@ -92,8 +100,13 @@ class Publication:
 
     @property
     def connected(self) -> bool:
-        """Whether its client is there."""
+        """Whether its client is there, as far as is known."""
         return self._connected
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more audio is taken."""
+        return self._ended
 
     def begin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
         """Expect audio of this kind from now on."""
@@ -142,6 +155,21 @@ class Publication:
         self._stalled = False
         self._source.rejoin(rate, sample_format, lost_seconds=round(max(0.0, lost), 4))
         self.begin(rate, sample_format, now)
+
+    def hand_over(self) -> Publication:
+        """Return the stream for another connection of its client, and close this one.
+
+        A client may know of a loss long before the daemon does, whose pings wait for an answer.
+        """
+        taken = Publication(self._source, self._settings, release=self._release, key=self.key)
+        taken._heard_at = self._heard_at
+        self._cancel()
+        if self._connected and not self._stalled:
+            self._source.notice(Notice("stalled", "the publisher is gone"))
+        self._ended = True  # for this connection
+        self.finished_with = (1008, ErrorCode.STREAM_TAKEN)
+        self.over()
+        return taken
 
     def end(self) -> None:
         """Let the stream end with what has been heard."""
@@ -269,9 +297,11 @@ class Publishers:
         now = time.monotonic()
         known = self._publications.get(name) if name else None
         if known:
-            if known.connected or not key or not hmac.compare_digest(key, known.key):
+            if known.ended or not key or not hmac.compare_digest(key, known.key):
                 text = f"stream {name!r} has a publisher"
                 raise RequestError(ErrorCode.STREAM_TAKEN, text)
+            if known.connected:
+                known = self._publications[name] = known.hand_over()
             known.rejoin(rate, sample_format, now)
         else:
             known = self._new(name or self._free_name(), rate, sample_format, now)
@@ -334,8 +364,8 @@ def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
     if not isinstance(rate, int) or isinstance(rate, bool) or not isinstance(sample_format, str):
         text = "'hello' needs 'rate' as a whole number and 'format' as a text"
         raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
-    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
-        text = f"rate {rate} Hz: from {_LOWEST_RATE} to {_HIGHEST_RATE} are taken"
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        text = f"rate {rate} Hz: from {LOWEST_RATE} to {HIGHEST_RATE} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
     if sample_format not in SAMPLE_BYTES:
         text = f"format {sample_format[:40]!r}: {' and '.join(SAMPLE_BYTES)} are taken"

@@ -105,7 +105,7 @@ class Recording:
         if reason := _unreadable(path):
             raise RecordingError(f"{path} cannot be read: {reason}")
         try:
-            return soundfile.SoundFile(path)
+            return soundfile.SoundFile(os.fsencode(path))  # its name need not be UTF-8
         except soundfile.LibsndfileError:
             pass
         ffmpeg = shutil.which("ffmpeg")

@@ -24,6 +24,7 @@ __all__ = ["RequestError", "Requests"]
 
 _KNOWN = ("hello", "subscribe", "resume", "end", "spectrogram")
 _LARGEST_SUBSCRIPTION = 1_024
+_LARGEST_RESUMPTION = 8_192
 _LONGEST_NAME = 256
 
 
@@ -132,7 +133,12 @@ class Requests:
 
     def _resume(self, message: dict[str, Any]) -> list[Parcel]:
         epoch, stream, after = (message.get(key) for key in ("epoch", "stream", "after"))
-        if not isinstance(stream, str) or not isinstance(after, int) or isinstance(after, bool):
+        if (
+            not isinstance(stream, str)
+            or len(stream) > _LONGEST_NAME
+            or not isinstance(after, int)
+            or isinstance(after, bool)
+        ):
             text = "'resume' needs 'epoch' and 'stream' as texts and 'after' as a whole number"
             raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
         if epoch != self._epoch:
@@ -140,18 +146,26 @@ class Requests:
                 f"the daemon was restarted: this epoch is {self._epoch}, nothing is kept of others"
             )
             raise RequestError(ErrorCode.UNKNOWN_EPOCH, text)
-        history = self._hub.history
-        known = stream in self._streams() or stream in history
-        if stream in self._resumed or not known:
+        if stream in self._resumed or len(self._resumed) >= _LARGEST_RESUMPTION:
             # Each costs the event loop time that the other clients wait for.
-            text = f"stream {stream[:40]!r} is unknown, or this connection has resumed it already"
+            text = (
+                f"this connection has resumed stream {stream[:40]!r} already, or "
+                f"{_LARGEST_RESUMPTION} others"
+            )
             raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
         self._resumed.add(stream)
+        history = self._hub.history
+        if stream not in history:
+            # No fault of the client, which cannot know how long a stream is kept after its end.
+            silent = after <= 0 and stream in self._streams()
+            return [] if silent else [_lost(f"nothing of stream {stream!r} is kept any more")]
         parcels = history.after(stream, after)
         if (forgotten := history.forgotten(stream)) > after:
             text = f"final events of stream {stream!r} up to number {forgotten} are no longer kept"
-            lost = Error(
-                **about_connection(), code=ErrorCode.HISTORY_LOST, message=text, fatal=False
-            )
-            parcels.insert(0, parcel_of(lost))
+            parcels.insert(0, _lost(text))
         return parcels
+
+
+def _lost(message: str) -> Parcel:
+    code = ErrorCode.HISTORY_LOST
+    return parcel_of(Error(**about_connection(), code=code, message=message, fatal=False))

@@ -144,6 +144,15 @@ class Session:
     def hop_seconds(self, seconds: float) -> None:
         self._segmenter.hop_seconds = seconds
 
+    def wait(self, now: float) -> None:
+        """Note the time while nothing has come: what is said before any audio carries it.
+
+        Args:
+            now: Seconds of the engine's clock.
+        """
+        if not self._source_position:
+            self._anchor = (0.0, now)
+
     def feed(self, samples: npt.NDArray[np.float32], captured_at: float) -> list[Event | Window]:
         """Hear the next block.
 

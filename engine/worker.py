@@ -70,7 +70,7 @@ class Worker:
         publish: Takes finished events, in stream order, in this worker's thread.
         congested: Whether those who listen cannot take more. Asked only for sources that wait
             and are not live.
-        shows_mel: Whether somebody wants to see the spectrogram.
+        shows_mel: Whether somebody wants to see the spectrogram of a stream.
         ended: Called once, when every stream that it began with is over, if there were any.
     """
 
@@ -81,7 +81,7 @@ class Worker:
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
         congested: Callable[[], bool] = lambda: False,
-        shows_mel: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = {stream.session.stream: stream for stream in streams}
@@ -153,7 +153,8 @@ class Worker:
         stream.source.start(wake, bell=self._doorbell.write_fd)
         if stream.source.polled:
             self._polled.append(stream)
-            self._doorbell.ring()  # it may have rung before
+        # What the source had to say before it was listened to rang for nobody.
+        wake()
 
     def _run(self) -> None:
         try:
@@ -163,6 +164,7 @@ class Worker:
             self.failures.append(message)
             for stream in self._streams.values():
                 stream.failure = stream.failure or message
+                stream.session.wait(time.monotonic())
                 self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
             self._ended()
 
@@ -207,8 +209,10 @@ class Worker:
             if self._must_wait(stream):
                 self._waiting.append(stream)
                 return
+            # Before reading: where nothing is read, no more than this has been heard.
+            written = stream.source.written
             block = stream.source.read()
-            self._notices(stream, block)
+            self._notices(stream, written if block is None else block.position)
             if block is None or stream.over:
                 return
             self._hear(stream, block)
@@ -242,7 +246,7 @@ class Worker:
             stream.flagged_at = read_at
             reason = stream.source.gap_reason
             self._take(stream, session.gap(reason, missing, captured_at), read_at)
-        session.shows_mel = self._shows_mel()
+        session.shows_mel = self._shows_mel(session.stream)
         try:
             heard = session.feed(block.samples, captured_at)
         except BadSampleError as error:
@@ -255,12 +259,13 @@ class Worker:
         if heard:
             self._take(stream, heard, read_at)
 
-    def _notices(self, stream: Stream, before: Block | None) -> None:
-        """Do what the source said before this block, or before the end of what is there."""
+    def _notices(self, stream: Stream, position: int) -> None:
+        """Do what the source said when it had written no more samples than these."""
         session, notices = stream.session, stream.source.notices
-        while notices and (before is None or notices[0].position <= before.position):
+        while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
+            session.wait(now)
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
@@ -288,6 +293,7 @@ class Worker:
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
+        stream.session.wait(time.monotonic())
         stream.failure, stream.failure_code = message, code
         if code is not ErrorCode.INTERNAL:
             # What was heard before still counts.

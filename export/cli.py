@@ -202,9 +202,10 @@ def _inspect(
 
     Example: affectd export inspect models/crnn-int8.onnx
     """
-    from affectd.models.extra import need_training_extra
+    from affectd.models.extra import need_inference_extra, need_inspection_extra
 
-    need_training_extra("export inspect")
+    need_inference_extra("export inspect")
+    need_inspection_extra("export inspect")
 
     from affectd.export.inspection import inspect
 

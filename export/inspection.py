@@ -13,7 +13,7 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
-from affectd.export.artefact import graph_sha256
+from affectd.export.graph_hash import graph_sha256
 from affectd.export.runtime import open_session
 from affectd.export.shortcut import along_shortcut
 

@@ -58,7 +58,7 @@ def test_the_live_rooms_know_nothing_of_training(room: str) -> None:
 def modules_after(code: str) -> set[str]:
     script = code + "\nimport sys; print(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return {name.partition(".")[0] for name in done.stdout.split("\n")[-2].split()}
 
@@ -79,6 +79,21 @@ except SystemExit as done:
     loaded = modules_after(code)
     assert "onnxruntime" in loaded
     assert not loaded & HEAVY
+
+
+def test_inspecting_an_artefact_imports_no_torch() -> None:
+    code = """
+import sys
+sys.argv = ["affectd", "export", "inspect", "models/weights/crnn-int8.onnx"]
+from affectd.cli import main
+try:
+    main()
+except SystemExit as done:
+    assert not done.code, done.code
+"""
+    loaded = modules_after(code)
+    assert "onnx" in loaded
+    assert not loaded & {"torch", "sklearn", "librosa", "matplotlib", "pandas"}
 
 
 def test_watching_imports_neither_numba_nor_onnxruntime() -> None:

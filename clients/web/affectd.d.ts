@@ -29,13 +29,17 @@ export interface Result extends EventBase {
   age_ms: number | null;
   stages_ms: Record<string, number> | null;
 }
-export interface Gap extends EventBase { type: "gap"; reason: string; lost_seconds: number }
-export interface Device extends EventBase { type: "device"; state: string; detail: string }
+export interface Gap extends EventBase { type: "gap"; reason: "overrun" | "overflow" | "device" | "publisher"; lost_seconds: number }
+export interface Device extends EventBase {
+  type: "device";
+  state: "started" | "lost" | "restored" | "silent" | "sounding" | "clipping" | "ended";
+  detail: string;
+}
 export interface Load extends EventBase {
-  type: "load"; state: "degraded" | "recovered"; dropped: number; hop_seconds: number;
+  type: "load"; state: "degraded" | "voice_only" | "recovered"; dropped: number; hop_seconds: number;
 }
 export interface Failure extends EventBase {
-  type: "error"; code: string; message: string; fatal: boolean; lost: number; retry_after?: number;
+  type: "error"; code: string; message: string; fatal: boolean; lost: number; retry_after: number;
 }
 export interface Accepted extends EventBase {
   type: "accepted"; name: string; key: string; rate: number; format: string; resumed: boolean;
@@ -97,6 +101,9 @@ export declare class Publisher {
   send(samples: Float32Array): void;
   end(): void;
 }
+/** Whether a stream is over with an event. */
+export declare function isLast(event: AffectdEvent): boolean;
+/** Samples within ±1 as signed 16-bit little-endian. */
 export declare function pcm(samples: Float32Array): ArrayBuffer;
 export declare function analyze(
   url: string, samples: Float32Array, rate: number, options?: {

@@ -1,5 +1,5 @@
 // The JavaScript client: subscribe, publish, analyze. Needs nothing but WebSocket, so it runs in
-// browsers, and in Node.js from 22. The protocol is described in docs/protocol.md.
+// browsers, and in Node.js from 22.7. The protocol is described in docs/protocol.md.
 import { decode, encode } from "./msgpack.js";
 
 const SUBPROTOCOLS = { msgpack: "affectd.v1.msgpack", json: "affectd.v1.json" };
@@ -10,6 +10,9 @@ const QUEUED_EVENTS = 1024;
 const FRAME_BYTES = 32768;
 const UNSENT_SECONDS = 1;
 const UNSENT_BYTES = 1 << 20;
+const UNNOTICED_MS = 40000; // the daemon pings every 20 s, and waits 20 s for an answer
+const GIVEN_UP = "it was given up";
+const PASSING = ["too_many_clients", "too_many_streams"];
 
 /** Which events of one stream came: a mark up to which nothing final is missing, and what is beyond. */
 class Progress {
@@ -34,6 +37,9 @@ function addressed(url, token, path) {
   return address.href;
 }
 
+/** Whether a stream is over with an event. */
+export const isLast = ({ type, state, fatal }) => (type === "device" && state === "ended") || (type === "error" && fatal === true);
+
 const parse = (data) => (typeof data === "string" ? JSON.parse(data) : decode(data));
 
 /**
@@ -41,6 +47,8 @@ const parse = (data) => (typeof data === "string" ? JSON.parse(data) : decode(da
  */
 export class Subscription {
   #progress = new Map();
+  #resumed = new Set(); // on this connection: older events may follow newer ones
+  #leaving = new Set(); // asked for once more, and gone from the daemon
   #epoch = "";
   #attempts = 0;
   #timer = 0;
@@ -121,20 +129,28 @@ export class Subscription {
     this.#since = null;
     if (this.streams) this.#say({ type: "subscribe", streams: this.streams });
     if (this.mel) this.#say({ type: "spectrogram", on: true });
-    if (hello.epoch === this.#epoch) {
-      for (const [stream, { mark }] of this.#progress)
-        this.#say({ type: "resume", epoch: this.#epoch, stream, after: mark });
-    } else {
+    if (hello.epoch !== this.#epoch) {
       this.#epoch = hello.epoch;
       this.#progress.clear();
     }
+    for (const stream of this.#leaving) this.#progress.delete(stream);
+    // Who ended meanwhile is asked for its last events now, and then never again.
+    this.#resumed = new Set(this.#progress.keys());
+    this.#leaving = new Set(this.#resumed);
+    for (const stream of hello.streams) this.#leaving.delete(stream);
+    for (const [stream, { mark }] of this.#progress)
+      this.#say({ type: "resume", epoch: this.#epoch, stream, after: mark });
     this.onStatus({ state: "connected", since: null, reason: "" });
   }
 
-  #isNew({ stream, seq }) {
+  #isNew(event) {
+    const { stream, seq } = event;
     if (!stream || !seq) return true; // it concerns the connection, or is not numbered
     if (!this.#progress.has(stream)) this.#progress.set(stream, new Progress(seq));
-    return this.#progress.get(stream).take(seq);
+    const isNew = this.#progress.get(stream).take(seq);
+    if (event.state === "started") this.#leaving.delete(stream);
+    if (isLast(event) && !this.#resumed.has(stream)) this.#progress.delete(stream);
+    return isNew;
   }
 }
 
@@ -182,6 +198,9 @@ export function pcm(samples) {
  */
 export class Publisher {
   #key = "";
+  #accepted = false; // at any time
+  #graceMs = 0;
+  #lostAt = 0;
   #socket = null;
   #ready = false;
   #timer = 0;
@@ -211,16 +230,19 @@ export class Publisher {
 
   /** Say that there is no more; the stream's last events still come. */
   end() {
+    if (this.#ending) return;
     this.#ending = true;
     clearTimeout(this.#timer);
     if (this.#ready) this.#socket.send('{"type":"end"}');
-    else this.#socket?.close(1000);
+    else if (this.#socket) this.#socket.close(1000);
+    else this.onStatus({ state: "ended", stream: this.stream, reason: "" });
   }
 
   #connect() {
     const socket = new WebSocket(addressed(this.url, this.token), SUBPROTOCOLS.json);
     this.#socket = socket;
     let refusal = "";
+    let pause = 0;
     socket.onmessage = ({ data }) => {
       const event = JSON.parse(data);
       if (event.type === "hello") {
@@ -231,18 +253,21 @@ export class Publisher {
       } else if (event.type === "accepted") {
         this.stream = event.name;
         this.#key = event.key;
-        this.#ready = true;
+        this.#graceMs = 1000 * event.grace_seconds;
+        this.#ready = this.#accepted = true;
         this.#attempts = 0;
         this.onStatus({ state: "publishing", stream: event.name, reason: "" });
-      } else if (event.type === "error" && !event.stream) {
-        refusal = event.message;
-        if (!this.#ready && event.code === "stream_taken" && this.#key) this.#key = this.stream = "";
-        if (!this.#ready || event.fatal) socket.close(1000);
+      } else if (event.type === "error" && (event.fatal || !this.#ready)) {
+        pause = 1000 * event.retry_after;
+        if (!this.#passes(event)) refusal = event.message;
+        socket.close(1000);
       }
       this.onEvent(event);
     };
     socket.onclose = ({ code }) => {
+      if (this.#ready) this.#lostAt = Date.now();
       this.#ready = false;
+      this.#socket = null;
       if (this.#ending || refusal) {
         this.#ending = true;
         this.onStatus({ state: refusal ? "refused" : "ended", stream: this.stream, reason: refusal });
@@ -250,9 +275,18 @@ export class Publisher {
       }
       if (code === 1001) this.#key = ""; // another daemon will not know it
       const longest = Math.min(FIRST_PAUSE_MS * 2 ** this.#attempts++, LONGEST_PAUSE_MS);
-      this.#timer = setTimeout(() => this.#connect(), (longest * (1 + Math.random())) / 2);
+      pause = Math.max(pause, (longest * (1 + Math.random())) / 2);
+      this.#timer = setTimeout(() => this.#connect(), pause);
       this.onStatus({ state: "gone", stream: this.stream, reason: "the connection is lost" });
     };
+  }
+
+  /** Whether it is worth to try again after an error. */
+  #passes({ code }) {
+    if (!this.#accepted) return false;
+    // By our own connection, most likely, whose loss the daemon has yet to find out.
+    if (code === "stream_taken" && this.#key) return Date.now() < this.#lostAt + UNNOTICED_MS + this.#graceMs;
+    return PASSING.includes(code);
   }
 }
 
@@ -263,17 +297,24 @@ export class Publisher {
  */
 export function analyze(url, samples, rate, { token = "", onEvent = () => {}, onProgress = () => {}, signal } = {}) {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) throw new Error(GIVEN_UP);
     const socket = new WebSocket(addressed(url, token, "/analyze"), SUBPROTOCOLS.json);
     const events = [];
     let failure = "the daemon cannot be reached";
     let done = false;
-    signal?.addEventListener("abort", () => { failure = "it was given up"; socket.close(1000); });
+    const isOpen = () => socket.readyState === WebSocket.OPEN;
+    const giveUp = () => {
+      failure = GIVEN_UP;
+      socket.close(1000);
+    };
+    signal?.addEventListener("abort", giveUp);
     async function send() {
       const step = FRAME_BYTES / 2;
       for (let at = 0; at < samples.length; at += step) {
         // The daemon takes it at its own pace; nothing piles up here meanwhile.
-        while (socket.bufferedAmount > UNSENT_BYTES) await new Promise((go) => setTimeout(go, 20));
-        if (socket.readyState !== WebSocket.OPEN) return;
+        // Of a socket that is closed meanwhile, what was not sent stays so for ever.
+        while (isOpen() && socket.bufferedAmount > UNSENT_BYTES) await new Promise((go) => setTimeout(go, 20));
+        if (!isOpen()) return;
         socket.send(pcm(samples.subarray(at, at + step)));
       }
       socket.send('{"type":"end"}');
@@ -292,6 +333,10 @@ export function analyze(url, samples, rate, { token = "", onEvent = () => {}, on
         if (event.end) onProgress(Math.min(1, (event.end * rate) / samples.length));
       }
     };
-    socket.onclose = () => (done ? resolve(events) : reject(new Error(failure)));
+    socket.onclose = () => {
+      signal?.removeEventListener("abort", giveUp);
+      if (done) resolve(events);
+      else reject(new Error(failure));
+    };
   });
 }

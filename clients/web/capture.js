@@ -1,5 +1,5 @@
-// Runs in the browser's audio thread: collects the microphone's quanta of 128 frames into blocks of
-// about 20 ms, averages the channels, and hands them over.
+// Runs in the browser's audio thread: collects the microphone's quanta, mostly of 128 frames, into
+// blocks of about 20 ms, averages the channels, and hands them over.
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
@@ -13,10 +13,10 @@ class Capture extends AudioWorkletProcessor {
       let sum = 0;
       for (const channel of channels) sum += channel[i];
       this.block[this.held++] = sum / channels.length;
-    }
-    if (this.held === this.block.length) {
-      this.port.postMessage(this.block.slice());
-      this.held = 0;
+      if (this.held === this.block.length) {
+        this.port.postMessage(this.block.slice());
+        this.held = 0;
+      }
     }
     return true;
   }

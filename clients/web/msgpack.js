@@ -1,4 +1,4 @@
-// MessagePack, as far as affectd's messages need it: https://github.com/msgpack/msgpack/blob/master/spec.md
+// MessagePack, as far as affectd's messages need it, by its specification (msgpack/msgpack, spec.md)
 const text = new TextDecoder();
 const utf8 = new TextEncoder();
 

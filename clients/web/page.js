@@ -1,6 +1,6 @@
 // The page: puts the parts together. Its token, where the daemon wants one, stands in the fragment
 // (#token=…), which browsers keep to themselves.
-import { Subscription } from "./affectd.js";
+import { Subscription, isLast } from "./affectd.js";
 import { Microphone } from "./microphone.js";
 import { RecordingView } from "./recordings.js";
 import { StreamView } from "./stream-view.js";
@@ -15,24 +15,47 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const views = new Map();
+const unshown = new Set(); // live streams for which there is no room
 let labels = [];
 let epoch = "";
 let engine = "";
 
+/** The card of a stream, which is made if there is room; a stream that is over makes room. */
 function view(name) {
-  if (!views.has(name)) {
-    if (views.size >= SHOWN_STREAMS) {
-      const over = [...views.values()].find((each) => each.over) ?? views.values().next().value;
-      over.card.remove();
-      views.delete(over.name);
+  if (views.has(name)) return views.get(name);
+  if (views.size >= SHOWN_STREAMS) {
+    const over = [...views.values()].find((each) => each.over);
+    if (!over) {
+      unshown.add(name);
+      return null;
     }
-    const made = new StreamView(name, labels);
-    views.set(name, made);
-    find("streams").append(made.card);
-    find("empty").hidden = true;
-    subscription.showMel(views.size <= SHOWN_SPECTROGRAMS);
+    over.card.remove();
+    views.delete(over.name);
   }
-  return views.get(name);
+  const made = new StreamView(name, labels);
+  views.set(name, made);
+  unshown.delete(name);
+  find("streams").append(made.card);
+  find("empty").hidden = true;
+  return made;
+}
+
+/** What depends on how many streams are live. */
+function count() {
+  const live = [...views.values()].filter((each) => !each.over).length + unshown.size;
+  subscription.showMel(live <= SHOWN_SPECTROGRAMS);
+  find("more").hidden = !unshown.size;
+  find("more").textContent = `${unshown.size} more ${unshown.size === 1 ? "stream is" : "streams are"} live. This page shows ${SHOWN_STREAMS}.`;
+}
+
+function take(event) {
+  const known = views.size + unshown.size;
+  const shown = view(event.stream);
+  shown?.take(event);
+  if (isLast(event)) unshown.delete(event.stream);
+  if (event.type === "utterance") announce(event);
+  if (["device", "load", "error"].includes(event.type)) health();
+  if (event.type === "device" || event.type === "error" || known !== views.size + unshown.size) count();
 }
 
 function greet(hello) {
@@ -45,17 +68,20 @@ function greet(hello) {
     epoch = hello.epoch;
     labels = hello.labels;
   }
+  unshown.clear();
+  for (const each of views.values()) each.over = !hello.streams.includes(each.name);
   hello.streams.forEach(view);
   health();
+  count();
 }
 
 /** Who serves, with which model, and how devices and load are. */
 function health() {
   const all = [...views.values()];
   const ill = all.filter((each) => each.device && each.device !== "ended").map((each) => `${each.name} ${each.device}`);
-  const behind = all.filter((each) => each.load).map((each) => each.name);
+  const behind = all.filter((each) => each.load).map((each) => `${each.name} ${each.load}`);
   const device = ill.length ? `device: ${ill.join(", ")}` : "device well";
-  const load = behind.length ? `load degraded: ${behind.join(", ")}` : "load well";
+  const load = behind.length ? `load: ${behind.join(", ")}` : "load well";
   find("engine").textContent = `${engine} · ${device} · ${load}`;
 }
 
@@ -77,11 +103,8 @@ const subscription = new Subscription(url, {
   mel: true,
   onEvent(event) {
     if (event.type === "hello") greet(event);
-    else if (event.stream) {
-      view(event.stream).take(event);
-      if (event.type === "utterance") announce(event);
-      if (event.type === "device" || event.type === "load") health();
-    } else if (event.type === "error" && event.code !== "unknown_epoch") trouble(`${event.message} (${event.code})`);
+    else if (event.stream) take(event);
+    else if (event.type === "error" && event.code !== "unknown_epoch") trouble(`${event.message} (${event.code})`);
   },
   onStatus({ state, since, reason: why }) {
     find("status").dataset.state = state;

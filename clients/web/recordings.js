@@ -93,6 +93,7 @@ export class RecordingView {
 
   /** Have the file heard; what goes wrong is said on its card. */
   async hear(url, token) {
+    if (this.#abort.signal.aborted) return; // removed while it waited for its turn
     const progress = this.find(".progress");
     progress.textContent = "reading …";
     try {

@@ -1,6 +1,7 @@
 // One stream on the page: its card, and what is drawn on the card's canvases.
+import { isLast } from "./affectd.js";
 import { colourOf } from "./palette.js";
-import { clock, notice, percent, reason } from "./wording.js";
+import { clock, isWell, notice, percent, reason } from "./wording.js";
 
 const SHOWN_SECONDS = 30;
 const KEPT_MOMENTS = 400;
@@ -193,10 +194,10 @@ export class StreamView {
   }
 
   #note(event) {
-    if (event.type === "device") this.device = ["started", "restored", "sounding"].includes(event.state) ? "" : event.state;
-    if (event.type === "load") this.load = event.state === "degraded" ? "degraded" : "";
-    const text = notice(event);
-    if (event.type === "device" && event.state === "ended") {
+    const text = isWell(event) ? "" : notice(event);
+    if (event.type === "device") this.device = text && event.state;
+    if (event.type === "load") this.load = text && event.state.replace("_", " ");
+    if (isLast(event)) {
       this.over = true;
       this.hush();
     }
@@ -228,7 +229,7 @@ export class StreamView {
       const canvas = document.createElement("canvas");
       canvas.width = MEL_COLUMNS;
       canvas.height = bands;
-      // Columns of a ring, each for one frame; `times` says which frame stands there.
+      // Columns of a ring, each for one frame; the one before `next` is the newest, which ends at `end`.
       this.#mel = { canvas, bands, next: 0, context: canvas.getContext("2d"), end: 0, step: (end - start) / frames, loud: 128 };
     }
     const mel = this.#mel;

@@ -1,4 +1,4 @@
-// Events in human words, as in the terminal.
+// Events in human words, as in clients/wording.py; a test holds the two together.
 const REASONS = {
   too_short: "too short to judge",
   noisy: "too noisy to judge",
@@ -9,31 +9,43 @@ const GAPS = {
   overrun: "the engine was too slow",
   overflow: "the system was too slow",
   device: "the device was away",
-  publisher: "the publisher was away",
+  publisher: "the publisher was away, or sent none",
 };
 const DEVICES = {
   lost: "the device is lost",
-  silent: "nothing but zeros: muted, or no permission?",
-  clipping: "the level is too high: it clips",
+  restored: "the device is back",
+  silent: "the device delivers nothing but zeros: muted, or no permission?",
+  sounding: "the device delivers sound again",
+  clipping: "the device is driven too hard: it clips",
   ended: "the source has ended",
+  started: "a publisher begins to send",
 };
+const LOADS = {
+  voice_only: () => "the engine cannot keep up: it tells only who speaks from now on",
+  degraded: ({ dropped, hop_seconds }) =>
+    `the engine cannot keep up: ${dropped} windows dropped, one every ${Number(hop_seconds.toPrecision(2))} s from now on`,
+};
+const WELL = ["restored", "sounding", "started", "recovered"];
 
 /** Why a result names no emotion. */
 export const reason = (abstained) => REASONS[abstained] ?? String(abstained);
 
-/** What is wrong according to an event; empty if it says that something is well again. */
+/** Whether an event says that a device or the load is well, or well again. */
+export const isWell = ({ state }) => WELL.includes(state);
+
+/** What a gap, a change of the device or the load, or an error means; empty for other events. */
 export function notice(event) {
   switch (event.type) {
     case "gap":
       return `${event.lost_seconds.toFixed(2)} s of audio are missing: ${GAPS[event.reason] ?? event.reason}`;
     case "device":
-      return (DEVICES[event.state] ?? "") + (event.detail ? ` (${event.detail})` : "");
+      return (DEVICES[event.state] ?? `device: ${event.state}`) + (event.detail ? ` (${event.detail})` : "");
     case "load":
-      return event.state === "degraded"
-        ? `the engine cannot keep up: ${event.dropped} windows dropped, one every ${event.hop_seconds} s from now on`
-        : "";
+      return LOADS[event.state]?.(event) ?? "the engine keeps up again";
     case "error":
       return `${event.message} (${event.code})`;
+    case "bye":
+      return `the daemon says goodbye (${event.reason})`;
     default:
       return "";
   }

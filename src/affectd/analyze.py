@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,10 +17,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from affectd.clients.manner import LANGUAGES, Style, manner
+from affectd.clients.manner import LANGUAGES, Style, manner, tells_emotion
 from affectd.clients.records import csv_of, json_lines_of
 from affectd.clients.subtitles import SubtitleFormat, Subtitles, write_cues
-from affectd.clients.summary import moods, summary_table, utterance_table
+from affectd.clients.summary import emotion_profiles, summary_table, utterance_table
 from affectd.clients.timeline import Timeline, page_of
 from affectd.engine.artefact import DEFAULT_MODEL
 
@@ -84,10 +84,12 @@ def analyze(
     describe = manner(style, language)
     given = Subtitles.read(subtitles) if subtitles else None
     chosen = _format(format, output, given)
-    files = _found(paths)
+    files, named = _found(paths)
     if given and len(files) != 1:
         raise ValueError(f"--subtitles goes with one recording, and here are {len(files)}")
     _check_output(chosen, output, files)
+    targets = _targets(chosen, output, files)
+    _spare(set(targets.values()), [*files, *([subtitles] if subtitles else [])])
     _need(chosen)
 
     from affectd.recognizer import Recognizer
@@ -103,10 +105,15 @@ def analyze(
     if given:
         spans = [(cue.start, cue.end) for cue in given.cues]
         found = recognizer.under(files[0], spans, timelines[0])
-        prefixes = [describe(each.label) if each and each.label else "" for each in found]
+        told = [tells_emotion(cue.words) for cue in given.cues]
+        prefixes = [
+            describe(each.label) if each and each.label and not already else ""
+            for each, already in zip(found, told, strict=True)
+        ]
         _write(given.annotated(prefixes), output)
+        _say_told(sum(told))
     elif chosen in _ONE_FILE_EACH:
-        _write_subtitles(timelines, chosen, output, describe)  # type: ignore[arg-type]
+        _write_subtitles(timelines, chosen, targets, describe)  # type: ignore[arg-type]
     elif chosen == "table":
         _write_tables(timelines, output)
     elif chosen in _BINARY:
@@ -120,20 +127,25 @@ def analyze(
         }
         _write(as_text[chosen](timelines), output)
     _say_speed(timelines, seconds)
-    if any(str(path) in paths for path in skipped):
+    if not named.isdisjoint(skipped):
         raise typer.Exit(1)  # it was asked for by name
 
 
 def _format(wanted: Format | None, output: Path | None, given: Subtitles | None) -> Format:
+    suffix = output.suffix.removeprefix(".").lower() if output else ""
     if given:
         if wanted and wanted != given.format:
             raise ValueError(
                 f"--format {wanted} does not go with --subtitles: they stay {given.format}"
             )
+        if not wanted and suffix not in ("", "txt", given.format):
+            raise ValueError(
+                f"-o {output} does not go with --subtitles: they stay {given.format}, as in "
+                f"{output.with_suffix('.' + given.format)}"  # type: ignore[union-attr]
+            )
         return given.format
     if wanted:
         return wanted
-    suffix = output.suffix.removeprefix(".").lower() if output else ""
     if suffix in get_args(Format):
         return suffix  # type: ignore[return-value]
     if output and suffix not in ("", "txt"):
@@ -153,6 +165,32 @@ def _check_output(chosen: Format, output: Path | None, files: Sequence[Path]) ->
         raise ValueError(f"-o {output} is a folder; {chosen} goes into one file")
 
 
+def _targets(chosen: Format, output: Path | None, files: Sequence[Path]) -> dict[Path, Path]:
+    """Return where each file's subtitles go; for the other formats the one file for all."""
+    if output is None:
+        return {}
+    if chosen not in _ONE_FILE_EACH or not (output.is_dir() or len(files) > 1):
+        return dict.fromkeys(files, output)
+    targets: dict[Path, Path] = {}
+    for file in files:
+        target = output / f"{file.stem}.{chosen}"
+        number = 1
+        while target in targets.values():  # several of one name, from several folders
+            of_several = f"-{number}" if number > 1 else ""
+            target = output / f"{file.parent.name}-{file.name}{of_several}.{chosen}"
+            number += 1
+        targets[file] = target
+    return targets
+
+
+def _spare(targets: Iterable[Path], sources: Sequence[Path]) -> None:
+    """Refuse to write over what is read, by whatever name."""
+    for target in targets:
+        for source in sources:
+            if target.exists() and source.exists() and target.samefile(source):
+                raise ValueError(f"-o {target}: it would be written over {source}, which is read")
+
+
 def _need(chosen: Format) -> None:
     """Refuse at once what would fail after all the work."""
     wanted = {"parquet": ("pandas", "pyarrow"), "png": ("matplotlib",)}.get(chosen, ())
@@ -160,12 +198,13 @@ def _need(chosen: Format) -> None:
 
     for name in wanted:
         if find_spec(name) is None:
-            raise ImportError(f"--format {chosen} needs {name}: install 'affectd[files]'")
+            raise ImportError(f"--format {chosen} needs {name}: pip install 'affectd[files]'")
 
 
-def _found(paths: Sequence[str]) -> list[Path]:
-    """Return the files that are named, in folders, or matched."""
+def _found(paths: Sequence[str]) -> tuple[list[Path], set[Path]]:
+    """Return the files that are named, in folders, or matched; and those that are named."""
     files: dict[Path, None] = {}
+    named = set()
     for name in paths:
         path = Path(name).expanduser()
         if path.is_dir():
@@ -186,7 +225,8 @@ def _found(paths: Sequence[str]) -> list[Path]:
             files.update(dict.fromkeys(Path(each) for each in matched if Path(each).is_file()))
         else:
             files[path] = None
-    return list(files)
+            named.add(path)
+    return list(files), named
 
 
 def _hear(
@@ -229,7 +269,7 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
     total = 0.0
     for path in files:
         try:
-            total += float(soundfile.info(path).duration)
+            total += float(soundfile.info(os.fsencode(path)).duration)
         except (OSError, soundfile.LibsndfileError):
             continue  # ffmpeg's, or nobody's
     columns = (TextColumn("hearing"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
@@ -242,7 +282,7 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
     def draw(console: Console) -> None:
         console.print(utterance_table(timelines))
         console.print()
-        console.print(summary_table(moods(timelines)))
+        console.print(summary_table(emotion_profiles(timelines)))
 
     if output is None:
         terminal = Console()
@@ -255,20 +295,13 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
 def _write_subtitles(
     timelines: list[Timeline],
     kind: SubtitleFormat,
-    output: Path | None,
+    targets: Mapping[Path, Path],
     describe: Callable[[str], str],
 ) -> None:
-    if output is None or not (output.is_dir() or len(timelines) > 1):
-        _write(write_cues(timelines[0].utterances, kind, describe), output)
-        return
-    output.mkdir(exist_ok=True)
-    written: set[Path] = set()
     for timeline in timelines:
-        source = Path(timeline.name)
-        target = output / f"{source.stem}.{kind}"
-        if target in written:  # two of one name, from two folders
-            target = output / f"{source.parent.name}-{source.name}.{kind}"
-        written.add(target)
+        target = targets.get(Path(timeline.name))
+        if target and len(targets) > 1:
+            target.parent.mkdir(exist_ok=True)
         _write(write_cues(timeline.utterances, kind, describe), target)
 
 
@@ -291,6 +324,13 @@ def _write(text: str, output: Path | None) -> None:
     else:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
+
+
+def _say_told(cues: int) -> None:
+    if cues:
+        some = "1 cue tells an emotion already, and stays as it is"
+        many = f"{cues} cues tell an emotion already, and stay as they are"
+        print(f"affectd: {some if cues == 1 else many}", file=sys.stderr)
 
 
 def _say_speed(timelines: Sequence[Timeline], seconds: float) -> None:

@@ -6,6 +6,7 @@ This is where the engine that hears meets the clients' way of showing; it belong
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -170,7 +171,7 @@ class Recognizer:
             from affectd.frame import TimelineFrame
         except ImportError as error:
             raise ImportError(
-                f"{error.name or 'pandas'} is missing: install 'affectd[files]'"
+                f"{error.name or 'pandas'} is missing: pip install 'affectd[files]'"
             ) from None
         return TimelineFrame.of(self.timeline(path))
 
@@ -189,7 +190,8 @@ class Recognizer:
         """
         with Recording(Path(path)) as recording:
             blocks = _watched(recording, heard)
-            name = fspath(path)
+            # A name that is not UTF-8 can be opened, and not be written anywhere.
+            name = os.fsencode(path).decode("utf-8", "backslashreplace")
             found = analyse(
                 blocks, recording.rate, self._classifier, name=name, settings=self._settings
             )

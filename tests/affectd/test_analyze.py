@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
 import pandas
@@ -19,6 +20,7 @@ import pytest
 import soundfile
 
 import affectd
+from affectd.analyze import Format
 from affectd.cli import main
 from affectd.clients.subtitles import Subtitles
 from affectd.engine.sources import DemoSource
@@ -152,6 +154,47 @@ def test_subtitles_are_made_one_file_each(affectd_: Command, folder: Path, tmp_p
     assert [text.count(word) for word in ("[neutrally]", "[angrily]", "[sadly]")] == [1, 1, 1]
 
 
+def test_subtitles_of_one_name_overwrite_no_others(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    sources = []
+    for place in ("talk.wav", "a/x/talk.wav", "b/x/talk.wav", "c/x/talk.wav"):
+        sources.append(tmp_path / place)
+        sources[-1].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "inner" / "one.flac", sources[-1])
+    out = tmp_path / "out"
+    for _ in range(2):  # a second time they are the same four
+        affectd_(*map(str, sources), "--format", "srt", "-o", str(out))
+        assert {path.name for path in out.iterdir()} == {
+            "talk.srt",
+            "x-talk.wav.srt",
+            "x-talk.wav-2.srt",
+            "x-talk.wav-3.srt",
+        }
+
+
+@pytest.mark.parametrize("spelling", ["broken.wav", "./broken.wav", "inner/../broken.wav"])
+def test_a_file_that_was_named_and_cannot_be_heard_is_a_failure_however_it_was_spelt(
+    affectd_: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.chdir(folder)
+    assert "skipped" in affectd_(spelling, "inner/one.flac", code=1).stderr
+
+
+@pytest.mark.parametrize("format_", get_args(Format))
+def test_any_name_of_a_file_can_be_written(
+    affectd_: Command, folder: Path, tmp_path: Path, format_: str
+) -> None:
+    path = tmp_path / os.fsdecode(b"$x^$ caf\xe9.wav")
+    shutil.copy(folder / "inner" / "one.flac", path)
+    affectd_(str(path), "--format", format_, "-o", str(tmp_path / "out"))
+    written = (tmp_path / "out").read_bytes()
+    assert written
+    if format_ == "jsonl":
+        said = json.loads(written.splitlines()[0])["path"]
+        assert said == str(tmp_path / r"$x^$ caf\xe9.wav")
+
+
 def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(
     affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
 ) -> None:
@@ -175,6 +218,62 @@ def test_existing_subtitles_get_a_word_where_it_is_sure_and_stay_as_they_are(
     emoji = affectd_(talk, "--subtitles", str(file), "--style", "emoji").stdout
     assert "😠 Line 3" in emoji
     assert len(Subtitles(emoji).cues) == 4
+
+
+def test_what_is_read_is_never_written_over(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    talk, subtitles = tmp_path / "talk.wav", tmp_path / "talk.srt"
+    shutil.copy(folder / "talk.wav", talk)
+    subtitles.write_text("1\n00:00:01,000 --> 00:00:03,000\nHi\n")
+    other = tmp_path / "other.csv"
+    other.symlink_to(talk)
+    before = talk.read_bytes(), subtitles.read_bytes()
+    for arguments in (
+        ["--format", "csv", "-o", str(talk)],
+        ["--format", "csv", "-o", str(tmp_path / "." / "talk.wav")],
+        ["-o", str(other)],
+        ["--subtitles", str(subtitles), "-o", str(subtitles)],
+    ):
+        done = affectd_(str(talk), *arguments, code=1)
+        assert "it would be written over" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert (talk.read_bytes(), subtitles.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "output"),
+    [
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.vtt"),
+        ("talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nHi\n", "out.html"),
+        ("talk.vtt", "WEBVTT\n\n00:01.000 --> 00:03.000\nHi\n", "out.SRT"),
+    ],
+)
+def test_subtitles_are_not_named_what_they_are_not(
+    affectd_: Command, folder: Path, tmp_path: Path, name: str, text: str, output: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    arguments = [str(folder / "talk.wav"), "--subtitles", str(tmp_path / name)]
+    done = affectd_(*arguments, "-o", str(tmp_path / output), code=1)
+    kind = name[-3:]
+    assert f"they stay {kind}, as in {tmp_path / 'out'}.{kind}" in done.stderr
+    assert not (tmp_path / output).exists()
+
+
+def test_a_cue_that_tells_an_emotion_already_is_left_alone(
+    affectd_: Command, folder: Path, frame: pandas.DataFrame, tmp_path: Path
+) -> None:
+    row = next(each for each in frame.itertuples() if each.label == "angry")
+    times = f"00:00:{row.start:06.3f} --> 00:00:{row.end:06.3f}".replace(".", ",")
+    file, once, again = (tmp_path / f"{name}.srt" for name in ("talk", "once", "again"))
+    file.write_text(f"1\n{times}\nWhere were you?\n")
+    talk = str(folder / "talk.wav")
+    affectd_(talk, "--subtitles", str(file), "-o", str(once))
+    assert "[angrily] Where" in once.read_text()
+    for manner in ([], ["--style", "emoji"], ["--language", "de"]):
+        done = affectd_(talk, "--subtitles", str(once), "-o", str(again), *manner)
+        assert again.read_bytes() == once.read_bytes()
+        assert "1 cue tells an emotion already, and stays as it is" in done.stderr
 
 
 def test_broken_subtitles_are_refused_with_the_line(

@@ -1,4 +1,4 @@
-"""Integration: every command of the documentation and the README is run.
+"""Integration: every command of the documentation is run, and every program of it and the README.
 
 A block fenced ``sh`` is run line by line, in a folder with the files that it names, beside a daemon
 with the demo. Of those with a class, ``.microphone`` has a virtual one; ``.corpora`` needs what no
@@ -15,12 +15,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import soundfile
+from tests.clients.web.javascript import NODE
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 from affectd.bench.virtual_microphone import VirtualMicrophone, virtual_microphone
@@ -46,16 +48,21 @@ class Block(NamedTuple):
         return f"{self.page}: {' / '.join(self.text.splitlines())[:60]}"
 
 
-def blocks(language: str) -> list[Block]:
+def blocks(language: str, pages: Sequence[Path] = PAGES) -> list[Block]:
     return [
         Block(str(page.relative_to(ROOT)), found[1], found[2] or "", found[3])
-        for page in PAGES
+        for page in pages
         for found in FENCE.finditer(page.read_text("utf-8"))
         if found[1] == language
     ]
 
 
 LINES = {line: block for block in blocks("sh") for line in block.text.splitlines()}
+PROGRAMS = {
+    block.text: block
+    for language in ("python", "js")
+    for block in blocks(language, [ROOT / "README.md", *PAGES])
+}
 COMMANDS = [pytest.param(block, line, id=line) for line, block in LINES.items()]
 
 
@@ -174,12 +181,23 @@ def assert_its_options_exist(line: str) -> None:
             assert re.search(rf"(?<![\w-]){word}(?![\w-])", done.stdout), word
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=str)
+@pytest.mark.parametrize("block", PROGRAMS.values(), ids=str)
 def test_a_program_of_the_documentation_runs(
     block: Block, folder: Path, daemon: RunningDaemon
 ) -> None:
+    text = at_hand(block.text, daemon)
+    if block.language == "js":
+        # Beside the client, as the daemon serves it.
+        for name in ("affectd.js", "msgpack.js"):
+            urllib.request.urlretrieve(
+                daemon.address.replace("ws:", "http:") + f"/{name}", folder / name
+            )
+        (folder / "program.js").write_text(text)
+        command = [NODE, "program.js"]
+    else:
+        command = [sys.executable, "-u", "-c", text]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", at_hand(block.text, daemon)],
+        command,
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -207,6 +225,14 @@ def test_every_command_of_affectd_stands_where_it_is_run() -> None:
         for line in block.text.splitlines():
             if re.match(r"\$ affectd ", line):
                 assert re.search(r"my-model\.onnx|--json", line), str(block)
+
+
+def test_a_proxy_logs_no_address_with_a_token() -> None:
+    found = blocks("nginx")
+    assert found
+    for block in found:
+        assert "access_log off;" in block.text
+        assert re.search(r"error_log \S+ crit;", block.text), "its errors show addresses too"
 
 
 def test_the_pages_of_the_site_are_in_its_menu() -> None:

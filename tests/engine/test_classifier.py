@@ -174,7 +174,7 @@ class _Installed:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ((), r"ONNX Runtime is missing: install 'affectd\[cpu\]'"),
+        ((), r"ONNX Runtime is missing: pip install 'affectd\[cpu\]'"),
         (("onnxruntime", "onnxruntime-gpu"), "both installed and overwrite each other"),
     ],
 )

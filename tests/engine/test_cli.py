@@ -99,7 +99,7 @@ def test_an_unknown_model_is_named() -> None:
     reason="this ONNX Runtime is the one for GPUs",
 )
 def test_a_gpu_that_is_missing_is_named_and_no_cpu_taken_for_it() -> None:
-    assert_one_line(run("--processor", "cuda"), "pip install affectd[gpu]")
+    assert_one_line(run("--processor", "cuda"), "pip install 'affectd[gpu]'")
 
 
 def test_an_unknown_processor_is_named() -> None:

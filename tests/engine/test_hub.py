@@ -93,3 +93,28 @@ def test_the_time_of_capture_is_told_in_utc() -> None:
     now = time.monotonic()
     parcel = parcel_of(event(1, captured_at=now))
     assert parcel.message["captured_at"] == pytest.approx(time.time(), abs=5)
+
+
+def test_a_stream_is_shown_while_somebody_who_hears_it_wants_to_see() -> None:
+    hub = Hub()
+    everything, one, blind = hub.join(), hub.join(), hub.join()
+    hub.subscribe(one, {"kitchen"})
+    hub.subscribe(blind, {"hall"})
+
+    def shown() -> list[str]:
+        return [name for name in ("kitchen", "hall") if hub.shows_mel(name)]
+
+    assert shown() == []
+    hub.show_mel(one, True)
+    assert shown() == ["kitchen"]
+    hub.show_mel(everything, True)
+    assert shown() == ["kitchen", "hall"]
+    hub.subscribe(everything, {"attic"})
+    assert shown() == ["kitchen"]
+    hub.subscribe(one, {"hall"})
+    assert shown() == ["hall"]
+    hub.show_mel(one, False)
+    assert shown() == []
+    hub.show_mel(one, True)
+    hub.leave(one)
+    assert shown() == []

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.engine.running_daemon import RunningDaemon, running_daemon
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_async
+from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from affectd.engine.analysis import analyse
 from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.offline import Listener
+from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.protocol import JSON
+from affectd.engine.session import SessionSettings
 
 HELLO = {"type": "hello", "rate": 16_000, "format": "s16le"}
 
@@ -69,7 +78,8 @@ def test_a_recording_is_heard_as_analysis_hears_it(
         ([{**HELLO, "rate": 100}], "malformed_message", "from 8000 to 96000 Hz"),
         ([{**HELLO, "format": "f32le"}], "malformed_message", "s16le"),
         ([b"\x00\x00"], "malformed_message", "not MessagePack"),
-        ([HELLO, b"\x00\x00\x00"], "frame_too_large", "a frame of 3 bytes"),
+        ([HELLO, b"\x00\x00\x00"], "odd_audio", "a frame of 3 bytes holds no whole number"),
+        ([HELLO, bytes(65_538)], "frame_too_large", "a frame of 65538 bytes; 65536 are allowed"),
         ([HELLO, {"type": "hello"}], "unknown_message", "audio and 'end'"),
     ],
 )
@@ -101,3 +111,77 @@ def test_who_leaves_in_the_middle_frees_the_place(daemon: RunningDaemon) -> None
     events, code = talk(daemon, HELLO, bytes(3200), {"type": "end"})
     assert [event["type"] for event in events] == ["accepted", "device"]
     assert code == 1000
+
+
+@asynccontextmanager
+async def hearing(**limits: float) -> AsyncIterator[str]:
+    offline = OfflineHearing(find_model(DEFAULT_MODEL), SessionSettings(), **limits)  # type: ignore[arg-type]
+    async with serve(lambda client: offline.serve(client, JSON), "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+
+async def accepted(client: ClientConnection) -> None:
+    await client.send(json.dumps(HELLO))
+    assert json.loads(await client.recv())["type"] == "accepted"
+
+
+async def last_error(client: ClientConnection) -> tuple[str, int]:
+    error = {}
+    try:
+        while True:
+            error = json.loads(await client.recv())
+    except ConnectionClosed as closed:
+        return error["code"], closed.rcvd.code if closed.rcvd else 0
+
+
+async def test_who_is_idle_gives_way_to_those_who_wait() -> None:
+    limits = {"idle_seconds": 600.0, "idle_before_others_seconds": 0.1}
+    async with (
+        asyncio.timeout(60),
+        hearing(**limits) as address,
+        connect_async(address) as idle,
+        connect_async(address) as next_,
+    ):
+        await accepted(idle)
+        await accepted(next_)
+        assert await last_error(idle) == ("internal", 1011)
+
+
+async def test_who_lets_the_engine_wait_longer_than_it_sends_is_closed() -> None:
+    async with (
+        asyncio.timeout(60),
+        hearing(idle_seconds=0.5) as address,
+        connect_async(address) as client,
+    ):
+        await accepted(client)
+
+        async def drip() -> None:
+            while True:
+                await client.send(bytes(2))
+                await asyncio.sleep(0.1)
+
+        dripping = asyncio.create_task(drip())
+        assert await last_error(client) == ("internal", 1011)
+        dripping.cancel()
+
+
+async def test_a_recording_has_a_longest_length() -> None:
+    async with hearing(longest_seconds=1.0) as address, connect_async(address) as client:
+        await accepted(client)
+        await client.send(bytes(32_000))
+        await client.send(bytes(2))
+        assert await last_error(client) == ("unsupported_audio", 1008)
+
+
+async def test_it_imports_nothing_from_where_the_daemon_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    listener = Listener(find_model(DEFAULT_MODEL), rate=16_000, settings=SessionSettings())
+    await listener.start()
+    try:
+        listener.end()
+        assert [event async for event in listener.events()] == []
+    finally:
+        await listener.close()

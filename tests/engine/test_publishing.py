@@ -4,161 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.engine.fake_classifier import FakeClassifier, fake_metadata
-from websockets.asyncio.client import ClientConnection, connect
+from tests.engine.publishing import DEADLINE, METADATA, RATE, engine, of
 from websockets.exceptions import ConnectionClosed
 
-from affectd.engine.access import AccessRules
-from affectd.engine.batcher import Batcher, Job
-from affectd.engine.hub import Hub
-from affectd.engine.metrics import Metrics
-from affectd.engine.protocol import JSON, MSGPACK, Event, decode, encode
+from affectd.engine.protocol import JSON, MSGPACK
 from affectd.engine.publisher import PublisherSource
-from affectd.engine.publishing import Publication, Publishers, PublisherSettings
+from affectd.engine.publishing import Publication, PublisherSettings
 from affectd.engine.refusal import RequestError
-from affectd.engine.server import Greeting, Server, ServerSettings
 from affectd.engine.session import Session
-from affectd.engine.worker import Stream, Worker
-
-METADATA = fake_metadata()
-DEADLINE = 60
-RATE = 16_000
-
-
-class Engine:
-    """Everything between the sockets and the model."""
-
-    def __init__(self, settings: PublisherSettings, capacity: int) -> None:
-        self.hub = Hub()
-        self.loop = asyncio.get_running_loop()
-        self.batcher = Batcher(FakeClassifier(), self._deliver)
-        self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
-        self.publishers = Publishers(
-            settings,
-            begin=self._begin,
-            reserved=("demo",),
-            capacity=lambda: (capacity, 2.5),
-        )
-        self.server = Server(
-            self.hub,
-            Greeting(
-                server="affectd 1",
-                model="fake",
-                labels=METADATA.labels,
-                streams=("demo",),
-                hop_seconds=0.25,
-                window_seconds=3.0,
-            ),
-            access=AccessRules(),
-            settings=ServerSettings(),
-            metrics=Metrics(),
-            publishers=self.publishers,
-        )
-        self.address = ""
-        self.clients: list[Client] = []
-
-    def _begin(self, source: PublisherSource, seq: int) -> None:
-        session = Session(source.name, METADATA, rate=source.rate, seq=seq)
-        self.worker.add(Stream.of(source, session))
-
-    def _deliver(self, job: Job) -> None:
-        self.worker.deliver(job)
-
-    def _publish(self, events: list[Event]) -> None:
-        self.loop.call_soon_threadsafe(self._publish_now, events)
-
-    def _publish_now(self, events: list[Event]) -> None:
-        self.hub.publish(events)
-        for event in events:
-            self.publishers.saw(event)
-
-    async def client(self, subprotocol: str = JSON) -> Client:
-        connection = await connect(self.address, subprotocols=[subprotocol], compression=None)  # type: ignore[list-item]
-        client = Client(connection, subprotocol)
-        self.clients.append(client)
-        client.hello = await client.event()
-        return client
-
-
-class Client:
-    """A connection that reads, sends messages, and sends audio."""
-
-    def __init__(self, connection: ClientConnection, subprotocol: str) -> None:
-        self.connection = connection
-        self.subprotocol = subprotocol
-        self.hello: dict[str, Any] = {}
-
-    async def event(self) -> dict[str, Any]:
-        async with asyncio.timeout(DEADLINE):
-            return decode(await self.connection.recv())
-
-    async def until(self, kind: str, **values: Any) -> list[dict[str, Any]]:
-        """Return all events up to the first of this kind and values."""
-        events = []
-        while True:
-            events.append(await self.event())
-            last = events[-1]
-            if last["type"] == kind and all(last[key] == value for key, value in values.items()):
-                return events
-
-    async def rest(self) -> tuple[list[dict[str, Any]], int | None]:
-        events = []
-        try:
-            while True:
-                events.append(await self.event())
-        except ConnectionClosed as closed:
-            return events, closed.rcvd.code if closed.rcvd else None
-
-    async def say(self, **message: Any) -> None:
-        await self.connection.send(encode(message, self.subprotocol))
-
-    async def publish(self, **changes: Any) -> dict[str, Any]:
-        """Begin a stream and return the answer, be it what it may."""
-        await self.say(**{"type": "hello", "rate": RATE, "format": "s16le", **changes})
-        while True:
-            answer = await self.event()
-            # Until it is accepted it hears all streams.
-            if answer["type"] == "accepted" or (answer["type"], answer["stream"]) == ("error", ""):
-                return answer
-
-    async def send(self, samples: np.ndarray, *, size: int = 1_600) -> None:
-        pcm = np.clip(samples * 32768, -32768, 32767).astype("<i2")
-        for start in range(0, pcm.size, size):
-            await self.connection.send(pcm[start : start + size].tobytes())
-
-    async def end(self) -> None:
-        await self.connection.send('{"type":"end"}')
-
-    def vanish(self) -> None:
-        self.connection.transport.abort()
-
-
-@asynccontextmanager
-async def engine(*, capacity: int = 100, **settings: Any) -> AsyncIterator[Engine]:
-    # Tests send faster than anyone speaks.
-    found = Engine(PublisherSettings(**{"ahead_seconds": 60, **settings}), capacity)
-    found.batcher.start()
-    found.worker.start()
-    found.address = f"ws://127.0.0.1:{await found.server.start('127.0.0.1', 0)}"
-    try:
-        yield found
-    finally:
-        await asyncio.to_thread(found.worker.stop)
-        found.batcher.stop()
-        await found.server.stop()
-        for client in found.clients:
-            client.connection.transport.abort()
-            await client.connection.wait_closed()
-
-
-def of(events: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [event for event in events if event["type"] == kind]
 
 
 @pytest.fixture
@@ -398,18 +255,24 @@ async def test_a_stall_is_said_and_audio_that_is_missing_is_a_gap() -> None:
             await asyncio.sleep(0.02)
         await client.end()
         events, _ = await client.rest()
-    assert [event["state"] for event in of(events, "device")] == ["restored", "ended"]
-    [gap] = of(events, "gap")
-    assert gap["reason"] == "publisher"
-    assert gap["lost_seconds"] > 0.5
+    states = [event["state"] for event in of(events, "device")]
+    # A busy machine may hold the sender up again; each time both are said.
+    assert states == ["restored", "lost"] * (len(states) // 2 - 1) + ["restored", "ended"]
+    gaps = of(events, "gap")
+    assert {gap["reason"] for gap in gaps} == {"publisher"}
+    assert gaps[0]["lost_seconds"] > 0.5
 
 
 async def test_after_a_loss_the_key_continues_the_stream(speech: np.ndarray) -> None:
-    async with engine() as served:
+    async with engine(grace_seconds=600) as served:
         listener, client = await served.client(), await served.client()
         accepted = await client.publish(stream="kitchen")
         await client.send(speech)
         before = await client.until("utterance")
+        # What is still on its way would be lost with the connection.
+        async with asyncio.timeout(DEADLINE):
+            while served.publishers._publications["kitchen"]._source.written < speech.size:  # noqa: ASYNC110 - it has no event for a test to await
+                await asyncio.sleep(0.005)
         client.vanish()
         await listener.until("device", state="lost")
         stranger = await served.client()
@@ -428,6 +291,38 @@ async def test_after_a_loss_the_key_continues_the_stream(speech: np.ndarray) -> 
     assert gap["reason"] == "publisher"
     assert gap["start"] == pytest.approx(speech.size / RATE, abs=1e-3)
     assert "restored" in [event["state"] for event in of(events, "device")]
+
+
+async def test_the_key_takes_over_a_connection_that_the_daemon_does_not_know_is_lost(
+    speech: np.ndarray,
+) -> None:
+    async with engine(grace_seconds=0) as served:
+        lost, client = await served.client(), await served.client()
+        accepted = await lost.publish(stream="kitchen")
+        await lost.send(speech)
+        before = await lost.until("utterance")
+        assert (await client.publish(stream="kitchen", key="guessed"))["code"] == "stream_taken"
+        again = await client.publish(stream="kitchen", key=accepted["key"])
+        assert (again["type"], again["resumed"], again["key"]) == (
+            "accepted",
+            True,
+            accepted["key"],
+        )
+        _, code = await lost.rest()
+        assert code == 1008
+        await client.send(speech)
+        await client.end()
+        events, code = await client.rest()
+        assert code == 1000
+        assert len(served.publishers) == 0
+    states = [event["state"] for event in of(events, "device")]
+    assert states == ["lost", "restored", "ended"]
+    assert [gap["reason"] for gap in of(events, "gap")] == ["publisher"]
+    assert len(of(events, "utterance")) >= 2
+    assert events[0]["seq"] > before[-1]["seq"]
+    assert [event["seq"] for event in events] == list(
+        range(events[0]["seq"], events[-1]["seq"] + 1)
+    )
 
 
 async def test_after_the_grace_time_the_stream_ends_and_its_name_is_free() -> None:
@@ -454,6 +349,17 @@ async def test_a_publisher_that_says_goodbye_ends_its_stream_at_once() -> None:
         await client.connection.close()
         await listener.until("device", state="ended")
         assert len(served.publishers) == 0
+
+
+async def test_a_stream_without_audio_began_and_ended_when_it_did() -> None:
+    before = time.time()
+    async with engine() as served:
+        listener, client = await served.client(), await served.client()
+        await client.publish(stream="kitchen")
+        await client.end()
+        events = await listener.until("device", state="ended")
+    assert [event["state"] for event in events] == ["started", "ended"]
+    assert before - 1 <= events[0]["captured_at"] <= events[1]["captured_at"] <= time.time() + 1
 
 
 async def test_many_publishers_come_and_go_and_nothing_is_left() -> None:
@@ -507,8 +413,10 @@ def test_a_frame_counts_as_two_and_a_half_milliseconds_at_least() -> None:
         assert mic.hear(bytes(2), now + number / RATE) == 0
     assert mic.hear(bytes(2), now + 400 / RATE) == 0
     assert sum(mic.hear(bytes(2), now + 0.025) for _ in range(40)) > 0
+    for number in range(5 * RATE):
+        assert mic.hear(bytes(2), now + 0.025 + number / RATE) > 0
     with pytest.raises(RequestError, match="faster than real time"):
-        sum(mic.hear(bytes(2), now + 0.025 + number / RATE) for number in range(10 * RATE))
+        mic.hear(bytes(2), now + 5.1)
 
 
 async def test_frames_as_short_as_a_browsers_are_not_too_fast() -> None:

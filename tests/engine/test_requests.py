@@ -42,8 +42,25 @@ def test_each_stream_is_resumed_once_a_connection() -> None:
     connection = requests()
     connection.take(resume())
     assert len(connection.take(resume(stream="other"))) == 1
-    with pytest.raises(RequestError, match="'mic' is unknown, or this connection has resumed"):
+    with pytest.raises(RequestError, match="has resumed stream 'mic' already"):
         connection.take(resume())
+
+
+def test_streams_that_are_no_longer_known_are_no_fault_and_said_to_be_lost() -> None:
+    connection = requests()
+    for number in range(1_000):
+        [lost] = connection.take(resume(stream=f"gone-{number}", after=7))
+        assert (lost.message["code"], lost.message["fatal"]) == ("history_lost", False)
+        assert f"'gone-{number}'" in lost.message["message"]
+    assert len(connection.take(resume())) == 2
+    for number in range(8_192 - 1_001):
+        connection.take(resume(stream=f"more-{number}"))
+    with pytest.raises(RequestError, match="or 8192 others"):
+        connection.take(resume(stream="one more"))
+
+
+def test_a_stream_that_has_said_nothing_yet_lacks_nothing() -> None:
+    assert requests(hub=Hub()).take(resume()) == []
 
 
 def test_what_is_kept_no_longer_is_said_first() -> None:
@@ -70,7 +87,7 @@ def test_what_is_kept_no_longer_is_said_first() -> None:
             "'shout'; known are 'hello', ",
         ),
         (JSON, resume(epoch="then"), ErrorCode.UNKNOWN_EPOCH, "this epoch is now"),
-        (JSON, resume(stream="nobody"), ErrorCode.MALFORMED_MESSAGE, "'nobody' is unknown"),
+        (JSON, resume(stream="x" * 257), ErrorCode.MALFORMED_MESSAGE, "'stream' as texts"),
         (JSON, resume(after="1"), ErrorCode.MALFORMED_MESSAGE, "'after' as a whole number"),
         (JSON, '{"type":"subscribe"}', ErrorCode.MALFORMED_MESSAGE, "'streams' as a list"),
         (JSON, '{"type":"subscribe","streams":[1]}', ErrorCode.MALFORMED_MESSAGE, "as a list"),

@@ -590,7 +590,7 @@ async def test_the_spectrogram_goes_to_those_who_asked_for_it() -> None:
     async with serving() as served:
         seer, other = await served.client(), await served.client()
         await seer.send({"type": "spectrogram", "on": True}, JSON)
-        await served.until(lambda: served.hub.shows_mel)
+        await served.until(lambda: served.hub.shows_mel("mic"))
         picture = {"frames": 1, "bands": 1, "low_db": -80.0, "high_db": 40.0, "data": "AA=="}
         served.hub.publish([event(0, Mel, **picture), event(1)])
         assert (await seer.event())["type"] == "mel"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +13,14 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from tests.clients.conftest import GREETING
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
+from affectd.engine.access import AccessRules
+from affectd.engine.hub import Hub
+from affectd.engine.metrics import Metrics
+from affectd.engine.protocol import Event
+from affectd.engine.server import Server, ServerSettings
 from affectd.engine.sources import DemoSource
 
 ARTEFACTS = Path(__file__).parents[3] / "runs" / "screenshots"
@@ -62,13 +70,62 @@ def daemon() -> Iterator[RunningDaemon]:
         yield daemon
 
 
-def site(daemon: RunningDaemon) -> str:
+class Broadcast:
+    """A real server and hub in a thread, whose streams and events a test makes up."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.hub = Hub()
+        self.address = ""
+
+    def start(self) -> None:
+        self._thread.start()
+        server = Server(
+            self.hub,
+            GREETING,
+            access=AccessRules(),
+            settings=ServerSettings(),
+            metrics=Metrics(),
+        )
+        self._server = server
+        starting = asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", 0), self._loop)
+        self.address = f"ws://127.0.0.1:{starting.result()}"
+
+    def publish(self, *events: Event) -> None:
+        self._loop.call_soon_threadsafe(self.hub.publish, events)
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def broadcast() -> Iterator[Broadcast]:
+    broadcast = Broadcast()
+    broadcast.start()
+    yield broadcast
+    broadcast.stop()
+
+
+def site(daemon: RunningDaemon | Broadcast) -> str:
     return daemon.address.replace("ws://", "http://") + "/"
 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def still(browser: Browser) -> Iterator[BrowserContext]:
+    """A context for pages that draw only what is new, which costs less where there is no GPU."""
+    context = browser.new_context(reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()

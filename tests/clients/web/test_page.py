@@ -7,19 +7,24 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from tests.clients.web.conftest import PATIENCE_MS, site
+from tests.clients.web.conftest import PATIENCE_MS, Broadcast, site
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
 from affectd.clients import palette
 from affectd.clients.subtitles import Subtitles
+from affectd.engine.protocol import Device, Load
+from affectd.engine.sources import DemoSource
 
 LABELS = {"angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"}
 Keep = Callable[[Page, str], None]
@@ -37,6 +42,15 @@ def table(page: Page, card: str) -> list[str]:
     return [
         each.strip() for each in page.locator(f"{card} tbody td:nth-child(3)").all_inner_texts()
     ]
+
+
+def until(condition: Callable[[], bool], page: Page) -> None:
+    """Wait, letting the browser work meanwhile."""
+    for _ in range(PATIENCE_MS // 20):
+        if condition():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it never came to be")
 
 
 def test_what_is_heard_appears(page: Page, keep: Keep) -> None:
@@ -136,6 +150,29 @@ def test_a_dropped_file_yields_its_timeline(
     expect(page.locator("#recordings")).to_be_hidden()
 
 
+def test_a_file_that_is_removed_before_its_turn_is_not_heard(
+    still: BrowserContext, broadcast: Broadcast, tmp_path: Path
+) -> None:
+    page = still.new_page()
+    page.goto(site(broadcast))
+    page.locator("#status[data-state=connected]").wait_for()
+    heard: list[str] = []
+    page.on("websocket", lambda socket: heard.append(socket.url))
+    clip = next(DemoSource().clips())
+    paths = [tmp_path / f"{name}.wav" for name in ("first", "second", "third")]
+    for path in paths:
+        soundfile.write(path, clip, 16_000)
+    page.locator("#files").set_input_files(paths)
+    until(lambda: len(heard) == 1, page)  # there is no model here: the others wait
+    for name in ("second", "first"):
+        card = page.get_by_role("article", name=f"Recording {name}.wav")
+        card.get_by_role("button", name="Remove").click()
+    third = page.get_by_role("article", name="Recording third.wav")
+    expect(third.locator(".progress")).to_have_text(re.compile("reading"))
+    until(lambda: len(heard) > 1, page)
+    assert len(heard) == 2
+
+
 def test_a_file_that_is_no_audio_says_so(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "words.wav"
     path.write_text("nobody speaks here")
@@ -227,6 +264,66 @@ def test_a_loop_of_javascript_subscribes(page: Page, daemon: RunningDaemon, enco
     )
     assert set(event["scores"]) == LABELS
     assert sum(event["scores"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def device(stream: str, seq: int, state: str) -> Device:
+    return Device(
+        stream=stream,
+        seq=seq,
+        start=1.0,
+        end=1.0,
+        captured_at=time.monotonic(),
+        state=state,  # type: ignore[arg-type]
+        detail="",
+    )
+
+
+def test_spectrograms_are_shown_while_few_streams_are_live(
+    still: BrowserContext, broadcast: Broadcast
+) -> None:
+    page = still.new_page()
+    page.goto(site(broadcast))
+    until(lambda: broadcast.hub.shows_mel, page)
+    # One is the daemon's own.
+    broadcast.publish(*(device(f"caller-{number}", 1, "started") for number in range(8)))
+    until(lambda: not broadcast.hub.shows_mel, page)
+    broadcast.publish(device("caller-0", 2, "ended"))
+    until(lambda: broadcast.hub.shows_mel, page)
+    expect(page.locator(".stream")).to_have_count(9)
+
+
+def test_streams_beyond_the_limit_are_counted_until_there_is_room(
+    still: BrowserContext, broadcast: Broadcast
+) -> None:
+    page = still.new_page()
+    page.goto(site(broadcast))
+    page.locator("#status[data-state=connected]").wait_for()
+    broadcast.publish(*(device(f"caller-{number}", 1, "started") for number in range(65)))
+    expect(page.locator("#more")).to_have_text("2 more streams are live. This page shows 64.")
+    page.evaluate("window.first = document.querySelector('.stream')")
+    broadcast.publish(*(device(f"caller-{number}", 2, "clipping") for number in range(65)))
+    broadcast.publish(device("caller-0", 3, "ended"), device("caller-64", 3, "clipping"))
+    expect(page.get_by_role("article", name="Stream caller-64")).to_be_visible()
+    expect(page.locator("#more")).to_have_text("1 more stream is live. This page shows 64.")
+    assert page.evaluate("window.first.isConnected"), "no card gave way to a live stream"
+    expect(page.locator(".stream")).to_have_count(64)
+
+
+def test_a_stream_that_is_no_longer_judged_is_no_load_that_is_well(
+    still: BrowserContext, broadcast: Broadcast
+) -> None:
+    page = still.new_page()
+    page.goto(site(broadcast))
+    page.locator("#status[data-state=connected]").wait_for()
+    event = device("demo", 1, "sounding")
+    common = {name: getattr(event, name) for name in ("stream", "start", "end", "captured_at")}
+    load = Load(**common, seq=2, state="voice_only", dropped=9, hop_seconds=0.0)
+    broadcast.publish(event, load)
+    expect(page.locator("#engine")).to_have_text(re.compile("load: demo voice only$"))
+    expect(page.locator(".notice")).to_have_text(re.compile("tells only who speaks"))
+    broadcast.publish(replace(load, seq=3, state="recovered"))
+    expect(page.locator("#engine")).to_have_text(re.compile("load well$"))
+    expect(page.locator(".notice")).to_be_hidden()
 
 
 def test_messagepack_is_what_python_writes(page: Page) -> None:

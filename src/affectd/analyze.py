@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -113,7 +113,8 @@ def analyze(
         _write(given.annotated(prefixes), output)
         _say_told(sum(told))
     elif chosen in _ONE_FILE_EACH:
-        _write_subtitles(timelines, chosen, targets, describe)  # type: ignore[arg-type]
+        written = [targets.get(file) for file in files if file not in skipped]
+        _write_subtitles(timelines, chosen, written, describe)  # type: ignore[arg-type]
     elif chosen == "table":
         _write_tables(timelines, output)
     elif chosen in _BINARY:
@@ -295,12 +296,11 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
 def _write_subtitles(
     timelines: list[Timeline],
     kind: SubtitleFormat,
-    targets: Mapping[Path, Path],
+    targets: Sequence[Path | None],
     describe: Callable[[str], str],
 ) -> None:
-    for timeline in timelines:
-        target = targets.get(Path(timeline.name))
-        if target and len(targets) > 1:
+    for timeline, target in zip(timelines, targets, strict=True):
+        if target:
             target.parent.mkdir(exist_ok=True)
         _write(write_cues(timeline.utterances, kind, describe), target)
 

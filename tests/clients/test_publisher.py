@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import soundfile
 from tests.engine.running_daemon import RunningDaemon, running_daemon
-from tests.engine.virtual_microphone import missing_tools, virtual_microphone
 
 import affectd
+from affectd.bench.virtual_microphone import missing_tools, virtual_microphone
 from affectd.clients.refusal import RefusedError, SubscriptionError
 from affectd.engine.publishing import PublisherSettings
 from affectd.engine.sources import DemoSource

@@ -121,4 +121,5 @@ CUDA = ClassifierDevice(
     batches=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024),
     open=open_cuda_session,
     bind=CudaBinding,
+    mixes=True,
 )

@@ -50,6 +50,8 @@ class Stream:
     failure: str = ""
     """Why the source ended, where that was no regular end."""
     failure_code: ErrorCode | None = None
+    remark: str = ""
+    """What is to be said of a regular end."""
     flagged_at: float = -_FLAGGED_EVERY_SECONDS
     """When the system last said that it lost audio, without saying how much."""
 
@@ -289,7 +291,7 @@ class Worker:
                 self._take(stream, session.gap("publisher", notice.lost_seconds, now), now)
                 continue
             if notice.state == "ended":
-                stream.over = True
+                stream.over, stream.remark = True, notice.detail
                 self._take(stream, session.finish(), now)
                 self._part(stream)
                 return
@@ -320,7 +322,7 @@ class Worker:
         if stream.failure_code:
             self._publish([stream.session.failure(stream.failure_code, stream.failure)])
         else:
-            self._publish([stream.session.device("ended")])
+            self._publish([stream.session.device("ended", stream.remark)])
 
     def _take(self, stream: Stream, heard: list[Event | Window], read_at: float) -> None:
         events: list[Event] = []

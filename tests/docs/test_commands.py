@@ -101,7 +101,7 @@ def environment() -> dict[str, str]:
 def at_hand(text: str, daemon: RunningDaemon) -> str:
     """Return a command for the daemon of these tests instead of the reader's own."""
     text = text.replace("ws://127.0.0.1:8765", daemon.address)
-    return re.sub(r"affectd watch(?! ws:)", f"affectd watch {daemon.address}", text)
+    return re.sub(r"affectd (watch|status)(?! ws:)", rf"affectd \1 {daemon.address}", text)
 
 
 def run(command: str, folder: Path, variables: dict[str, str]) -> None:
@@ -151,7 +151,7 @@ def test_a_command_of_the_documentation_does_what_it_says(
             run(line, folder, {**microphone.environment, **variables, **sound_of(microphone)})
     elif line.startswith("affectd ") and not FOREVER.search(line):
         monkeypatch.chdir(folder)
-        call(shlex.split(line), monkeypatch)
+        call(shlex.split(at_hand(line, daemon)), monkeypatch)
     else:
         run(at_hand(line, daemon), folder, variables)
 

@@ -14,6 +14,7 @@ from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
 from affectd.engine.judge import NonFiniteResultError
 from affectd.engine.load import LoadGovernor, LoadSettings
+from affectd.engine.opus import BadPacketError
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
@@ -213,7 +214,11 @@ class Worker:
                 return
             # Before reading: where nothing is read, no more than this has been heard.
             written = stream.source.written
-            block = stream.source.read()
+            try:
+                block = stream.source.read()
+            except BadPacketError as error:
+                self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
+                return
             self._notices(stream, written if block is None else block.position)
             if block is None or stream.over:
                 return

@@ -266,6 +266,20 @@ def test_the_command_sends_what_ffmpeg_reads_and_says_what_is_cut_off(
     assert f"{talk} is cut off: the last " in done.stderr
 
 
+def test_the_command_fails_with_a_file_that_is_no_audio(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    path = tmp_path / "nan.wav"
+    samples = np.zeros(RATE, np.float32)
+    samples[-7] = np.nan  # nearly all of it was sent before anyone can say so
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    done = send(str(path), daemon.address)
+    assert done.returncode == 1
+    assert "sample 15993 is nan" in done.stderr
+    assert done.stderr.startswith("affectd: ")
+    assert done.stderr.count("\n") == 1
+
+
 @contextlib.contextmanager
 def sending(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run the command until its stream has begun, which its first event says."""

@@ -60,6 +60,7 @@ export function row(...cells) {
 export class StreamView {
   #moments = [];
   #voices = [];
+  #named = []; // utterances: from when to when, and as what
   #trail = [];
   #result = null;
   #received = 0;
@@ -73,6 +74,9 @@ export class StreamView {
     this.name = name;
     this.labels = labels;
     this.over = false;
+    this.failed = false;
+    this.endedAt = 0; // of the page's clock, ms
+    this.onClosed = () => {};
     this.device = "";
     this.load = "";
     const card = document.getElementById("stream-template").content.cloneNode(true).firstElementChild;
@@ -87,6 +91,9 @@ export class StreamView {
     this.voice = find(".voice");
     this.age = find(".age");
     this.noticeLine = find(".notice");
+    this.closeButton = find(".close");
+    this.closeButton.setAttribute("aria-label", `Close ${name}`);
+    this.closeButton.onclick = () => this.onClosed();
     this.rows = find("tbody");
     this.areas = find(".areas");
     this.plane = find(".plane canvas");
@@ -143,6 +150,7 @@ export class StreamView {
 
   /** The connection is gone: what is shown is no longer what is heard. */
   hush() {
+    if (this.over) return;
     this.#speaks(false);
     const open = this.#voices.at(-1);
     if (open && open.end === Infinity) open.end = this.#time();
@@ -194,19 +202,50 @@ export class StreamView {
   }
 
   #note(event) {
+    if (isLast(event)) return this.end(event);
+    if (event.state === "started" && this.over) this.begin();
     const text = isWell(event) ? "" : notice(event);
     if (event.type === "device") this.device = text && event.state;
     if (event.type === "load") this.load = text && event.state.replace("_", " ");
-    if (isLast(event)) {
-      this.over = true;
-      this.hush();
-    }
-    if (event.type === "device" && event.state === "started") this.over = false;
     const passing = event.type === "gap" || event.state === "clipping";
     const until = passing ? performance.now() + 1000 * NOTICED_SECONDS : Infinity;
     if (text) this.#notices.set(event.type, { text: `${clock(event.captured_at)} ${text}`, until });
     else this.#notices.delete(event.type);
     this.#showNotices();
+  }
+
+  /** It is over, by its last event or without one. Nothing of it can be ill or late from now on. */
+  end(event = null) {
+    this.hush();
+    this.#over(true);
+    this.failed = event?.type === "error";
+    this.device = this.load = "";
+    this.#notices.clear();
+    // A normal end is no trouble, and is not shown as one.
+    if (this.failed) this.#notices.set("error", { text: `${clock(event.captured_at)} ${notice(event)}`, until: Infinity });
+    this.#showNotices();
+    this.voice.querySelector(".voice-text").textContent = event ? `ended at ${clock(event.captured_at)}` : "ended";
+  }
+
+  /** A stream begins anew under this name, and so do its seconds. */
+  begin() {
+    this.#over(false);
+    this.#speaks(false);
+    this.#moments = [];
+    this.#voices = [];
+    this.#named = [];
+    this.#trail = [];
+    this.#result = this.#anchor = this.#mel = null;
+    this.#notices.clear();
+    this.#showNotices();
+  }
+
+  #over(over) {
+    this.over = over;
+    this.failed = false;
+    this.endedAt = performance.now();
+    this.card.dataset.over = over;
+    this.closeButton.hidden = !over;
   }
 
   #showNotices() {

@@ -187,6 +187,7 @@ def test_the_microphone_is_heard_as_analysis_hears_its_file(
         viewport={"width": 1440, "height": 900}, permissions=["microphone"]
     )
     page = context.new_page()
+    page.clock.install()
     page.goto(site(daemon))
     page.locator("#status[data-state=connected]").wait_for()
     page.get_by_role("button", name="Use this microphone").click()
@@ -197,8 +198,89 @@ def test_the_microphone_is_heard_as_analysis_hears_its_file(
     newest_first = [each.strip() for each in card.locator("td:nth-child(3)").all_inner_texts()]
     assert newest_first[::-1] == expected
     page.get_by_role("button", name="Stop this microphone").click()
-    expect(card.locator(".notice")).to_have_text(re.compile("ended"))
+    expect(card.locator(".voice")).to_have_text(re.compile(r"ended at \d\d:\d\d:\d\d"))
+    expect(card.locator(".notice")).to_be_hidden()
+    page.clock.fast_forward(60_000)
+    page.wait_for_function("new Promise(requestAnimationFrame)")
+    expect(card).to_be_visible()  # who spoke may still read what was heard
+    card.get_by_role("button", name="Close").click()
+    expect(card).to_have_count(0)
     context.close()
+
+
+PUBLISH = """async ([url, stream, last]) => {
+    const { Publisher } = await import("/affectd.js");
+    await new Promise((resolve) => {
+        const guest = new Publisher(url, {
+            rate: 16000,
+            stream,
+            onStatus({ state }) {
+                if (state !== "publishing") return resolve();
+                guest.send(new Float32Array(1600));
+                if (last) guest.end();
+                else resolve();
+            },
+        });
+        window.guest = guest;
+    });
+}"""
+
+
+def test_streams_that_are_over_go_away_by_themselves_or_by_a_button(
+    context: BrowserContext, daemon: RunningDaemon, keep: Keep
+) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.goto(site(daemon))
+    page.locator("#status[data-state=connected]").wait_for()
+    for name in ("first", "second"):
+        page.evaluate(PUBLISH, [daemon.address, name, True])
+    first, second = (page.get_by_role("article", name=f"Stream {n}") for n in ("first", "second"))
+    for card in (first, second):
+        expect(card.locator(".voice")).to_have_text(re.compile("ended at"))
+        expect(card.locator(".notice")).to_be_hidden()
+    keep(page, "ended-desktop-light")
+    first.get_by_role("button", name="Close first").click()
+    expect(first).to_have_count(0)
+    page.evaluate(PUBLISH, [daemon.address, "second", False])
+    expect(second.locator(".voice")).to_have_text("no speech")
+    expect(second.get_by_role("button", name="Close", include_hidden=True)).to_be_hidden()
+    page.clock.fast_forward(31_000)
+    page.mouse.move(0, 0)  # who points at a card may read on
+    page.evaluate("guest.end()")
+    expect(second.locator(".voice")).to_have_text(re.compile("ended at"))
+    page.clock.fast_forward(31_000)
+    expect(second).to_have_count(0)
+    expect(page.get_by_role("article", name="Stream demo")).to_be_visible()
+    expect(page.locator("#engine")).to_have_text(re.compile("device well · load well"))
+
+
+def test_a_stream_that_fails_says_why_for_longer(
+    context: BrowserContext, daemon: RunningDaemon
+) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.goto(site(daemon))
+    page.locator("#status[data-state=connected]").wait_for()
+    page.evaluate(
+        """([url]) => {
+            const socket = new WebSocket(url, "affectd.v1.json");
+            socket.onmessage = ({ data }) => {
+                const { type } = JSON.parse(data);
+                const hello = { type: "hello", rate: 16000, format: "f32le", stream: "broken" };
+                if (type === "hello") socket.send(JSON.stringify(hello));
+                if (type === "accepted") socket.send(new Float32Array(1600).fill(NaN));
+            };
+        }""",
+        [daemon.address],
+    )
+    card = page.get_by_role("article", name="Stream broken")
+    expect(card.locator(".notice")).to_have_text(re.compile("must be finite"))
+    page.clock.fast_forward(31_000)
+    page.wait_for_function("new Promise(requestAnimationFrame)")
+    expect(card).to_be_visible()
+    page.clock.fast_forward(300_000)
+    expect(card).to_have_count(0)
 
 
 def test_a_microphone_without_permission_says_how_to_give_it(page: Page) -> None:

@@ -57,6 +57,15 @@ export function row(...cells) {
   return line;
 }
 
+/** Show that a box holds more than it shows, for as long as that is so. */
+export function signMore(box) {
+  const look = () => (box.dataset.more = box.scrollHeight - box.scrollTop - box.clientHeight > 4);
+  box.addEventListener("scroll", look, { passive: true });
+  const observer = new ResizeObserver(look);
+  observer.observe(box);
+  observer.observe(box.firstElementChild);
+}
+
 export class StreamView {
   #moments = [];
   #voices = [];
@@ -94,6 +103,7 @@ export class StreamView {
     this.closeButton = find(".close");
     this.closeButton.setAttribute("aria-label", `Close ${name}`);
     this.closeButton.onclick = () => this.onClosed();
+    signMore(find(".scroll"));
     this.rows = find("tbody");
     this.areas = find(".areas");
     this.plane = find(".plane canvas");

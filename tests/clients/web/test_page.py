@@ -178,6 +178,53 @@ def test_a_file_that_is_no_audio_says_so(page: Page, tmp_path: Path) -> None:
     path.write_text("nobody speaks here")
     page.locator("#files").set_input_files(path)
     expect(page.locator(".progress")).to_have_text(re.compile("cannot be heard: this browser"))
+    card = page.locator(".recording")
+    for part in (".timeline", "audio", ".key", "table", ".save-json"):
+        expect(card.locator(part)).to_be_hidden()
+    card.get_by_role("button", name="Remove").click()
+    expect(card).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("empty.wav", "", "the file is empty"),
+        ("talk.txt", "hello", "it is no sound file, but"),
+    ],
+)
+def test_what_cannot_be_a_recording_is_told_without_advice_that_would_not_help(
+    page: Page, tmp_path: Path, name: str, content: str, why: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    page.locator("#files").set_input_files(path)
+    expect(page.locator(".progress")).to_have_text(re.compile(f"cannot be heard: {why}"))
+    expect(page.locator(".progress")).not_to_have_text(re.compile("ffmpeg"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_table_shows_whole_rows_and_says_that_there_are_more(
+    page: Page, keep: Keep, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    box = page.locator(".stream .scroll").first
+    expect(box).to_have_attribute("data-more", "false")
+    expect(box.locator("tbody tr")).not_to_have_count(0)
+    shown, head, row = box.evaluate(
+        """(box) => {
+            const rows = box.querySelector("tbody");
+            while (rows.childElementCount < 40) rows.append(rows.firstElementChild.cloneNode(true));
+            const height = (each) => each.getBoundingClientRect().height;
+            return [height(box), height(box.querySelector("th")), height(rows.firstElementChild)];
+        }"""
+    )
+    rows = (shown - head) / row
+    assert rows >= 6
+    assert rows == pytest.approx(round(rows), abs=0.1)
+    expect(box).to_have_attribute("data-more", "true")
+    keep(page, f"table-{width}")
+    box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(box).to_have_attribute("data-more", "false")
 
 
 def test_the_microphone_is_heard_as_analysis_hears_its_file(

@@ -137,14 +137,18 @@ export class StreamView {
     switch (event.type) {
       case "emotion":
         this.#show(event, at);
-        this.#moments.push({ t: event.end, start: event.start, scores: event.scores });
+        this.#moments.push({ t: event.end, start: event.start, scores: event.scores, label: event.label });
         if (this.#moments.length > KEPT_MOMENTS) this.#moments.shift();
-        this.#trail.push({ valence: event.valence, arousal: event.arousal, label: event.label });
-        if (this.#trail.length > TRAIL) this.#trail.shift();
+        this.#move(event);
         break;
       case "utterance":
         // One that was missed and is sent again says nothing of the present.
-        if (!this.#result || event.end >= this.#result.end) this.#show(event, at);
+        if (!this.#result || event.end >= this.#result.end) {
+          this.#show(event, at);
+          this.#move(event);
+        }
+        this.#named.push({ start: event.start, end: event.end, label: event.label });
+        if (this.#named.length > KEPT_VOICES) this.#named.shift();
         this.#list(event);
         break;
       case "speech":
@@ -156,6 +160,11 @@ export class StreamView {
       default:
         this.#note(event);
     }
+  }
+
+  #move({ valence, arousal, label }) {
+    this.#trail.push({ valence, arousal, label });
+    if (this.#trail.length > TRAIL) this.#trail.shift();
   }
 
   /** The connection is gone: what is shown is no longer what is heard. */
@@ -320,8 +329,8 @@ export class StreamView {
       const old = Math.max(0, elapsed + (this.#result.age_ms ?? 0) / 1000);
       this.age.textContent =
         elapsed < OLD_SECONDS && this.#result.type === "emotion"
-          ? `${Math.round(this.#result.age_ms)} ms late, ${old.toFixed(1)} s old`
-          : `heard ${old < 90 ? `${Math.round(old)} s` : `${Math.round(old / 60)} min`} ago`;
+          ? `${Math.round(this.#result.age_ms)} ms behind the voice`
+          : `last heard ${old < 90 ? `${Math.round(old)} s` : `${Math.round(old / 60)} min`} ago`;
     }
     if (!(moving || this.#dirty) || (this.over && !this.#dirty)) return;
     this.#dirty = false;
@@ -345,10 +354,12 @@ export class StreamView {
   #drawAreas(end) {
     const { context, width, height } = this.#context(this.areas);
     const voice = 6;
-    const tall = height - voice - 3;
+    const above = Math.round(1.35 * parseFloat(root.fontSize)); // the names of what was heard
+    const tall = height - voice - 3 - above;
+    const y = (share) => above + tall * (1 - share);
     const x = (t) => width * (1 - (end - t) / SHOWN_SECONDS);
     context.fillStyle = css("--shade");
-    context.fillRect(0, 0, width, tall);
+    context.fillRect(0, above, width, tall);
     context.fillRect(0, height - voice, width, voice);
     context.fillStyle = css("--good");
     for (const { start, end: last } of this.#voices) {
@@ -364,47 +375,39 @@ export class StreamView {
         run.push(run[0]);
         base.push(0);
       }
-      const names = [];
       for (const label of this.labels) {
         const top = run.map(({ scores }, i) => base[i] + (scores[label] ?? 0));
         context.fillStyle = colourOf(label);
         context.beginPath();
-        times.forEach((left, i) => context.lineTo(left, tall * (1 - top[i])));
-        for (let i = run.length - 1; i >= 0; i--) context.lineTo(times[i], tall * (1 - base[i]));
+        times.forEach((left, i) => context.lineTo(left, y(top[i])));
+        for (let i = run.length - 1; i >= 0; i--) context.lineTo(times[i], y(base[i]));
         context.fill();
-        names.push([label, times, top, base]);
         base = top;
       }
-      const taken = [];
-      // The widest first; who finds no room is not named.
-      const share = ([, , top, low]) => Math.max(...top.map((value, i) => value - low[i]));
-      for (const each of names.sort((a, b) => share(b) - share(a))) this.#name(context, ...each, tall, taken);
     }
+    this.#drawNames(context, width, end, x);
   }
 
-  /** Write a label into its area, where there is room: colour alone tells nobody anything. */
-  #name(context, label, times, top, base, tall, taken) {
-    const last = times.length - 1;
-    if (times[last] - times[0] < 48) return;
-    let widest = 0;
-    for (let i = 0; i <= last; i++)
-      if (top[i] - base[i] > top[widest] - base[widest] && times[i] > 30 && times[i] < this.areas.clientWidth - 30) widest = i;
-    if (top[widest] - base[widest] < 0.3 || (top[widest] - base[widest]) * tall < 1.6 * 12) return;
-    const left = Math.min(Math.max(times[widest], times[0] + 30), times[last] - 30);
+  /** Name what was heard, above where it was heard: colour alone tells nobody anything. */
+  #drawNames(context, width, end, x) {
     const size = 0.8 * parseFloat(root.fontSize);
-    context.font = `600 ${size}px system-ui, sans-serif`;
-    context.textAlign = "center";
-    const half = context.measureText(label).width / 2 + 3;
-    if (left - half < times[0] || left + half > Math.min(times[last], this.areas.clientWidth)) return;
-    context.lineWidth = 3;
-    context.lineJoin = "round";
-    const y = tall * (1 - (top[widest] + base[widest]) / 2) + 4;
-    if (taken.some((other) => Math.abs(other - y) < 1.5 * size)) return;
-    taken.push(y);
-    context.strokeStyle = "#fff";
-    context.strokeText(label, left, y);
-    context.fillStyle = "#111";
-    context.fillText(label, left, y);
+    context.font = `${size}px system-ui, sans-serif`;
+    context.textAlign = "left";
+    context.textBaseline = "alphabetic";
+    const spans = this.#named.filter((each) => end - each.end < SHOWN_SECONDS);
+    const heard = this.#moments.filter(({ t }) => t > (this.#named.at(-1)?.end ?? -Infinity));
+    if (heard.length) spans.push({ start: heard[0].start, end: heard.at(-1).t, label: heard.at(-1).label });
+    spans.forEach(({ start, end: last, label }, i) => {
+      const left = Math.max(0, x(start));
+      context.fillStyle = label ? colourOf(label) : css("--quiet");
+      context.fillRect(left, 0, Math.max(0, x(last) - left), 3);
+      const room = (i + 1 < spans.length ? x(spans[i + 1].start) : width) - left - 4;
+      let text = label ?? "?";
+      while (text.length > 1 && context.measureText(text).width > room) text = `${text.replace("…", "").slice(0, -1)}…`;
+      if (context.measureText(text).width > room) return;
+      context.fillStyle = css("--text");
+      context.fillText(text, left, 3 + 1.15 * size);
+    });
   }
 
   *#runs(from) {

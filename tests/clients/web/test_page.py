@@ -57,7 +57,7 @@ def test_what_is_heard_appears(page: Page, keep: Keep) -> None:
     card = page.get_by_role("article", name="Stream demo")
     expect(card.locator("tbody tr")).not_to_have_count(0)
     card.locator(".voice[data-speaking=true]").wait_for()
-    expect(card.locator(".age")).to_have_text(re.compile(r"\d+ ms late"))
+    expect(card.locator(".age")).to_have_text(re.compile(r"\d+ ms behind the voice"))
     assert set(card.locator(".bars li > span:first-child").all_inner_texts()) == LABELS
     word = card.locator(".word").inner_text()
     assert word in LABELS | {"undecided", "too noisy to judge", "hardly any speech"}
@@ -349,6 +349,7 @@ def test_the_daemons_restart_is_survived_without_a_reload(
         first.process.send_signal(signal.SIGTERM)
         first.process.wait(timeout=10)
         expect(page.locator("#status")).to_have_attribute("data-state", "gone")
+        expect(page.locator("#engine")).not_to_have_text(re.compile("well"))
         expect(page.get_by_role("alert")).to_have_text(
             re.compile(r"cannot be reached since \d\d:\d\d:\d\d.*affectd run")
         )

@@ -2,7 +2,7 @@
 import { analyze } from "./affectd.js";
 import { colourOf } from "./palette.js";
 import { profile, row, said, signMore } from "./stream-view.js";
-import { percent, position, reason } from "./wording.js";
+import { MANNERS, percent, position, reason } from "./wording.js";
 
 const RATE = 16000;
 const RUN_GAP_SECONDS = 1;
@@ -35,7 +35,7 @@ const vttTime = (seconds) => {
 export function vttOf(utterances) {
   const cues = utterances
     .filter(({ label }) => label)
-    .map(({ start, end, label }, i) => `${i + 1}\n${vttTime(start)} --> ${vttTime(end)}\n[${label}]\n`);
+    .map(({ start, end, label }, i) => `${i + 1}\n${vttTime(start)} --> ${vttTime(end)}\n[${MANNERS[label] ?? label}]\n`);
   return ["WEBVTT\n", ...cues].join("\n");
 }
 

@@ -188,7 +188,7 @@ export class StreamView {
 
   #speaks(speaking) {
     this.voice.dataset.speaking = speaking;
-    this.voice.querySelector(".voice-text").textContent = speaking ? "speech" : "quiet";
+    this.voice.querySelector(".voice-text").textContent = speaking ? "speech" : "no speech";
     this.now.dataset.live = speaking;
   }
 

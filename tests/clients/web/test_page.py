@@ -22,6 +22,7 @@ from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
 from affectd.clients import palette
+from affectd.clients.manner import manner
 from affectd.clients.subtitles import Subtitles
 from affectd.engine.protocol import Device, Load
 from affectd.engine.sources import DemoSource
@@ -138,6 +139,8 @@ def test_a_dropped_file_yields_its_timeline(
     with page.expect_download() as saved:
         card.get_by_role("button", name="Save as WebVTT").click()
     cues = Subtitles(saved.value.path().read_text("utf-8")).cues
+    said = manner("word")
+    assert [cue.text for cue in cues] == [said(label) for label in expected]
     assert [cue.start for cue in cues] == [
         pytest.approx(each["start"], abs=1e-3) for each in kept["utterances"]
     ]

@@ -240,6 +240,7 @@ export class StreamView {
     this.failed = event?.type === "error";
     this.device = this.load = "";
     this.#notices.clear();
+    if (!this.#result) this.word.textContent = "nothing heard";
     // A normal end is no trouble, and is not shown as one.
     if (this.failed) this.#notices.set("error", { text: `${clock(event.captured_at)} ${notice(event)}`, until: Infinity });
     this.#showNotices();
@@ -255,6 +256,14 @@ export class StreamView {
     this.#named = [];
     this.#trail = [];
     this.#result = this.#anchor = this.#mel = null;
+    this.word.textContent = "listening";
+    this.sure.textContent = this.age.textContent = "";
+    this.now.style.removeProperty("--label");
+    for (const { line, fill, share } of this.bars.values()) {
+      fill.style.transform = "";
+      share.textContent = "";
+      line.dataset.leads = false;
+    }
     this.#notices.clear();
     this.#showNotices();
   }
@@ -397,16 +406,21 @@ export class StreamView {
     const spans = this.#named.filter((each) => end - each.end < SHOWN_SECONDS);
     const heard = this.#moments.filter(({ t }) => t > (this.#named.at(-1)?.end ?? -Infinity));
     if (heard.length) spans.push({ start: heard[0].start, end: heard.at(-1).t, label: heard.at(-1).label });
+    let taken = 0;
     spans.forEach(({ start, end: last, label }, i) => {
-      const left = Math.max(0, x(start));
+      let left = Math.max(0, x(start));
       context.fillStyle = label ? colourOf(label) : css("--quiet");
       context.fillRect(left, 0, Math.max(0, x(last) - left), 3);
-      const room = (i + 1 < spans.length ? x(spans[i + 1].start) : width) - left - 4;
       let text = label ?? "?";
+      // What is heard now has just begun, at the very edge: its name begins before it.
+      const isNewest = i + 1 === spans.length;
+      if (isNewest) left = Math.max(taken, Math.min(left, width - context.measureText(text).width));
+      const room = (isNewest ? width + 1 : x(spans[i + 1].start) - 4) - left;
       while (text.length > 1 && context.measureText(text).width > room) text = `${text.replace("…", "").slice(0, -1)}…`;
       if (context.measureText(text).width > room) return;
       context.fillStyle = css("--text");
       context.fillText(text, left, 3 + 1.15 * size);
+      taken = left + context.measureText(text).width + 4;
     });
   }
 

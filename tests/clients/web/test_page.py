@@ -289,6 +289,7 @@ def test_streams_that_are_over_go_away_by_themselves_or_by_a_button(
     for card in (first, second):
         expect(card.locator(".voice")).to_have_text(re.compile("ended at"))
         expect(card.locator(".notice")).to_be_hidden()
+        expect(card.locator(".word")).to_have_text("nothing heard")
     keep(page, "ended-desktop-light")
     first.get_by_role("button", name="Close first").click()
     expect(first).to_have_count(0)

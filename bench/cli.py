@@ -111,6 +111,105 @@ def latency(
 
 
 @bench.command()
+def papers(
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="NAME", help="Only this system, from nothing; repeatable."),
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")
+    ] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
+    ] = False,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
+    ] = None,
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of the trained systems.")
+    ] = Path("runs/papers"),
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Folder of foreign weights."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    json_file: Annotated[
+        Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
+    ] = Path("bench/results/papers.json"),
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the table there, or between its marks."
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw accuracy against latency.")
+    ] = None,
+) -> None:
+    """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
+
+    Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
+    there is no run, and systems without figures say so.
+
+    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench papers")
+    need_inference_extra("bench papers")
+    import torch
+
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers_table import markdown, plot, put_into
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.progress import RunProgress
+    from affectd.models.system_protocols import Place
+
+    torch.set_num_threads(1)
+    protocols = protocols_named(protocol or ())
+    with RunProgress() as progress:
+        place = Place(
+            corpora=corpora_folder(corpora) if train or run else Path(),
+            cache=cache_folder(cache),
+            runs=runs,
+            seed=seed,
+            weights=weights,
+            progress=progress.extracting,
+        )
+        remove_runs(run or (), place)
+        rows = run_papers(
+            place,
+            names=run or system or (),
+            protocols=protocols,
+            train=train or bool(run),
+            most_folds=folds,
+            earlier=kept(json_file),
+            say=progress.say,
+        )
+    if runs.is_dir():  # else these are the figures that were there
+        save(rows, describe_machine(), json_file)
+    told = markdown(rows)
+    typer.echo(told)
+    if table is not None:
+        put_into(table, told)
+    if picture is not None and not plot(rows, picture):
+        typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
+
+
+@bench.command()
 def page(
     streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,

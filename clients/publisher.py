@@ -150,9 +150,10 @@ class Publisher:
 
         Args:
             audio: Whole samples, mono, in the publisher's format: bytes, or anything with a
-                contiguous buffer, as a numpy array of int16 or float32.
+                contiguous buffer, as a numpy array of int16 (s16le) or float32 (f32le).
 
         Raises:
+            TypeError: the array is of another type than the format.
             ValueError: it holds no whole number of samples.
             SubscriptionError: the daemon has refused, or the stream is over for good.
         """

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import Normalisation
 
 __all__ = [
@@ -30,12 +31,13 @@ __all__ = [
     "Precision",
     "Quantisation",
     "Target",
+    "fingerprint",
     "golden_signal",
 ]
 
 FORMAT_VERSION = 1
 INPUTS = ("logmel", "frames")
-"""float32 ``(batch, frames, bands)``, normalised, and int64 ``(batch,)``: the valid frames."""
+"""float32 ``(batch, frames, columns)``, normalised, and int64 ``(batch,)``: the valid frames."""
 OUTPUTS = ("logits", "embedding", "attention")
 """``(batch, classes)``, ``(batch, d)`` and ``(batch, steps)``, float32."""
 
@@ -43,6 +45,7 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 """How far two correct implementations of one front end may lie apart on the golden signal."""
 
 _PREFIX = "affectd."
+_TELLING_RANGE_DB = 80.0
 
 DEFAULT_MODEL = "crnn-int8"
 """The shipped model that runs where none is named."""
@@ -172,11 +175,18 @@ class Metadata(BaseModel):
                 f"window_seconds gives {window_frames} frames; frame_sizes end at "
                 f"{self.frame_sizes[-1]}"
             )
-        if len(self.front_end_fingerprint) != self.front_end.bands:
+        if len(self.front_end_fingerprint) != self.front_end.columns:
             raise ValueError(
                 f"front_end_fingerprint has {len(self.front_end_fingerprint)} values for "
-                f"{self.front_end.bands} bands"
+                f"{self.front_end.columns} bands"
             )
+        if self.front_end.extras and self.normalisation != "none":
+            raise ValueError(
+                f"normalisation is {self.normalisation!r}; with extras in the front end only "
+                "'none' is allowed"
+            )
+        if self.normalisation == "whisper" and self.front_end.spectrum != "mel":
+            raise ValueError("normalisation 'whisper' needs mel bands in the front end")
         return self
 
     def to_props(self) -> dict[str, str]:
@@ -210,6 +220,17 @@ class Metadata(BaseModel):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "metadata"
             raise ArtefactError(f"metadata field {field!r}: {first['msg']}") from None
+
+
+def fingerprint(front_end: FrontEnd) -> npt.NDArray[np.float32]:
+    """Return the mean of each column over the golden signal, dB, float32 ``(columns,)``."""
+    frames = LogMel(front_end).batch(golden_signal(front_end.sample_rate))
+    if front_end.spectrum == "linear":
+        # A bin far from every sine holds the rounding of the transform, which no two machines
+        # agree on.
+        frames = np.maximum(frames, frames.max() - _TELLING_RANGE_DB)
+    mean: npt.NDArray[np.float32] = frames.mean(axis=0)
+    return mean
 
 
 def golden_signal(sample_rate: int) -> npt.NDArray[np.float32]:

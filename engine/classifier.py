@@ -20,10 +20,9 @@ from affectd.engine.artefact import (
     OUTPUTS,
     ArtefactError,
     Metadata,
-    golden_signal,
+    fingerprint,
 )
 from affectd.engine.scheduling import Costs
-from affectd.kernels.logmel import LogMel
 
 __all__ = [
     "CPU",
@@ -127,27 +126,31 @@ class Classifier:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
             _check_front_end(self.metadata)
-            self.costs = Costs(self._warm_up())
+            self.costs = Costs(self._warm_up(), mixed=self._device.mixes)
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the logits of some windows.
 
-        Those of one length are run together, in the device's sizes of batch: no window is padded
-        for another's sake, and none shares a batch with anything that nobody asked for.
+        Those of one length are run together, in the device's sizes of batch; where the device
+        mixes lengths, those that are padded to the same frames. None shares a batch with anything
+        that nobody asked for.
 
         Args:
-            windows: Normalised log-mel, each float32 ``(frames, bands)`` with its own number of
+            windows: Normalised log-mel, each float32 ``(frames, columns)`` with its own number of
                 frames, at least one and at most the largest of `Metadata.frame_sizes`.
 
         Returns:
             float32 ``(batch, classes)``.
         """
         logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
-        for length in {len(window) for window in windows}:
-            places = [place for place, window in enumerate(windows) if len(window) == length]
-            frames = next(size for size in self.metadata.frame_sizes if size >= length)
+        alike: dict[tuple[int, int], list[int]] = {}
+        for place, window in enumerate(windows):
+            frames = next(size for size in self.metadata.frame_sizes if size >= len(window))
+            length = frames if self._device.mixes else len(window)
+            alike.setdefault((frames, length), []).append(place)
+        for (frames, _), places in alike.items():
             while places:
                 batch = max(size for size in self._device.batches if size <= len(places))
                 chosen, places = places[:batch], places[batch:]
@@ -175,7 +178,7 @@ class Classifier:
         """
         costs: dict[int, dict[int, float]] = {}
         for frames in self.metadata.frame_sizes:
-            window = np.zeros((frames, self.metadata.front_end.bands), np.float32)
+            window = np.zeros((frames, self.metadata.front_end.columns), np.float32)
             costs[frames] = {}
             for batch in self._device.batches:
                 try:
@@ -204,10 +207,10 @@ class Classifier:
         if len(outputs["logits"].shape) != 2:
             raise ArtefactError(f"its output 'logits' has not 2 axes: {outputs['logits'].shape}")
         bands = inputs["logmel"].shape[-1]
-        if bands != self.metadata.front_end.bands:
+        if bands != self.metadata.front_end.columns:
             raise ArtefactError(
                 f"its input takes {bands} bands, its front end gives "
-                f"{self.metadata.front_end.bands}"
+                f"{self.metadata.front_end.columns}"
             )
         classes = outputs["logits"].shape[-1]
         if classes != len(self.metadata.labels):
@@ -219,7 +222,7 @@ class Binding:
 
     def __init__(self, session: Any, metadata: Metadata, frames: int, batch: int) -> None:
         self._session = session
-        self._logmel = np.zeros((batch, frames, metadata.front_end.bands), np.float32)
+        self._logmel = np.zeros((batch, frames, metadata.front_end.columns), np.float32)
         self._frames = np.full(batch, frames, np.int64)
         self._logits = np.empty((batch, len(metadata.labels)), np.float32)
         self._io = session.io_binding()
@@ -230,7 +233,7 @@ class Binding:
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of a whole batch of windows of one length, at most these frames.
+        """Return the logits of a whole batch of windows, each of at most these frames.
 
         They are overwritten by the next run.
         """
@@ -298,6 +301,8 @@ class ClassifierDevice:
         name: As it is asked for.
         batches: Windows in one run, ascending, 1 among them.
         open: Returns a session of the model in a file.
+        mixes: Whether windows of different lengths share a batch. A GPU's run costs more than
+            padding; on a processor a batch of one length needs neither padding nor masks.
         bind: Returns memory for windows of one number of frames in batches of one size, given the
             session, the artefact's metadata, and both.
     """
@@ -306,6 +311,7 @@ class ClassifierDevice:
     batches: tuple[int, ...]
     open: Callable[[Path], Any]
     bind: Callable[[Any, Metadata, int, int], Binding]
+    mixes: bool = False
 
 
 def _open_on_cpu(path: Path) -> Any:
@@ -316,14 +322,9 @@ CPU = ClassifierDevice(name="cpu", batches=BATCHES, open=_open_on_cpu, bind=Bind
 
 
 def _check_front_end(metadata: Metadata) -> None:
-    front_end = metadata.front_end
-    if front_end.sample_rate != 16_000:
-        raise ArtefactError(
-            f"metadata field 'front_end': sample_rate is {front_end.sample_rate} Hz; this engine "
-            "listens at 16000 Hz"
-        )
-    ours = LogMel(front_end).batch(golden_signal(front_end.sample_rate)).mean(axis=0)
-    distance = np.abs(ours - np.array(metadata.front_end_fingerprint)).max()
+    distance = np.abs(
+        fingerprint(metadata.front_end) - np.array(metadata.front_end_fingerprint)
+    ).max()
     if not distance <= FINGERPRINT_TOLERANCE_DB:
         raise ArtefactError(
             f"metadata field 'front_end_fingerprint': on the golden signal its front end and "

@@ -78,7 +78,7 @@ class Segmenter:
         self._preroll = round(preroll_seconds * rate)
         # A final window ends before the hang-over, so the store reaches back further than one.
         self._kept = self._window_frames + front_end.frames(round(2.0 * rate))
-        self._store = np.empty((2 * self._kept, front_end.bands), np.float32)
+        self._store = np.empty((2 * self._kept, front_end.columns), np.float32)
         self._snr_db = np.empty(2 * self._kept, np.float32)
         self._voiced = np.empty(2 * self._kept, np.bool_)
         self._utterance = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import soxr
 
 from affectd.engine.artefact import Metadata
+from affectd.engine.ear import Ear, Heard
 from affectd.engine.judge import Judge
 from affectd.engine.level import LevelWatch
 from affectd.engine.protocol import (
@@ -28,7 +30,8 @@ from affectd.engine.protocol import (
 )
 from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
 from affectd.engine.smoothing import SmoothingSettings
-from affectd.engine.voice import STEP_SAMPLES, VoiceActivity, VoiceSettings
+from affectd.engine.voice import SAMPLE_RATE, STEP_SAMPLES, VoiceActivity, VoiceSettings
+from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
 from affectd.kernels.samples import require_audio
@@ -39,6 +42,8 @@ __all__ = ["Session", "SessionSettings", "Window"]
 
 _MEL_FRAMES = 4
 _MEL_RANGE_DB = (-80.0, 40.0)
+_FULL_SCALE = np.float32(32768)
+_LARGEST = np.float32(32767)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +113,12 @@ class Session:
                 f"{front_end.samples(largest) / self._model_rate:.2f} s"
             )
         self._logmel = LogMel(front_end)
-        self._noise = NoiseFloor(front_end)
         self._voice = VoiceActivity(settings.voice)
+        # The noise floor lives on the model's own frames, which costs nothing, where they are made
+        # as it needs them; else on frames of its own.
+        apart = self._model_rate != SAMPLE_RATE or front_end.spectrum != "mel" or front_end.extras
+        self._ear = Ear(self._voice) if apart else None
+        self._noise = None if apart else NoiseFloor(front_end)
         self._segmenter = Segmenter(
             front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
         )
@@ -167,6 +176,8 @@ class Session:
         out: list[Event | Window] = []
         if self._level:
             out += [self.device(state) for state in self._level.push(samples)]
+        if self._ear:
+            return out + self._hear_apart(self._ear, samples)
         if self._resampler:
             samples = self._resampler.resample_chunk(samples)
         return out + self._steps(samples)
@@ -174,9 +185,12 @@ class Session:
     def finish(self) -> list[Event | Window]:
         """Return what is still to be said at the end of the stream."""
         out: list[Event | Window] = []
-        if self._resampler:
-            out += self._steps(self._resampler.resample_chunk(np.empty(0, np.float32), last=True))
-            self._resampler = None
+        rest = np.empty(0, np.float32)
+        if self._ear:
+            out += self._hear_apart(self._ear, rest, last=True)
+        elif self._resampler:
+            out += self._steps(self._resampler.resample_chunk(rest, last=True))
+        self._resampler = self._ear_resampler = None
         return out + self._end_speech(self._segmenter.finish())
 
     def resolve(self, window: Window, logits: npt.NDArray[np.float32]) -> list[Event]:
@@ -218,7 +232,11 @@ class Session:
         out = self.finish()
         start = self.seconds
         if reason == "device":
-            self._noise.reset()  # what comes back may hear another room
+            # What comes back may hear another room.
+            if self._noise:
+                self._noise.reset()
+            if self._ear:
+                self._ear.forget_background()
         if rate:
             self.rate = rate
         self._restart(round((start + lost_seconds) * self.rate), captured_at=captured_at)
@@ -266,17 +284,26 @@ class Session:
         """Samples at the model's rate that were turned into steps."""
         self._frame_end = position + self._logmel.front_end.fft_samples
         self._snr_db = -20.0
+        self._last_heard = Heard(0, voiced=False, speaking=False, snr_db=-20.0)
         self._voiced = False
         self._speaking = False
         self._pending = np.empty(0, np.float32)
         self._mel: list[npt.NDArray[np.float32]] = []
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at
-        self._resampler = (
-            soxr.ResampleStream(self.rate, self._model_rate, 1, dtype="float32", quality="LQ")
-            if self.rate != self._model_rate
-            else None
-        )
+        self._resampler = self._resampling(self._model_rate)
+        self._ear_resampler = None
+        if self._ear:
+            self._ear.restart(round(source_position * SAMPLE_RATE / self.rate))
+            self._ear_resampler = self._resampling(SAMPLE_RATE)
+            self._frames: deque[npt.NDArray[np.float32]] = deque()
+            self._heard: deque[Heard] = deque()
+
+    def _resampling(self, rate: int) -> Any:
+        """Return a stream from the source's rate to another, or `None` where they are the same."""
+        if self.rate == rate:
+            return None
+        return soxr.ResampleStream(self.rate, rate, 1, dtype="float32", quality="LQ")
 
     def _steps(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
         """Hear all whole steps, and keep the rest for the next time."""
@@ -285,44 +312,77 @@ class Session:
         self._pending = pending[whole:].copy()
         return self._hear(pending[:whole]) if whole else []
 
+    def _hear_apart(
+        self, ear: Ear, samples: npt.NDArray[np.float32], *, last: bool = False
+    ) -> list[Event | Window]:
+        """Hear with an ear of its own: each frame waits for all steps up to its end."""
+        frames, steps = (
+            resampler.resample_chunk(samples, last=last) if resampler else samples
+            for resampler in (self._resampler, self._ear_resampler)
+        )
+        self._frames.extend(self._logmel.push(frames))
+        self._heard.extend(ear.push(steps))
+        out: list[Event | Window] = []
+        if self.shows_mel and len(ear.frames):
+            out += self._show_mel(ear.frames, ear.front_end, ear.frames_end)
+        while self._frames:
+            end = self._frame_end * SAMPLE_RATE // self._model_rate
+            while self._heard and self._heard[0].end <= end:
+                self._voiced |= self._heard[0].voiced
+                self._last_heard = self._heard.popleft()
+                self._position = self._last_heard.end * self._model_rate // SAMPLE_RATE
+            if not self._heard and not last:
+                break  # a later step may still end before this frame does
+            out += self._frame(
+                self._frames.popleft(), self._last_heard.snr_db, self._last_heard.speaking
+            )
+        return out
+
     def _hear(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
+        assert self._noise is not None
         frames = self._logmel.push(samples)
         snr_db = self._noise.push(frames)
-        pcm = np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
+        scaled = samples * _FULL_SCALE
+        # A third of the time of np.clip, which looks at types first.
+        np.maximum(scaled, -_FULL_SCALE, out=scaled)
+        pcm = np.minimum(scaled, _LARGEST, out=scaled).astype(np.int16)
         out: list[Event | Window] = []
         if self.shows_mel and len(frames):
-            out += self._show_mel(frames)
+            end = self._frame_end + (len(frames) - 1) * self._logmel.front_end.hop_samples
+            out += self._show_mel(frames, self._logmel.front_end, end)
         taken = 0
         for step in pcm.reshape(-1, STEP_SAMPLES):
             # A frame that ended before this step does is complete, with the steps up to its end.
             step_end = self._position + STEP_SAMPLES
             while taken < len(frames) and self._frame_end < step_end:
-                out += self._frame(frames[taken], float(snr_db[taken]))
+                out += self._frame(frames[taken], float(snr_db[taken]), self._voice.speaking)
                 taken += 1
             self._position = step_end
             self._voiced |= self._voice.push(step, self._snr_db)
             if taken < len(frames) and self._frame_end == step_end:
-                out += self._frame(frames[taken], float(snr_db[taken]))
+                out += self._frame(frames[taken], float(snr_db[taken]), self._voice.speaking)
                 taken += 1
         return out
 
-    def _show_mel(self, frames: npt.NDArray[np.float32]) -> list[Event | Window]:
-        """Return the frames that are to be seen, a few at a time."""
+    def _show_mel(
+        self, frames: npt.NDArray[np.float32], front_end: FrontEnd, end: int
+    ) -> list[Event | Window]:
+        """Return the frames that are to be seen, a few at a time; the last one ends there."""
         self._mel += list(frames)
         if len(self._mel) < _MEL_FRAMES:
             return []
         low, high = _MEL_RANGE_DB
         seen = np.clip((np.stack(self._mel) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
         self._mel.clear()
-        hop = self._logmel.front_end.hop_samples
-        end = self._frame_end + (len(frames) - 1) * hop
+        seconds = end / front_end.sample_rate
+        anchor_seconds, captured_at = self._anchor
         return [
             Mel(
                 stream=self.stream,
                 seq=0,
-                start=self._seconds(end - len(seen) * hop),
-                end=self._seconds(end),
-                captured_at=self._captured_at(end),
+                start=seconds - len(seen) * front_end.hop_samples / front_end.sample_rate,
+                end=seconds,
+                captured_at=captured_at + seconds - anchor_seconds,
                 frames=len(seen),
                 bands=seen.shape[1],
                 low_db=low,
@@ -331,11 +391,12 @@ class Session:
             )
         ]
 
-    def _frame(self, frame: npt.NDArray[np.float32], snr_db: float) -> Iterator[Event | Window]:
+    def _frame(
+        self, frame: npt.NDArray[np.float32], snr_db: float, speaking: bool
+    ) -> Iterator[Event | Window]:
         self._snr_db = snr_db
         self._frame_end += self._logmel.front_end.hop_samples
         voiced, self._voiced = self._voiced, False
-        speaking = self._voice.speaking
         cuts = self._segmenter.push(frame, snr_db, voiced=voiced, speaking=speaking)
         if speaking and not self._speaking:
             self._speaking = True
@@ -356,7 +417,7 @@ class Session:
         return Window(
             stream=self.stream,
             cut=cut,
-            logmel=normalise(cut.logmel, self.artefact.normalisation),
+            logmel=normalise(cut.logmel, self.artefact.normalisation, self.artefact.front_end),
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
         )

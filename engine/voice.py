@@ -11,7 +11,7 @@ import numpy.typing as npt
 import webrtcvad
 from annotated_types import Interval
 
-__all__ = ["STEP_SAMPLES", "VoiceActivity", "VoiceSettings"]
+__all__ = ["SAMPLE_RATE", "STEP_SAMPLES", "VoiceActivity", "VoiceSettings"]
 
 STEP_SAMPLES = 160
 """10 ms at 16 kHz: the shortest frame that WebRTC's detector takes."""

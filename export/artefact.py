@@ -17,8 +17,8 @@ from affectd.engine.artefact import (
     Precision,
     Quantisation,
     Target,
-    golden_signal,
 )
+from affectd.engine.artefact import fingerprint as measure_fingerprint
 from affectd.export.accuracy import Accuracy
 from affectd.export.conversion import to_onnx
 from affectd.export.files import write_whole
@@ -33,7 +33,6 @@ from affectd.export.quantisation import Scheme
 from affectd.export.search import Attempt, Sensitivity, search
 from affectd.export.speech import Speech, gather_speech
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import LogMel
 from affectd.models.card import write_card
 from affectd.models.evaluation import Evaluation
 from affectd.models.scoring import torch_scorer
@@ -46,6 +45,7 @@ __all__ = [
     "fingerprint",
     "licence_of",
     "make_artefact",
+    "metadata_of",
 ]
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
@@ -204,8 +204,10 @@ def export_model(
                 f"({str(evaluation.checkpoint_sha256)[:12]}… and not {original.sha256[:12]}…)"
             )
     windowing = original.windowing
-    metadata = _describe(original, evaluations)
-    proto = to_onnx(original.model, bands=windowing.front_end.bands, frames=windowing.window_frames)
+    metadata = metadata_of(original, evaluations)
+    proto = to_onnx(
+        original.model, bands=windowing.front_end.columns, frames=windowing.window_frames
+    )
     reference = proto.SerializeToString()
     judge = Judge(
         torch_scorer(original.model),
@@ -231,7 +233,12 @@ def export_model(
     )
 
 
-def _describe(original: Original, evaluations: Sequence[Evaluation]) -> Metadata:
+def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> Metadata:
+    """Return what an artefact of a model says of itself before it is judged.
+
+    Raises:
+        ValueError: the engine would refuse it; the message names the field.
+    """
     windowing = original.windowing
     try:
         return Metadata(
@@ -312,8 +319,7 @@ def _make(
 
 def fingerprint(front_end: FrontEnd) -> tuple[float, ...]:
     """Return the mean of each band over the golden signal, dB."""
-    frames = LogMel(front_end).batch(golden_signal(front_end.sample_rate))
-    return tuple(round(float(value), 4) for value in frames.mean(axis=0))
+    return tuple(round(float(value), 4) for value in measure_fingerprint(front_end))
 
 
 def licence_of(licences: Iterable[str]) -> str:
@@ -321,6 +327,6 @@ def licence_of(licences: Iterable[str]) -> str:
     named = sorted(set(licences))
     if not named:
         return "See whoever trained it: the licences of its data are not recorded."
-    non_commercial = any("-NC" in licence for licence in named)
+    non_commercial = any("-NC" in licence or "research only" in licence for licence in named)
     use = "Non-commercial use only" if non_commercial else "See the data's terms"
     return f"{use}: trained on data under {', '.join(named)}. See LICENSE-weights.md."

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from affectd.engine.artefact import INPUTS, OUTPUTS
+from affectd.export.forest import with_trees
+from affectd.models.forest import Forest
 
 __all__ = ["OPSET", "to_onnx"]
 
@@ -22,6 +24,7 @@ _EXPECTED_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     (r"You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
     (r"The feature will be removed\. Please remove usage of this function", DeprecationWarning),
     (r"Converting a tensor to a Python boolean", Warning),
+    (r"Constant folding - Only steps=1 can be constant folded", UserWarning),
     (r"Exporting a model to ONNX with a batch_size other than 1", UserWarning),
 )
 
@@ -58,4 +61,7 @@ def to_onnx(model: nn.Module, *, bands: int, frames: int) -> onnx.ModelProto:
                 "attention": {0: "batch", 1: "steps"},
             },
         )
-        return onnx.load(file)
+        graph = onnx.load(file)
+    if isinstance(model, Forest):
+        return with_trees(graph, model)
+    return graph

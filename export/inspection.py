@@ -150,9 +150,9 @@ def _check_signature(proto: onnx.ModelProto, metadata: Metadata) -> None:
         for value in (*proto.graph.input, *proto.graph.output)
     }
     bands = shapes["logmel"][-1].dim_value if shapes["logmel"] else 0
-    if bands != metadata.front_end.bands:
+    if bands != metadata.front_end.columns:
         raise ArtefactError(
-            f"its input takes {bands} bands, its front end gives {metadata.front_end.bands}"
+            f"its input takes {bands} bands, its front end gives {metadata.front_end.columns}"
         )
     classes = shapes["logits"][-1].dim_value if shapes["logits"] else 0
     if classes != len(metadata.labels):

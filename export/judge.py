@@ -120,7 +120,7 @@ class Judge:
         if thorough or not hopeless:
             frames = self.windowing.window_frames
             latency_ms = interleaved_ms(
-                [self.reference_graph, graph], bands=self.windowing.front_end.bands, frames=frames
+                [self.reference_graph, graph], bands=self.windowing.front_end.columns, frames=frames
             )
             before, after = np.median(latency_ms, axis=1)
             figures["latency"] = float(after / before)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
-from affectd.models.labels import VALENCE_AROUSAL
+from affectd.models.labels import valence_arousal_of
 from affectd.models.windowing import Windowing
 
 __all__ = ["Original", "sha256_of"]
@@ -56,7 +56,7 @@ class Original:
             windowing=checkpoint.recipe.windowing,
             temperature=checkpoint.temperature,
             heard=checkpoint.heard,
-            valence_arousal={label: VALENCE_AROUSAL[label] for label in checkpoint.labels},
+            valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.kernels.logmel import LogMel
-from affectd.kernels.normalisation import normalise
 from affectd.models.clips import AUDIO_SUFFIXES, Clip, read_audio
 from affectd.models.corpora import CORPORA, CorpusError
 from affectd.models.features import FeatureSet
@@ -25,6 +24,7 @@ __all__ = [
     "COMPARED_WINDOWS",
     "Speech",
     "Windows",
+    "demo_clips",
     "gather_speech",
     "windows_at_hand",
     "windows_of",
@@ -188,7 +188,7 @@ def windows_at_hand(
     if not paths and corpora is not None:
         paths, source = _corpus_clips(corpora, heard or {}), "the corpora"
     if not paths:
-        paths, source = _demo_clips(), "the demo"
+        paths, source = demo_clips(), "the demo"
     if paths:
         signals = [read_audio(path, sample_rate=rate) for path in paths]
     else:
@@ -224,10 +224,7 @@ def _cut(
     cut: list[npt.NDArray[np.float32]] = []
     for logmel, length in wanted:
         starts = np.linspace(0, len(logmel) - length, each).round().astype(int)
-        cut += [
-            normalise(logmel[start : start + length], windowing.normalisation)
-            for start in np.unique(starts)
-        ]
+        cut += [windowing.normalise(logmel[start : start + length]) for start in np.unique(starts)]
     return cut
 
 
@@ -271,7 +268,7 @@ def _some(windows: Windows) -> Windows:
 
 
 def _stored(path: Path, windowing: Windowing) -> Iterable[npt.NDArray[np.float32]]:
-    bands = windowing.front_end.bands
+    bands = windowing.front_end.columns
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if "logmel" not in arrays:
@@ -288,8 +285,7 @@ def _stored(path: Path, windowing: Windowing) -> Iterable[npt.NDArray[np.float32
         raise ValueError(f"feature file {path}: {error}") from None
     chosen = np.linspace(0, len(logmel) - 1, min(len(logmel), CALIBRATION_WINDOWS)).astype(int)
     return [
-        normalise(logmel[row, : int(frames[row])].astype(np.float32), windowing.normalisation)
-        for row in chosen
+        windowing.normalise(logmel[row, : int(frames[row])].astype(np.float32)) for row in chosen
     ]
 
 
@@ -314,7 +310,8 @@ def _corpus_clips(corpora: Path, heard: Mapping[str, frozenset[str]]) -> tuple[P
     return tuple(chosen)
 
 
-def _demo_clips() -> tuple[Path, ...]:
+def demo_clips() -> tuple[Path, ...]:
+    """Return the sound files of the package's demo; none where they are left out."""
     folder = resources.files("affectd.engine").joinpath("demo")
     if not isinstance(folder, Path) or not folder.is_dir():
         return ()

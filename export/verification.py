@@ -118,6 +118,6 @@ def _reference(path: Path) -> tuple[Scorer, bytes, str]:
     original = Original.of_checkpoint(path)
     windowing = original.windowing
     graph = to_onnx(
-        original.model, bands=windowing.front_end.bands, frames=windowing.window_frames
+        original.model, bands=windowing.front_end.columns, frames=windowing.window_frames
     ).SerializeToString()
     return torch_scorer(original.model), graph, original.sha256

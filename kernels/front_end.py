@@ -6,11 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Filterbank", "FrontEnd"]
+__all__ = ["Extra", "Filterbank", "FrontEnd", "Spectrum"]
+
+Spectrum = Literal["mel", "linear", "samples"]
+Extra = Literal["zero_crossings", "rms"]
 
 _SLANEY_LINEAR_HZ_PER_MEL = 200.0 / 3
 _SLANEY_KNEE_HZ = 1000.0
@@ -20,10 +24,12 @@ _SLANEY_LOG_STEP = np.log(6.4) / 27
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontEnd:
-    """Parameters of the log-mel spectrogram; an artefact carries one and the engine honours it.
+    """Parameters of the spectrogram; an artefact carries one and the engine honours it.
 
     A frame ``k`` covers the samples ``k * hop_samples`` to ``k * hop_samples + fft_samples`` and
-    no others: the transform looks neither ahead of its window nor around it.
+    no others: the transform looks neither ahead of its window nor around it. Its values are always
+    in dB: what a model wants instead (magnitudes, cepstra, chroma, images) are fixed maps of these
+    and belong into the model.
 
     Raises:
         ValueError: a parameter lies outside what the kernels can compute.
@@ -36,11 +42,20 @@ class FrontEnd:
     hop_samples: int = 256
     """Distance between the starts of two frames, in samples."""
     bands: int = 64
-    """Number of Slaney mel bands."""
+    """Number of Slaney mel bands, or of the lowest bins of the transform."""
     low_hz: float = 0.0
     high_hz: float = 8_000.0
     floor_power: float = 1e-10
-    """Smallest mel power: the output is ``10 * log10(max(power, floor_power))`` dB."""
+    """Smallest power: the output is ``10 * log10(max(power, floor_power))`` dB."""
+    spectrum: Spectrum = "mel"
+    """``mel``: the power in triangular bands. ``linear``: that of each bin by itself, so that
+    `bands` bins from 0 Hz are kept, and `low_hz` and `high_hz` say nothing. ``samples``: no
+    spectrum at all but the samples as they are, for models that begin with them: `fft_samples`,
+    `hop_samples` and `bands` are then the same number."""
+    extras: tuple[Extra, ...] = ()
+    """What is measured of a frame's samples themselves and follows its bands, one column each:
+    ``zero_crossings``, the share of neighbouring samples that differ in sign, and ``rms``, the
+    level of the samples in dB, above `floor_power`; both without the Hann window."""
 
     def __post_init__(self) -> None:
         """Refuse what the kernels cannot compute."""
@@ -55,9 +70,28 @@ class FrontEnd:
                 f"hop_samples is {self.hop_samples}; allowed are 1 to fft_samples "
                 f"({self.fft_samples})"
             )
-        if not 1 <= self.bands <= self.fft_samples // 2:
+        if self.spectrum not in get_args(Spectrum):
+            raise ValueError(f"spectrum is {self.spectrum!r}; allowed are {get_args(Spectrum)}")
+        if self.spectrum == "samples":
+            if not self.bands == self.hop_samples == self.fft_samples or self.extras:
+                raise ValueError(
+                    f"bands, hop_samples and fft_samples are {self.bands}, {self.hop_samples} and "
+                    f"{self.fft_samples}; with the spectrum 'samples' they are the same, and there "
+                    "are no extras"
+                )
+        elif self.spectrum == "linear":
+            if not 1 <= self.bands <= self.fft_samples // 2 + 1:
+                raise ValueError(
+                    f"bands is {self.bands}; allowed are 1 to fft_samples / 2 + 1 "
+                    f"({self.fft_samples // 2 + 1})"
+                )
+        elif not 1 <= self.bands <= self.fft_samples // 2:
             raise ValueError(
                 f"bands is {self.bands}; allowed are 1 to fft_samples / 2 ({self.fft_samples // 2})"
+            )
+        if set(self.extras) - set(get_args(Extra)) or len(set(self.extras)) < len(self.extras):
+            raise ValueError(
+                f"extras are {self.extras}; allowed are {get_args(Extra)}, each at most once"
             )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate / 2:
             raise ValueError(
@@ -66,6 +100,11 @@ class FrontEnd:
             )
         if not 0 < self.floor_power < 1:
             raise ValueError(f"floor_power is {self.floor_power}; allowed is between 0 and 1")
+
+    @property
+    def columns(self) -> int:
+        """Values of a frame: its bands, and after them its extras."""
+        return self.bands + len(self.extras)
 
     @property
     def frame_seconds(self) -> float:
@@ -86,12 +125,25 @@ class FrontEnd:
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def filterbank(self) -> Filterbank:
-        """Return the Slaney mel filters in sparse form; they are shared, and not to be changed."""
+        """Return the filters from bins to bands in sparse form, shared, and not to be changed."""
         return _filterbank(self)
 
-    def to_dict(self) -> dict[str, float]:
-        """Return the parameters as plain numbers, ready for JSON."""
-        return asdict(self)
+    def band_edges_hz(self) -> npt.NDArray[np.float64]:
+        """Return where each mel band begins, peaks and ends, float64 ``(bands, 3)``, Hz."""
+        edges_mel = np.linspace(_hz_to_mel(self.low_hz), _hz_to_mel(self.high_hz), self.bands + 2)
+        return np.lib.stride_tricks.sliding_window_view(_mel_to_hz(edges_mel), 3)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters as plain values, ready for JSON.
+
+        What was added since the first artefacts were made is left out where it has its default, so
+        that the front ends of old artefacts and caches read as they did.
+        """
+        values = asdict(self)
+        for name, default in _ADDED.items():
+            if values[name] == default:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> FrontEnd:
@@ -103,10 +155,20 @@ class FrontEnd:
         known = {field.name: field for field in fields(cls)}
         if unknown := sorted(set(values) - set(known)):
             raise ValueError(f"unknown front-end field {unknown[0]!r}; known are {sorted(known)}")
-        if missing := sorted(set(known) - set(values)):
+        if missing := sorted(set(known) - set(values) - set(_ADDED)):
             raise ValueError(f"front-end field {missing[0]!r} is missing")
-        numbers: dict[str, float] = {}
+        words: dict[str, Any] = {}
+        if "spectrum" in values:
+            words["spectrum"] = values["spectrum"]
+        if "extras" in values:
+            extras = values["extras"]
+            if not isinstance(extras, list | tuple):
+                raise ValueError(f"front-end field 'extras' is {extras!r}, not a list")
+            words["extras"] = tuple(extras)
+        numbers: dict[str, Any] = {}
         for name, value in values.items():
+            if name in words:
+                continue
             kind = float if known[name].type == "float" else int
             refusal = f"front-end field {name!r} is {value!r}, not a finite {kind.__name__}"
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -117,12 +179,16 @@ class FrontEnd:
                 raise ValueError(refusal) from None
             if not numbers[name] == value or not math.isfinite(numbers[name]):
                 raise ValueError(refusal)
-        return cls(**numbers)  # type: ignore[arg-type]  # int or float as the field says
+        return cls(**numbers, **words)
+
+
+_ADDED: dict[str, object] = {"spectrum": "mel", "extras": ()}
+"""Fields that the first artefacts do not have, and what they mean by that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filterbank:
-    """Triangular mel filters, each stored as its run of non-zero weights."""
+    """Filters from bins to bands, each stored as its run of non-zero weights."""
 
     first_bin: npt.NDArray[np.int64]
     """First FFT bin of each band, int64 ``(bands,)``."""
@@ -138,10 +204,7 @@ class Filterbank:
         Source: M. Slaney, "Auditory Toolbox, version 2", Interval Research report 1998-010; the
         scale is linear below 1 kHz and logarithmic above, and each triangle has unit area.
         """
-        edges_mel = np.linspace(
-            _hz_to_mel(front_end.low_hz), _hz_to_mel(front_end.high_hz), front_end.bands + 2
-        )
-        edges_hz = _mel_to_hz(edges_mel)
+        edges_hz = front_end.band_edges_hz()
         bins_hz = np.arange(front_end.fft_samples // 2 + 1) * (
             front_end.sample_rate / front_end.fft_samples
         )
@@ -149,7 +212,7 @@ class Filterbank:
         offset = np.zeros(front_end.bands + 1, np.int64)
         runs: list[npt.NDArray[np.float32]] = []
         for band in range(front_end.bands):
-            low, centre, high = edges_hz[band : band + 3]
+            low, centre, high = edges_hz[band]
             rising = (bins_hz - low) / (centre - low)
             falling = (high - bins_hz) / (high - centre)
             triangle = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
@@ -160,10 +223,16 @@ class Filterbank:
             runs.append(run.astype(np.float32))
         return cls(first_bin, offset, np.concatenate(runs))
 
+    @classmethod
+    def single(cls, front_end: FrontEnd) -> Filterbank:
+        """Build filters that let one bin through each."""
+        bands = front_end.bands
+        return cls(np.arange(bands), np.arange(bands + 1), np.ones(bands, np.float32))
+
 
 @lru_cache(maxsize=16)  # building them takes longer than all else about a new stream
 def _filterbank(front_end: FrontEnd) -> Filterbank:
-    return Filterbank.slaney(front_end)
+    return (Filterbank.slaney if front_end.spectrum == "mel" else Filterbank.single)(front_end)
 
 
 def _hz_to_mel(hz: float) -> float:

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: one kernel, a streaming face and a batch face."""
+"""The spectrogram in dB, mel or linear: one kernel, a streaming face and a batch face."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NonFiniteSampleError(BadSampleError):
 
 
 class LogMel:
-    """Log-mel frames of one stream.
+    """Log-mel frames of one stream, or whatever else its front end says.
 
     `push` takes whatever block arrives and returns the frames that it completes; however a signal
     is cut, the frames are the same to the last bit. `batch` computes a whole signal at once with
@@ -40,6 +40,7 @@ class LogMel:
 
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
+        self._plain = front_end.spectrum != "samples" and not front_end.extras
         mel = MelWeights(front_end.filterbank())
         size = front_end.fft_samples
         bins = max(mel.bins, size)
@@ -64,14 +65,18 @@ class LogMel:
             samples: Mono, at `FrontEnd.sample_rate`, nominally within ±1; float32 ``(n,)``.
 
         Returns:
-            dB, float32 ``(frames, bands)``, newest last; often no frame at all.
+            dB, float32 ``(frames, columns)``, newest last; often no frame at all. The columns are
+            the bands and then `FrontEnd.extras`.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
             TypeError: the block is not a one-dimensional float32 array.
         """
         samples = _checked(samples)
-        out = _log_mel(self._numbers, self._constants, self._tail, samples)
+        if self._plain:
+            out = _log_mel(self._numbers, self._constants, self._tail, samples)
+        else:
+            out = self._measured(self._numbers, self._tail, samples)
         if not out.shape[1]:
             require_finite(samples, self._position)
         self._position += samples.size
@@ -84,7 +89,7 @@ class LogMel:
             samples: As for `push`.
 
         Returns:
-            dB, float32 ``(FrontEnd.frames(n), bands)``.
+            dB, float32 ``(FrontEnd.frames(n), columns)``.
 
         Raises:
             NonFiniteSampleError: a sample is NaN or infinite.
@@ -93,9 +98,34 @@ class LogMel:
         samples = _checked(samples)
         numbers = self._numbers.copy()
         numbers[_TAIL_SAMPLES] = 0
-        out = _log_mel(numbers, self._constants, np.empty_like(self._tail), samples)
+        tail = np.empty_like(self._tail)
+        if self._plain:
+            out = _log_mel(numbers, self._constants, tail, samples)
+        else:
+            out = self._measured(numbers, tail, samples)
         if not out.shape[1]:
             require_finite(samples)
+        return out
+
+    def _measured(self, numbers: npt.NDArray[np.int64], tail: Samples, samples: Samples) -> Frames:
+        """Return frames with something else than a spectrum in them; see `_log_mel`."""
+        if _first_non_finite(samples) >= 0:
+            return np.empty((0, 0), np.float32)
+        held = np.concatenate((tail[: numbers[_TAIL_SAMPLES]], samples))
+        columns = self.front_end.columns
+        if self.front_end.spectrum == "samples":
+            whole = held.size - held.size % columns
+            rest = held[whole:]
+            tail[: rest.size] = rest
+            numbers[_TAIL_SAMPLES] = rest.size
+            return held[:whole].reshape(-1, columns)
+        # Imported where needed: most models want the bands alone.
+        from affectd.kernels.waveform import measure
+
+        bands = _log_mel(numbers, self._constants, tail, samples)
+        out = np.empty((len(bands), columns), np.float32)
+        out[:, : self.front_end.bands] = bands
+        measure(self.front_end, held, out)
         return out
 
 

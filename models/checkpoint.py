@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from affectd.models.architectures import build
-from affectd.models.labels import LABELS
+from affectd.models.labels import valence_arousal_of
 from affectd.models.recipes import Recipe, RecipeError
 from affectd.models.safe_checkpoint import read_values
+from affectd.models.systems import recipe_from
 
 __all__ = ["Checkpoint", "CheckpointError", "Heard"]
 
@@ -81,9 +82,10 @@ class Checkpoint:
         try:
             model = build(
                 self.recipe.architecture,
-                bands=self.recipe.front_end.bands,
+                bands=self.recipe.front_end.columns,
                 classes=len(self.labels),
                 options=self.recipe.options,
+                windowing=self.recipe.windowing,
             )
         except ValueError as error:
             raise CheckpointError(str(error)) from None
@@ -152,15 +154,18 @@ class Checkpoint:
             )
         try:
             labels = tuple(values["labels"])
-            if unknown := [label for label in labels if label not in LABELS]:
-                raise CheckpointError(f"label is {unknown[0]!r}; allowed are {', '.join(LABELS)}")
+            for label in labels:
+                try:
+                    valence_arousal_of(label)
+                except ValueError as error:
+                    raise CheckpointError(str(error)) from None
             temperature = float(values["temperature"])
             if not 0 < temperature <= 100:
                 raise CheckpointError(
                     f"temperature is {temperature}; allowed is above 0, up to 100"
                 )
             return cls(
-                recipe=Recipe.from_dict(values["recipe"]),
+                recipe=recipe_from(values["recipe"]),
                 labels=labels,
                 seed=int(values["seed"]),
                 epoch=int(values["epoch"]),

@@ -23,12 +23,22 @@ CacheOption = Annotated[
         "--cache", metavar="DIR", help="Folder of computed features (default: the user's cache)."
     ),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="DIR", help="Folder of foreign weights, for a system that has some."
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads for the network.")]
 
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or a TOML file.")
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="Name of a shipped recipe or of a paper's system, or a TOML file.",
+        ),
     ] = "crnn",
     corpora: CorporaOption = None,
     output: Annotated[
@@ -48,6 +58,7 @@ def train(
     normalisation: Annotated[
         str | None, typer.Option("--normalisation", help="Instead of the recipe's.")
     ] = None,
+    weights: WeightsOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -55,6 +66,8 @@ def train(
 
     The test speakers are never heard; the best epoch and the temperature are chosen on development
     speakers, who are not trained on either. The folder of the run gets latest.pt and best.pt.
+
+    A system of a paper is trained on its paper's split instead, whose speakers are in every part.
 
     Example: affectd train crnn --corpora ~/corpora -o runs/crnn
     """
@@ -66,16 +79,30 @@ def train(
     from affectd.models.folds import HELD_OUT
     from affectd.models.material import gather
     from affectd.models.progress import RunProgress
-    from affectd.models.recipes import load_recipe
+    from affectd.models.system_protocols import Place, train_system
+    from affectd.models.systems import System, named_recipe
     from affectd.models.training import BEST, Trainer
     from affectd.models.training import train as run
 
     torch.set_num_threads(threads)
-    wanted = load_recipe(recipe).changed(
+    wanted = named_recipe(recipe).changed(
         epochs=epochs, normalisation=normalisation, corpora=train_on
     )
     folder = output or Path("runs") / wanted.name
     with RunProgress() as progress:
+        if isinstance(wanted, System):
+            place = Place(
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                runs=folder.parent,
+                seed=seed,
+                weights=weights,
+                progress=progress.extracting,
+                observer=progress,
+            )
+            train_system(wanted, place, folder)
+            progress.say(f"best checkpoint: {folder / BEST}")
+            return
         material = gather(
             wanted,
             part=HELD_OUT.part,
@@ -104,13 +131,19 @@ def evaluate(
             help="ONNX artefact, shipped model, checkpoint, or recipe (folds only).",
         ),
     ],
-    corpus: Annotated[str, typer.Option("--corpus", help="ravdess, tess, emodb, nemo or crema-d.")],
+    corpus: Annotated[
+        str,
+        typer.Option(
+            "--corpus", help="ravdess, tess, emodb, nemo, crema-d or another that is known."
+        ),
+    ] = "ravdess",
     protocol: Annotated[
         str,
         typer.Option(
             "--protocol",
             help="held-out: this very model on speakers it has not heard. "
-            "folds: a model of its recipe per published fold, trained where it is not there yet.",
+            "folds: a model of its recipe per published fold, trained where it is not there yet. "
+            "paper: a paper's system on its paper's own split.",
         ),
     ] = "held-out",
     corpora: CorporaOption = None,
@@ -134,6 +167,7 @@ def evaluate(
             "--train-on", help="Corpus that they hear (default: the recipe's); repeatable."
         ),
     ] = None,
+    weights: WeightsOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the folds' models.")] = 1,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -155,9 +189,15 @@ def evaluate(
     from affectd.models.protocols import evaluate_folds, evaluate_held_out
     from affectd.models.spelling import nearest
     from affectd.models.subject import recipe_of, subject_named
+    from affectd.models.system_protocols import (
+        Place,
+        evaluate_system_folds,
+        evaluate_system_paper,
+    )
+    from affectd.models.systems import System
 
-    if protocol not in ("folds", "held-out"):
-        known = nearest(protocol, ("folds", "held-out"))
+    if protocol not in ("folds", "held-out", "paper"):
+        known = nearest(protocol, ("folds", "held-out", "paper"))
         raise EvaluationError(f"no protocol {protocol!r}; {known}")
     torch.set_num_threads(threads)
     corpus_named(corpus)
@@ -172,6 +212,24 @@ def evaluate(
                 command=command,
                 progress=progress.extracting,
             )
+        elif isinstance(wanted := recipe_of(model), System):
+            place = Place(
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                runs=runs,
+                seed=seed,
+                weights=weights,
+                progress=progress.extracting,
+                observer=progress,
+            )
+            system = wanted.changed(epochs=epochs, corpora=train_on)
+            assert isinstance(system, System)
+            if protocol == "paper":
+                evaluation = evaluate_system_paper(system, place, command=command)
+            else:
+                evaluation = evaluate_system_folds(system, place, corpus=corpus, command=command)
+        elif protocol == "paper":
+            raise EvaluationError(f"{model} is no system of a paper; see --protocol folds")
         else:
             command += "".join(f" --train-on {name}" for name in train_on or ())
             command += f" --epochs {epochs}" if epochs is not None else ""

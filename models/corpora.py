@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from affectd.models import layouts
+from affectd.models import further_layouts, layouts, own_data
 from affectd.models.clips import Clip
 from affectd.models.labels import LABELS
 from affectd.models.spelling import nearest
@@ -130,9 +130,50 @@ CORPORA: dict[str, Corpus] = {
             layout="AudioWAV/1001_DFA_ANG_XX.wav and the like, or logmel64.npz",
             walk=layouts.crema_d,
         ),
+        Corpus(
+            name="ravdess-song",
+            language="English",
+            licence="CC BY-NC-SA 4.0",
+            published_clips=1_012,
+            layout="Actor_01/03-02-01-01-01-01-01.wav to Actor_24/…",
+            walk=further_layouts.ravdess_song,
+        ),
+        Corpus(
+            name="savee",
+            language="English",
+            licence="SAVEE's own: research only",
+            published_clips=480,
+            layout="AudioData/DC/a01.wav and the like, or DC_a01.wav",
+            walk=further_layouts.savee,
+        ),
+        Corpus(
+            name="iemocap",
+            language="English",
+            licence="IEMOCAP's own: research only",
+            published_clips=10_039,
+            layout="Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav and "
+            "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt and the like",
+            walk=further_layouts.iemocap,
+        ),
+        Corpus(
+            name="esd",
+            language="English and Mandarin",
+            licence="ESD's own: research only",
+            published_clips=35_000,
+            layout="0011/Angry/0011_000351.wav and the like",
+            walk=further_layouts.esd,
+        ),
+        Corpus(
+            name="jl-corpus",
+            language="English",
+            licence="its own: see its page",
+            published_clips=2_400,
+            layout="female1_angry_10a_1.wav and the like",
+            walk=further_layouts.jl_corpus,
+        ),
     )
 }
-"""The corpora of emotional speech, by name."""
+"""The corpora of emotional speech, by name; one's own come beside them: see `corpus_named`."""
 
 NOISE = Corpus(
     name="noise/esc10",
@@ -148,11 +189,23 @@ NOISE = Corpus(
 def corpus_named(name: str) -> Corpus:
     """Return the corpus of that name.
 
+    ``own``, and any name that begins with ``own-``, is anyone's own data: see
+    `affectd.models.own_data`.
+
     Raises:
         CorpusError: there is none; the message names the near ones.
     """
+    if name == own_data.OWN or name.startswith(f"{own_data.OWN}-"):
+        return Corpus(
+            name=name,
+            language="",
+            licence="its owner's",
+            published_clips=0,
+            layout=own_data.LAYOUT,
+            walk=own_data.walker(name),
+        )
     if name not in CORPORA:
-        raise CorpusError(f"no corpus {name!r}; {nearest(name, CORPORA)}")
+        raise CorpusError(f"no corpus {name!r}; {nearest(name, (*CORPORA, own_data.OWN))}")
     return CORPORA[name]
 
 

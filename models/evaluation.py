@@ -20,7 +20,7 @@ from affectd.models.scoring import confusion
 
 __all__ = ["Evaluation", "EvaluationError", "FoldFigures", "Protocol", "Scored"]
 
-Protocol = Literal["folds", "held-out"]
+Protocol = Literal["folds", "held-out", "paper"]
 
 
 class EvaluationError(ValueError):

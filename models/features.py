@@ -197,7 +197,7 @@ def extract(
 def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
     sizes = {path: path.stat().st_size for path in {clip.path for clip in clips} if path.exists()}
     told = {
-        "version": _CACHE_VERSION,
+        "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
         "speech": [SPEECH_RANGE_DB, SPEECH_ABOVE_NOISE_DB, SPEECH_SURE_DB, _HUM_BANDS],
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
@@ -225,14 +225,18 @@ def _fill(
         else:
             parts.append(computed)
             lengths.append(len(computed))
-            speech.append(speech_bounds(computed.astype(np.float32)))
+            # What is measured of the samples is no power of a band.
+            bands = computed[:, : front_end.bands].astype(np.float32)
+            if front_end.spectrum == "samples":
+                bands = 10 * np.log10(np.square(bands) + front_end.floor_power)
+            speech.append(speech_bounds(bands))
         if advance is not None:
             advance(done, len(clips))
     # Written beside and moved: a run that is interrupted leaves nothing that looks complete.
     unfinished = frames_path.with_suffix(f".{os.getpid()}.tmp")
     with unfinished.open("wb") as file:
         np.save(
-            file, np.concatenate(parts) if parts else np.zeros((0, front_end.bands), np.float16)
+            file, np.concatenate(parts) if parts else np.zeros((0, front_end.columns), np.float16)
         )
     unfinished.replace(frames_path)
     with unfinished.open("wb") as file:

@@ -81,14 +81,16 @@ _NAMED_FOLDS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         ),
     }
 )
-_LEAVE_ONE_SPEAKER_OUT = frozenset({"emodb", "nemo", "tess"})
+_LEAVE_ONE_SPEAKER_OUT = frozenset({"emodb", "esd", "jl-corpus", "nemo", "savee", "tess"})
+_ALIKE = {"ravdess-song": "ravdess"}
+"""Corpora with the speakers of another."""
 
 
 def folds(corpus: str, speakers: Iterable[str]) -> tuple[Fold, ...]:
     """Return the published speaker-disjoint folds of a corpus.
 
     RAVDESS has EmoBox's six folds (Ma et al., Interspeech 2024), CREMA-D EMO-SUPERB's five (Wu et
-    al., SLT 2024). EmoDB and nEMO leave one speaker out, and so does TESS, which has two.
+    al., SLT 2024). IEMOCAP leaves one session out, and the others one speaker; TESS has two.
 
     Args:
         corpus: The corpus's name.
@@ -98,12 +100,15 @@ def folds(corpus: str, speakers: Iterable[str]) -> tuple[Fold, ...]:
         ValueError: the corpus has no published folds, or none of a fold's speakers is at hand.
     """
     here = sorted(set(speakers))
-    if corpus in _NAMED_FOLDS:
-        tests = _NAMED_FOLDS[corpus]
+    if (named := _ALIKE.get(corpus, corpus)) in _NAMED_FOLDS:
+        tests = _NAMED_FOLDS[named]
+    elif corpus == "iemocap":
+        sessions = sorted({speaker[:-1] for speaker in here})
+        tests = tuple((f"{session}F", f"{session}M") for session in sessions)
     elif corpus in _LEAVE_ONE_SPEAKER_OUT:
         tests = tuple((speaker,) for speaker in here)
     else:
-        known = ", ".join(sorted({*_NAMED_FOLDS, *_LEAVE_ONE_SPEAKER_OUT}))
+        known = ", ".join(sorted({*_NAMED_FOLDS, *_LEAVE_ONE_SPEAKER_OUT, *_ALIKE, "iemocap"}))
         raise ValueError(f"no folds for {corpus!r}; published are those of {known}")
     for test in tests:
         if not set(test) & set(here):

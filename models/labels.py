@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["FOUR_LABELS", "LABELS", "VALENCE_AROUSAL", "label_index"]
+__all__ = ["FOUR_LABELS", "LABELS", "VALENCE_AROUSAL", "label_index", "valence_arousal_of"]
 
 LABELS: tuple[str, ...] = (
     "angry",
@@ -37,6 +37,23 @@ A. Mehrabian, "Evidence for a three-factor theory of emotions", Journal of Resea
 11 (1977) 273-294. Neutral is the origin by definition. A point on this plane is a reading aid for
 a class probability, not a measurement of valence or arousal.
 """
+
+
+def valence_arousal_of(label: str) -> tuple[float, float]:
+    """Return where a label lies, with or without a sex before it (``male happy``).
+
+    Calm, where it is told from neutral, lies by the same source as the others.
+
+    Raises:
+        ValueError: no such label is known.
+    """
+    emotion = label.removeprefix("female ").removeprefix("male ")
+    if emotion == "calm":
+        return (0.32, -0.29)
+    if emotion not in VALENCE_AROUSAL:
+        known = ", ".join((*VALENCE_AROUSAL, "calm"))
+        raise ValueError(f"label is {label!r}; allowed are {known}, also after 'male' or 'female'")
+    return VALENCE_AROUSAL[emotion]
 
 
 def label_index(label: str, labels: Iterable[str] = LABELS) -> int:

@@ -16,14 +16,25 @@ import numpy as np
 
 from affectd.models.clips import AUDIO_SUFFIXES, Clip, Sex
 
-__all__ = ["LayoutError", "crema_d", "emodb", "esc10", "nemo", "ravdess", "tess"]
+__all__ = [
+    "RAVDESS_EMOTIONS",
+    "LayoutError",
+    "audio_files",
+    "crema_d",
+    "emodb",
+    "esc10",
+    "nemo",
+    "ravdess",
+    "tess",
+]
 
 
 class LayoutError(ValueError):
     """A file that a layout rests on is missing or reads otherwise than it should."""
 
 
-def _audio(folder: Path) -> Iterator[Path]:
+def audio_files(folder: Path) -> Iterator[Path]:
+    """Yield every sound file of a folder and those below, in the order of their names."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("."):
             yield path
@@ -33,7 +44,7 @@ _RAVDESS = re.compile(
     r"03-01-(?P<emotion>0[1-8])-(?P<intensity>0[12])-(?P<text>0[12])-0[12]-"
     r"(?P<actor>[0-2]\d)"
 )
-_RAVDESS_EMOTIONS = {
+RAVDESS_EMOTIONS = {
     "01": ("neutral", "neutral"),
     "02": ("calm", "neutral"),
     "03": ("happy", "happy"),
@@ -51,9 +62,9 @@ _RAVDESS_TEXTS = {
 
 def ravdess(folder: Path) -> Iterator[Clip]:
     """Yield the speech of RAVDESS, audio only; its songs and videos are passed over."""
-    for path in _audio(folder):
+    for path in audio_files(folder):
         if match := _RAVDESS.fullmatch(path.stem):
-            native, label = _RAVDESS_EMOTIONS[match["emotion"]]
+            native, label = RAVDESS_EMOTIONS[match["emotion"]]
             yield Clip(
                 corpus="ravdess",
                 name=path.stem,
@@ -85,7 +96,7 @@ _TESS_LABELS = {
 
 def tess(folder: Path) -> Iterator[Clip]:
     """Yield TESS; ``ps`` is pleasant surprise."""
-    for path in _audio(folder):
+    for path in audio_files(folder):
         if match := _TESS.fullmatch(path.stem):
             yield Clip(
                 corpus="tess",
@@ -115,7 +126,7 @@ _EMODB_EMOTIONS = {
 
 def emodb(folder: Path) -> Iterator[Clip]:
     """Yield EmoDB; boredom has none of the seven labels."""
-    for path in _audio(folder):
+    for path in audio_files(folder):
         if match := _EMODB.fullmatch(path.stem):
             native, label = _EMODB_EMOTIONS[match["emotion"]]
             yield Clip(
@@ -153,7 +164,7 @@ def nemo(folder: Path) -> Iterator[Clip]:
         missing := [name for name in _NEMO_COLUMNS if name not in next(iter(rows.values()))]
     ):
         raise LayoutError(f"{folder / 'data.tsv'} has no column {missing[0]!r}")
-    for path in _audio(folder):
+    for path in audio_files(folder):
         row = rows.get(path.stem)
         if row is not None and row["emotion"] in _NEMO_LABELS:
             yield Clip(
@@ -207,7 +218,7 @@ def crema_d(folder: Path) -> Iterator[Clip]:
         except (ValueError, KeyError, OSError) as error:
             raise LayoutError(f"{features} is no file of log-mel features: {error}") from None
         found = {name: (features, row) for row, name in enumerate(names)}
-    found |= {path.stem: (path, None) for path in _audio(folder)}
+    found |= {path.stem: (path, None) for path in audio_files(folder)}
     for name, (path, row) in found.items():
         if match := _CREMA_D.fullmatch(name):
             yield Clip(
@@ -227,7 +238,7 @@ def crema_d(folder: Path) -> Iterator[Clip]:
 
 def esc10(folder: Path) -> Iterator[Clip]:
     """Yield ESC-10's noises: the kind, which is the folder's name, stands as the native emotion."""
-    for path in _audio(folder):
+    for path in audio_files(folder):
         yield Clip(
             corpus="noise/esc10",
             name=f"{path.parent.name}/{path.stem}",

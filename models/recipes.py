@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation
 from affectd.models.augmentation import Augmentation
-from affectd.models.corpora import CORPORA
+from affectd.models.corpora import corpus_named
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
@@ -80,8 +80,7 @@ class Recipe(BaseModel):
         if not value:
             raise ValueError("no corpus to train on")
         for name, weight in value.items():
-            if name not in CORPORA:
-                raise ValueError(f"no corpus {name!r}; {nearest(name, CORPORA)}")
+            corpus_named(name)
             if not weight > 0:
                 raise ValueError(f"weight of {name} is {weight}; allowed is above 0")
         return value
@@ -121,7 +120,7 @@ class Recipe(BaseModel):
             values["normalisation"] = normalisation
         if corpora is not None:
             values["corpora"] = {name: self.corpora.get(name, 1.0) for name in corpora}
-        return Recipe.from_dict(values)
+        return type(self).from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, ready for JSON."""

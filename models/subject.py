@@ -18,6 +18,7 @@ from affectd.models.extra import need_inference_extra
 from affectd.models.recipes import Recipe, load_recipe, shipped_recipes
 from affectd.models.scoring import Scorer, torch_scorer
 from affectd.models.spelling import nearest
+from affectd.models.systems import named_recipe
 from affectd.models.windowing import Windowing
 
 __all__ = ["Subject", "recipe_of", "shipped_models", "subject_named"]
@@ -156,4 +157,4 @@ def recipe_of(model: str) -> Recipe:
         return Checkpoint.load(path).recipe
     if path.suffix == ".onnx":
         return load_recipe(Subject.of_artefact(path).name)
-    return load_recipe(model)
+    return named_recipe(model)

@@ -69,9 +69,10 @@ class Trainer:
         torch.manual_seed(seed)
         self.model = build(
             recipe.architecture,
-            bands=recipe.front_end.bands,
+            bands=recipe.front_end.columns,
             classes=len(labels),
             options=recipe.options,
+            windowing=recipe.windowing,
         )
         self.averaged = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimiser = torch.optim.AdamW(

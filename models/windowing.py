@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.normalisation import Normalisation
+from affectd.kernels.normalisation import Normalisation, normalise
 
 __all__ = ["Windowing"]
 
@@ -22,6 +25,10 @@ class Windowing:
     """Distance between two windows of one utterance."""
     minimum_seconds: float
     """Length of the shortest window."""
+
+    def normalise(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return a window as the model takes it; see `affectd.kernels.normalisation.normalise`."""
+        return normalise(logmel, self.normalisation, self.front_end)
 
     @property
     def window_frames(self) -> int:

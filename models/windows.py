@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from affectd.kernels.normalisation import normalise
 from affectd.models.augmentation import mask_bands_and_frames
 from affectd.models.features import FeatureSet
 from affectd.models.labels import label_index
@@ -120,7 +119,7 @@ def training_batches(
             )
             windows.append(
                 mask_bands_and_frames(
-                    normalise(window, recipe.normalisation),
+                    windowing.normalise(window),
                     masks=augmentation.masks,
                     mask_bands=augmentation.mask_bands,
                     mask_frames=augmentation.mask_frames,
@@ -155,4 +154,4 @@ def utterance_windows(features: FeatureSet, index: int, windowing: Windowing) ->
     ends = sorted(
         {min(full + round(n * hop), len(speech)) for n in range(hops + 1)} | {len(speech)}
     )
-    return [normalise(speech[max(end - full, 0) : end], windowing.normalisation) for end in ends]
+    return [windowing.normalise(speech[max(end - full, 0) : end]) for end in ends]

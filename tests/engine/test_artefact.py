@@ -68,7 +68,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("frame_sizes", [188, 64], r"frame_sizes \(188, 64\) do not ascend"),
     ("frame_sizes", [64, 64, 188], "do not ascend"),
     ("frame_sizes", [0, 188], "do not ascend"),
-    ("normalisation", "median", "'normalisation'.*'standard' or 'band'"),
+    ("normalisation", "median", "'normalisation'.*'none' or 'whisper'"),
     ("temperature", 0, "'temperature'.*greater than 0"),
     ("temperature", float("nan"), "'temperature'"),
     ("checkpoint_sha256", "abc", "'checkpoint_sha256'.*match pattern"),

@@ -223,6 +223,52 @@ def test_speech_is_heard_with_another_front_end(speech: np.ndarray) -> None:
     assert 12 <= len(of(events, Utterance)) <= 15
 
 
+OTHER_FRONT_ENDS = [
+    FrontEnd(sample_rate=22_050, fft_samples=2_048, hop_samples=512, bands=96, high_hz=11_025.0),
+    FrontEnd(bands=513, spectrum="linear", extras=("zero_crossings", "rms")),
+]
+
+
+def other_session(front_end: FrontEnd, *, rate: int) -> Session:
+    metadata = fake_metadata(front_end=front_end, frame_sizes=(188,), normalisation="none")
+    return Session("mic", metadata, rate=rate)
+
+
+@pytest.mark.parametrize("front_end", OTHER_FRONT_ENDS, ids=["22,050 Hz", "linear"])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
+def test_speech_is_heard_at_other_rates_and_without_mel_bands(
+    short_speech: np.ndarray, front_end: FrontEnd, rate: int
+) -> None:
+    usual = of(hear(short_speech), Utterance)
+    samples = soxr.resample(short_speech, 16_000, rate)
+    found = of(hear(samples, rate=rate, session=other_session(front_end, rate=rate)), Utterance)
+    assert len(found) == len(usual) == 3
+    for theirs, ours in zip(usual, found, strict=True):
+        assert ours.start == pytest.approx(theirs.start, abs=0.1)
+        assert ours.end == pytest.approx(theirs.end, abs=0.1)
+
+
+@pytest.mark.parametrize("front_end", OTHER_FRONT_ENDS, ids=["22,050 Hz", "linear"])
+@settings(max_examples=8)
+@given(data=st.data())
+def test_another_front_end_gives_the_same_events_however_the_audio_is_cut(
+    short_speech: np.ndarray, front_end: FrontEnd, data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, short_speech.size), max_size=60))
+    expected = comparable(hear(short_speech, session=other_session(front_end, rate=16_000)))
+    cut = hear(short_speech, cuts=sorted(cuts), session=other_session(front_end, rate=16_000))
+    assert comparable(cut) == expected
+
+
+def test_a_gap_ends_the_utterance_with_another_front_end_too(short_speech: np.ndarray) -> None:
+    session = other_session(OTHER_FRONT_ENDS[0], rate=16_000)
+    events = resolved(session, session.feed(short_speech[:24_000], BEGAN))
+    events += resolved(session, session.gap("device", 1.0, BEGAN + 2.5))
+    assert [type(event) for event in events[-3:]] == [Speech, Utterance, Gap]
+    later = resolved(session, session.feed(short_speech, BEGAN + 2.5))
+    assert of(later + resolved(session, session.finish()), Utterance)[0].start > 2.5
+
+
 def test_results_are_calibrated_and_complete(short_speech: np.ndarray) -> None:
     for result in of(hear(short_speech), Utterance):
         assert tuple(result.scores) == LABELS
@@ -512,19 +558,22 @@ def test_longer_windows_than_the_model_takes_are_refused() -> None:
         )
 
 
+@pytest.mark.parametrize("front_end", [FrontEnd(), *OTHER_FRONT_ENDS], ids=str)
 def test_the_spectrogram_is_shown_to_whom_wants_it_and_changes_nothing_else(
-    short_speech: np.ndarray,
+    front_end: FrontEnd, short_speech: np.ndarray
 ) -> None:
-    session = Session("mic", METADATA, rate=16_000)
+    session = other_session(front_end, rate=16_000)
     session.shows_mel = True
     events = hear(short_speech[:32_000], session=session)
     shown = [event for event in events if isinstance(event, Mel)]
     rest = [event for event in events if not isinstance(event, Mel)]
-    assert comparable(rest) == comparable(hear(short_speech[:32_000]))
+    unseen = hear(short_speech[:32_000], session=other_session(front_end, rate=16_000))
+    assert comparable(rest) == comparable(unseen)
     assert {event.seq for event in shown} == {0}
     for earlier, later in itertools.pairwise(shown):
         assert earlier.end == pytest.approx(later.start)
-    frames = LogMel(METADATA.front_end).batch(short_speech[:32_000])
+    # Whatever the model hears, what is shown is log-mel.
+    frames = LogMel(FrontEnd()).batch(short_speech[:32_000])
     seen = np.concatenate(
         [np.frombuffer(b64decode(each.data), np.uint8).reshape(-1, each.bands) for each in shown]
     )

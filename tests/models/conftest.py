@@ -75,6 +75,26 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (crema_d / "VideoDemographics.csv").write_text(
         '"ActorID","Age","Sex"\n1001,51,"Male"\n1090,30,"Female"\n', "utf-8"
     )
+    for actor in (1, 18):
+        for emotion in ("02", "05"):
+            name = f"03-02-{emotion}-01-01-01-{actor:02d}.wav"
+            write(root / "ravdess-song" / f"Actor_{actor:02d}" / name, voice(0.6, 120))
+    for name in ("DC/a01", "DC/sa02", "KL/su15"):
+        write(root / f"savee/AudioData/{name}.wav", voice(0.6, 110))
+    write(root / "savee/AudioData/Info/a01.wav", voice(0.6, 110))  # no speaker of it
+    rows = ["[START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
+    for clip, emotion in (("F000", "exc"), ("F001", "fru"), ("M000", "neu")):
+        name = f"Ses01F_impro01_{clip}"
+        rows.append(f"[6.2901 - 8.2357]\t{name}\t{emotion}\t[2.5000, 2.5000, 2.5000]")
+        write(root / f"iemocap/Session1/sentences/wav/Ses01F_impro01/{name}.wav", voice(0.6, 150))
+    table = root / "iemocap/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    table.parent.mkdir(parents=True)
+    table.write_text("\n".join(rows) + "\n", "utf-8")
+    write(root / "esd/0011/Angry/0011_000351.wav", voice(0.6, 130))
+    write(root / "esd/0002/Surprise/train/0002_001501.wav", voice(0.6, 130))
+    jl_corpus = root / "jl-corpus/Raw JL corpus (unchecked and unannotated)/JL(wav+txt)"
+    for name in ("female1_angry_10a_1", "male2_excited_3b_2", "male2_anxious_3b_2"):
+        write(jl_corpus / f"{name}.wav", voice(0.6, 140))
     write(root / "noise/esc10/rain/1-1.wav", 0.1 * voice(2.0, 50))
     return root
 

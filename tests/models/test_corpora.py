@@ -56,6 +56,52 @@ def test_crema_d_prefers_audio_over_log_mel(tmp_path: Path, corpora: Path) -> No
     assert clips["1090_IEO_SAD_HI"].row == 1
 
 
+def test_ravdess_song_is_apart_from_its_speech(corpora: Path) -> None:
+    clips = by_name(corpora, "ravdess-song")
+    assert set(clips.values()) == {
+        (actor, sex, label, native)
+        for actor, sex in (("01", "male"), ("18", "female"))
+        for label, native in (("neutral", "calm"), ("angry", "angry"))
+    }
+
+
+def test_savee_takes_the_speaker_from_its_folder_or_its_name(corpora: Path, tmp_path: Path) -> None:
+    official = by_name(corpora, "savee")
+    assert official == {
+        "DC_a01": ("DC", "male", "angry", "anger"),
+        "DC_sa02": ("DC", "male", "sad", "sadness"),
+        "KL_su15": ("KL", "male", "surprised", "surprise"),
+    }
+    (tmp_path / "savee").mkdir()
+    (tmp_path / "savee/JK_n30.wav").touch()
+    assert by_name(tmp_path, "savee") == {"JK_n30": ("JK", "male", "neutral", "neutral")}
+
+
+def test_iemocap_goes_by_its_evaluations(corpora: Path, tmp_path: Path) -> None:
+    clips = by_name(corpora, "iemocap")
+    assert clips["Ses01F_impro01_F000"] == ("Ses01F", "female", "happy", "exc")
+    assert clips["Ses01F_impro01_F001"][2] is None, "frustrated is none of the seven"
+    assert clips["Ses01F_impro01_M000"] == ("Ses01M", "male", "neutral", "neu")
+    (tmp_path / "iemocap").mkdir()
+    (tmp_path / "iemocap/Ses01F_impro01_F000.wav").touch()
+    with pytest.raises(CorpusError, match="no evaluations: expected are Session1/dialog"):
+        CORPORA["iemocap"].list(tmp_path)
+
+
+def test_esd_takes_the_emotion_from_a_folder(corpora: Path) -> None:
+    assert by_name(corpora, "esd") == {
+        "0011_000351": ("0011", None, "angry", "Angry"),
+        "0002_001501": ("0002", None, "surprised", "Surprise"),
+    }
+
+
+def test_jl_corpus_leaves_its_secondary_emotions_without_a_label(corpora: Path) -> None:
+    clips = by_name(corpora, "jl-corpus")
+    assert clips["female1_angry_10a_1"] == ("female1", "female", "angry", "angry")
+    assert clips["male2_excited_3b_2"] == ("male2", "male", "happy", "excited")
+    assert clips["male2_anxious_3b_2"][2] is None
+
+
 def test_noise_has_no_label(corpora: Path) -> None:
     (clip,) = NOISE.list(corpora).clips
     assert (clip.name, clip.label, clip.native, clip.licence) == (

@@ -114,3 +114,14 @@ def test_the_cache_follows_the_users_cache_folder(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "affectd" / "features"
     assert cache_folder(Path("here")) == Path("here")
+
+
+def test_the_extras_of_a_front_end_do_not_count_as_sound(corpora: Path, tmp_path: Path) -> None:
+    clips = CORPORA["ravdess"].list(corpora).clips[:1]
+    bare = FrontEnd(spectrum="linear", bands=513)
+    measured = replace(bare, extras=("rms", "zero_crossings"))
+    ours = extract(clips, front_end=measured, cache=tmp_path)
+    assert ours.frames.shape[1] == 515
+    theirs = extract(clips, front_end=bare, cache=tmp_path)
+    assert np.array_equal(ours.speech, theirs.speech)
+    assert ours.speech[0, 1] - ours.speech[0, 0] < ours.lengths[0] - 20, "silence is left out"

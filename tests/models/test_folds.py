@@ -27,8 +27,8 @@ def test_crema_d_fold_five_is_the_held_out_one() -> None:
 def test_missing_speakers_and_unknown_corpora_are_named() -> None:
     with pytest.raises(ValueError, match="no clip of the speakers 04, 10, 12, 14; found are 01"):
         folds("ravdess", ["01"])
-    with pytest.raises(ValueError, match="no folds for 'iemocap'; published are those of crema-d"):
-        folds("iemocap", ["1"])
+    with pytest.raises(ValueError, match="no folds for 'nowhere'; published are those of crema-d"):
+        folds("nowhere", ["1"])
 
 
 def test_no_speaker_is_tuned_on_and_tested_on() -> None:
@@ -39,3 +39,12 @@ def test_no_speaker_is_tuned_on_and_tested_on() -> None:
     assert HELD_OUT.part("ravdess", "21") == "test"
     assert HELD_OUT.part("ravdess", "19") == "development"
     assert HELD_OUT.part("tess", "OAF") == "train"
+
+
+def test_iemocap_leaves_a_session_out_and_songs_go_by_the_folds_of_speech() -> None:
+    sessions = folds("iemocap", ["Ses01F", "Ses01M", "Ses02F", "Ses02M"])
+    assert [fold.test for fold in sessions] == [("Ses01F", "Ses01M"), ("Ses02F", "Ses02M")]
+    actors = [f"{actor:02d}" for actor in range(1, 25)]
+    assert [fold.test for fold in folds("ravdess-song", actors)] == [
+        fold.test for fold in folds("ravdess", actors)
+    ]

@@ -27,7 +27,7 @@ def test_a_file_is_a_recipe_too(tmp_path: Path) -> None:
         ({"corpora": {"emodbb": 1.0}}, r"'corpora'.*no corpus 'emodbb'; did you mean emodb"),
         ({"corpora": {}}, "no corpus to train on"),
         ({"corpora": {"emodb": 0.0}}, "weight of emodb is 0"),
-        ({"normalisation": "none"}, r"'normalisation' is 'none'.*'standard' or 'band'"),
+        ({"normalisation": "median"}, r"'normalisation' is 'median'.*'none' or 'whisper'"),
         ({"optimiser": {"epochs": 0}}, r"'optimiser\.epochs' is '0'"),
         ({"optimiser": {"epoch": 3}}, r"'optimiser\.epoch'"),
         ({"front_end": {"bands": 64}}, "front-end field"),

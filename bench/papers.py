@@ -1,0 +1,324 @@
+"""What the papers' systems reach here: on the paper's split, and on speakers never heard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from affectd.export.conversion import to_onnx
+from affectd.export.latency import interleaved_ms, percentiles
+from affectd.models.checkpoint import Checkpoint
+from affectd.models.evaluation import Evaluation
+from affectd.models.extra import MissingExtraError
+from affectd.models.foreign_weights import WeightsError
+from affectd.models.metrics import Confusion
+from affectd.models.spelling import nearest
+from affectd.models.system_protocols import (
+    Place,
+    evaluate_system_folds,
+    evaluate_system_paper,
+    run_folder,
+)
+from affectd.models.system_training import build_system
+from affectd.models.systems import System, system_named, systems
+from affectd.models.training import BEST
+
+__all__ = [
+    "FOLDS_CORPUS",
+    "ORDER",
+    "PROTOCOLS",
+    "Papers",
+    "kept",
+    "protocols_named",
+    "remove_runs",
+    "run_papers",
+    "save",
+]
+
+ORDER = (
+    "cnn2-stft",
+    "dnn-stft",
+    "mlp",
+    "random-forest",
+    "crnn-4",
+    "cnn-4",
+    "cnn4-elu",
+    "cnn-mlp",
+    "crnn",
+    "dnn-253",
+    "dnn-253-relative",
+    "dnn-253-speaker",
+    "cnn1d",
+    "lstm-stft",
+    "lstm-2x64",
+    "lstm",
+    "whisper-tiny-blocks-2",
+    "whisper-tiny-blocks-2-tuned",
+    "cnn-3",
+    "cnn-3-pretrained-25",
+    "cnn-3-pretrained-30",
+    "dscnn",
+    "cnn-3-augmented",
+    "cnn-4-augmented",
+    "cnn-blstm-attention-without-cnn",
+    "cnn4-elu-sex",
+    "cnn-blstm-attention-without-lstm",
+    "cnn-lstm",
+    "cnn-blstm-attention",
+    "cnn-blstm",
+    "cnn-blstm-attention-without-dropout",
+    "cnn-blstm-attention-without-l2",
+    "cnn",
+    "cnn-5",
+    "cnn-5-augmented",
+    "cnn-lstm-attention-4",
+)
+"""Those with a figure to reach first, then the others, the cheapest first; what is not named comes
+last."""
+
+PROTOCOLS = ("paper", "folds")
+FOLDS_CORPUS = "ravdess"
+PUBLISHED_FOLDS = 6
+"""Of that corpus; see `affectd.models.folds.folds`."""
+Say = Callable[[str], None]
+Papers = dict[str, Any]
+
+
+def run_papers(
+    place: Place,
+    *,
+    names: Sequence[str] = (),
+    protocols: Sequence[str] = ("paper", "folds"),
+    train: bool = True,
+    most_folds: int = 0,
+    earlier: Mapping[str, Papers] | None = None,
+    say: Say = print,
+) -> list[Papers]:
+    """Train and score what is wanted, and return a row for every system of the registry.
+
+    Figures of an earlier call are read from the folder of the runs; each run goes on where an
+    interruption left it.
+
+    Args:
+        place: Where corpora, features and runs are.
+        names: The systems to train; all of them if none is named.
+        protocols: ``paper``, ``folds`` or both.
+        train: Whether anything is trained at all; without it rows are made of what is there.
+        most_folds: Train and score on so many folds, the first ones; on all where it is 0.
+        earlier: Rows that `kept` found, used for systems that have no run here.
+        say: Told a line for each figure.
+    """
+    known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
+    wanted = [system_named(name).name for name in names] or known
+    if train:
+        for protocol in protocols:
+            for name in wanted:
+                system = system_named(name)
+                if system.pretrained and place.weights is None:
+                    say(f"{name} needs weights: {system.needs_weights}")
+                    continue
+                try:
+                    evaluation = evaluated(
+                        system, place, protocol, train=True, most_folds=most_folds
+                    )
+                except WeightsError as error:
+                    if names:
+                        raise
+                    say(f"{name} is left out: {error}")
+                    continue
+                assert evaluation is not None
+                say(
+                    f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "
+                    f"UAR {evaluation.uar:.1f} %"
+                )
+    return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
+
+
+def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the protocols, all of them where none is named.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    for name in names:
+        if name not in PROTOCOLS:
+            raise ValueError(f"no protocol {name!r}; {nearest(name, PROTOCOLS)}")
+    return tuple(names) or PROTOCOLS
+
+
+def remove_runs(names: Sequence[str], place: Place) -> None:
+    """Remove what is kept of systems that are to be trained from nothing.
+
+    Raises:
+        RecipeError: a name is unknown; the message lists the near ones, and nothing is removed.
+    """
+    for system in [system_named(name) for name in names]:
+        stem = run_folder(system, place, "").name
+        for path in place.runs.glob(f"{stem}*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def evaluated(
+    system: System, place: Place, protocol: str, *, train: bool, most_folds: int = 0
+) -> Evaluation | None:
+    """Return the evaluation of a system, from the folder of the runs where it is there.
+
+    Without training, that on the most folds counts.
+    """
+    suffix = "paper" if protocol == "paper" else f"{FOLDS_CORPUS}-folds"
+    file = run_folder(system, place, suffix).with_suffix(".json")
+    if file.exists():
+        return Evaluation.load(file)
+    if protocol == "folds" and most_folds:
+        file = file.with_stem(f"{file.stem}-{most_folds}")
+        if file.exists():
+            return Evaluation.load(file)
+    if not train:
+        parts = [Evaluation.load(path) for path in file.parent.glob(f"{file.stem}-*.json")]
+        return max(parts, key=lambda part: len(part.folds), default=None)
+    command = f"affectd bench papers --run {system.name} --protocol {protocol}"
+    if protocol == "paper":
+        evaluation = evaluate_system_paper(system, place, command=command)
+    else:
+        if most_folds:
+            command += f" --folds {most_folds}"
+        evaluation = evaluate_system_folds(
+            system, place, corpus=FOLDS_CORPUS, command=command, most=most_folds
+        )
+    evaluation.save(file)
+    return evaluation
+
+
+def kept(path: Path) -> dict[str, Papers]:
+    """Return the rows that `save` wrote, by system; none where there is no such file.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return {each["system"]: each for each in json.loads(path.read_text("utf-8"))["systems"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no table of the papers' systems: {error!r}") from None
+
+
+def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
+    found = row(system, place)
+    before = earlier.get(system.name)
+    if found["paper"] or found["folds"] or before is None:
+        return found
+    # Of another configuration or seed, the earlier figures are not this system's any more.
+    if any(before.get(key) != found[key] for key in ("configuration", "seed")):
+        return found
+    measured = ("paper", "folds", "latency_ms", "parameters")
+    return found | {key: before.get(key) for key in measured}
+
+
+def row(system: System, place: Place) -> Papers:
+    """Return everything the table says of a system."""
+    figures: Papers = {
+        "system": system.name,
+        "source": system.source,
+        "published": [each.model_dump() for each in system.published],
+        "corpora": list(system.corpora),
+        "missing_corpora": sorted(
+            {name for each in system.published for name in each.corpora} - set(system.corpora)
+        ),
+        "needs_weights": system.needs_weights,
+        "note": system.note,
+        "seed": place.seed,
+        "configuration": system.digest[:8],
+        "paper": None,
+        "folds": None,
+        "latency_ms": None,
+    }
+    for protocol in PROTOCOLS:
+        evaluation = evaluated(system, place, protocol, train=False)
+        if evaluation is not None:
+            figures[protocol] = _figures(evaluation, protocol)
+    best = run_folder(system, place, "paper") / BEST
+    if figures["paper"] is None or not best.exists():
+        # A forest knows its size when it is grown.
+        figures["parameters"] = parameters(system) if system.architecture != "forest" else None
+        return figures
+    checkpoint = Checkpoint.load(best)
+    figures["parameters"] = parameters(checkpoint.recipe)
+    figures["latency_ms"] = latency_of(checkpoint)
+    return figures
+
+
+def parameters(system: Any) -> int | None:
+    """Return how many numbers a model has: weights, or the numbers of a forest's nodes.
+
+    `None` where the library that builds it is not installed.
+    """
+    try:
+        with torch.device("meta"):  # sizes alone: the largest ones fill a gigabyte
+            model = build_system(system)
+    except MissingExtraError:
+        return None
+    learnt: int = sum(value.numel() for value in model.parameters())
+    if learnt:
+        return learnt
+    grown: int = sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+    return grown
+
+
+def latency_of(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the percentiles of one full window in ONNX Runtime on one thread, milliseconds."""
+    windowing = checkpoint.recipe.windowing
+    columns, frames = windowing.front_end.columns, windowing.window_frames
+    graph = to_onnx(checkpoint.model(), bands=columns, frames=frames).SerializeToString()
+    return percentiles(interleaved_ms([graph], bands=columns, frames=frames)[0], frames=frames)
+
+
+def _figures(evaluation: Evaluation, protocol: str) -> Papers:
+    figures: Papers = {
+        "accuracy": evaluation.accuracy,
+        "uar": evaluation.uar,
+        "f1": round(100 * macro_f1(evaluation.matrix), 2),
+        "clips": evaluation.clips,
+        "epochs": evaluation.epochs,
+        "command": evaluation.command,
+    }
+    if protocol == "folds":
+        figures |= {
+            "corpus": evaluation.corpus,
+            "folds": len(evaluation.folds),
+            "published_folds": PUBLISHED_FOLDS,
+            "uar_fold_mean": evaluation.uar_fold_mean,
+            "uar_fold_deviation": evaluation.uar_fold_deviation,
+        }
+    return figures
+
+
+def macro_f1(confusion: Confusion) -> float:
+    """Return the mean over the classes of the harmonic mean of precision and recall."""
+    counts = confusion.counts
+    right = np.diag(counts)
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    there = counts.sum(axis=1) > 0
+    return float((2 * right[there] / np.maximum(both[there], 1)).mean())
+
+
+def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
+    """Write the table as JSON; the file is the old one or the new one, whole."""
+    told = {
+        "benchmark": "papers",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "systems": list(rows),
+    }
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    unfinished.replace(path)

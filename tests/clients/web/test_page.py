@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from tests.clients.web.conftest import PATIENCE_MS, Broadcast, site
+from tests.clients.web.conftest import PATIENCE_MS, Broadcast, broadcasting, site
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
@@ -377,7 +377,7 @@ def test_the_page_asks_no_other_host_for_anything(
 
 
 def test_a_token_in_the_fragment_lets_the_page_in(context: BrowserContext) -> None:
-    with running_daemon(environment={"AFFECTD_TOKEN": "geheim"}) as guarded:
+    with broadcasting(token="geheim") as guarded:
         page = context.new_page()
         page.goto(site(guarded))
         expect(page.get_by_role("alert")).to_have_text(re.compile("#token="))

@@ -140,7 +140,7 @@ def test_a_dropped_file_yields_its_timeline(
         card.get_by_role("button", name="Save as WebVTT").click()
     cues = Subtitles(saved.value.path().read_text("utf-8")).cues
     said = manner("word")
-    assert [cue.text for cue in cues] == [said(label) for label in expected]
+    assert [cue.words for cue in cues] == [said(label) for label in expected]
     assert [cue.start for cue in cues] == [
         pytest.approx(each["start"], abs=1e-3) for each in kept["utterances"]
     ]

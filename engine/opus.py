@@ -61,7 +61,7 @@ class OpusDecoder:
 
     def __init__(self) -> None:
         if _av is None:
-            raise ImportError("Opus needs PyAV: install affectd[opus]")
+            raise ImportError("Opus needs PyAV: pip install 'affectd[opus]'")
         self._context: Any = _av.CodecContext.create("libopus", "r")
         self._context.sample_rate = OPUS_RATE
         self._context.layout = "mono"

@@ -146,6 +146,83 @@ def papers(
         typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
 
 
+@bench.command()
+def accuracy(
+    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."
+        ),
+    ] = None,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
+    ] = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
+    ] = Path(),
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
+        ),
+    ] = None,
+) -> None:
+    """Score a recipe on speakers and on corpora that it has not heard: the published folds.
+
+    A model is trained for each fold, on every corpus of the recipe and on the fold's own alone.
+
+    Example: affectd bench accuracy --model accurate --corpora ~/corpora --weights ~/weights
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench accuracy")
+    need_inference_extra("bench accuracy")
+    import torch
+
+    from affectd.bench.accuracy import PROTOCOLS, markdown, measure_seed, save, summary
+    from affectd.bench.machine import describe_machine
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+
+    torch.set_num_threads(1)
+    recipe = load_recipe(model)
+    if not isinstance(recipe, ProbeRecipe):
+        raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
+    runs = []
+    with RunProgress() as progress:
+        for each in seed or [1, 2, 3]:
+            data = gather_probe_data(
+                recipe,
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                weights=weights,
+                seed=each,
+                progress=progress.extracting,
+            )
+            runs.append(measure_seed(data, each, PROTOCOLS, progress.say))
+    told = {
+        "benchmark": "accuracy",
+        "model": recipe.name,
+        "command": f"affectd bench accuracy --model {model}",
+        "machine": describe_machine(),
+        "summary": summary(runs),
+        "runs": runs,
+    }
+    save(told, json_file or Path(f"bench/results/accuracy-{recipe.name}.json"))
+    typer.echo(markdown(told))
+
+
 def _print(console: Any, figures: dict[str, Any]) -> None:
     from rich.table import Table
 

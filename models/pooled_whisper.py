@@ -36,9 +36,9 @@ class PooledWhisperOptions:
 class PooledWhisper(nn.Module):
     """Stem, blocks, statistics over the valid steps, and two linear maps of them.
 
-    The statistics are the mean and the deviation of each block's output. One map gives the logits. The other, the embedding, gives as many scores to be compared within
-    one speaker: their distance from the speaker's own mean tells the classes apart better than the
-    logits do.
+    The statistics are the mean and the deviation of each block's output. One map gives the logits.
+    The other, the embedding, gives as many scores to be compared within one speaker: their distance
+    from the speaker's own mean tells the classes apart better than the logits do.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 __all__ = ["Discriminant", "Moments", "fit_discriminant"]
 
 Matrix = npt.NDArray[np.float64]
+
+_TURNS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,15 @@ class Discriminant:
         return scores
 
 
-def fit_discriminant(moments: Moments, *, shrinkage: float) -> Discriminant:
+def fit_discriminant(
+    corpora: Sequence[Moments], *, shrinkage: float, nuisance: float = 1.0
+) -> Discriminant:
     """Return the discriminant of classes that are as likely as each other.
+
+    A vector is taken for the mean of its class plus an offset of its corpus plus what is left: a
+    class that only some corpora have is then not confused with what those corpora sound like. The
+    offsets' own scatter counts as scatter within the classes, so that directions in which corpora
+    differ are distrusted.
 
     Dimensions are standardised first. The covariance within the classes is then shrunk towards a
     multiple of the identity: O. Ledoit and M. Wolf, "A well-conditioned estimator for
@@ -91,24 +101,40 @@ def fit_discriminant(moments: Moments, *, shrinkage: float) -> Discriminant:
     share that is given and not estimated, for the vectors of one speaker are not independent.
 
     Args:
-        moments: Of what is learnt from; a class without vectors gets scores of minus infinity.
+        corpora: Of what is learnt from, corpus by corpus, each times its weight; a class without
+            vectors gets scores of minus infinity.
         shrinkage: Share of the identity, above 0 and at most 1.
+        nuisance: How much the scatter of the offsets counts.
 
     Raises:
         ValueError: there is nothing to learn from, or the shrinkage is not allowed.
     """
     if not 0 < shrinkage <= 1:
         raise ValueError(f"shrinkage is {shrinkage}; allowed is above 0 and at most 1")
-    present = moments.counts > 1e-9
-    total = moments.counts[present].sum()
+    counts = np.stack([each.counts for each in corpora])
+    sums = np.stack([each.sums for each in corpora])
+    # What a subtraction leaves of a class is no class.
+    there = counts > 1e-6 * counts.max()
+    counts = np.where(there, counts, 0.0)
+    sums = np.where(there[:, :, None], sums, 0.0)
+    present = counts.sum(0) > 0
     if present.sum() < 2:
         raise ValueError("fewer than two classes to tell apart")
-    counts = moments.counts[present]
-    means = moments.sums[present] / counts[:, None]
-    centre = moments.sums[present].sum(0) / total
-    spread = np.diag(moments.squares) / total - np.square(centre)
+    total = counts.sum()
+    means, offsets = _additive(counts[:, present], sums[:, present])
+    expected = offsets[:, None] + means
+    within = np.zeros((means.shape[1], means.shape[1]))
+    for each, members, summed, mean in zip(
+        corpora, counts[:, present], sums[:, present], expected, strict=True
+    ):
+        cross = summed.T @ mean
+        within += each.squares - cross - cross.T + (mean * members[:, None]).T @ mean
+    shares = counts.sum(1) / total
+    within += nuisance * total * (offsets * shares[:, None]).T @ offsets
+    within /= total
+    centre = means.mean(axis=0)
+    spread = np.diag(within) + np.square(means - centre).mean(axis=0)
     scale = 1 / np.sqrt(np.maximum(spread, 1e-8))
-    within = moments.squares / total - (means * (counts / total)[:, None]).T @ means
     within *= scale[:, None] * scale
     level = np.trace(within) / len(within)
     within *= 1 - shrinkage
@@ -121,3 +147,21 @@ def fit_discriminant(moments: Moments, *, shrinkage: float) -> Discriminant:
     weights[present] = solved
     bias[present] = -0.5 * (solved * targets).sum(1)
     return Discriminant(centre, scale, weights, bias)
+
+
+def _additive(counts: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:
+    """Return the means of the classes and the offsets of the corpora that fit best, in turns.
+
+    The offsets add up to zero over the corpora, each counting by its share.
+    """
+    own = sums / np.maximum(counts, 1e-12)[:, :, None]
+    by_class = counts / np.maximum(counts.sum(0), 1e-12)
+    by_corpus = counts / counts.sum(1, keepdims=True)
+    shares = counts.sum(1) / counts.sum()
+    offsets = np.zeros((len(counts), sums.shape[2]))
+    for _ in range(_TURNS if len(counts) > 1 else 1):
+        means = np.einsum("ck,ckd->kd", by_class, own - offsets[:, None])
+        offsets = np.einsum("ck,ckd->cd", by_corpus, own - means)
+        offsets -= shares @ offsets
+    means = np.einsum("ck,ckd->kd", by_class, own - offsets[:, None])
+    return means, offsets

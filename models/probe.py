@@ -112,7 +112,7 @@ class ProbeData:
             without: Speakers by corpus who are not heard.
             relative: Whether each speaker's own mean is taken away before.
         """
-        total: Moments | None = None
+        parts: list[Moments] = []
         for name in corpora:
             everyone, speakers = self._moments(name, labels, relative)
             left_out = [speakers[each] for each in without.get(name, ()) if each in speakers]
@@ -120,10 +120,10 @@ class ProbeData:
                 continue
             summed = everyone - _sum(left_out) if left_out else everyone
             weight = self.recipe.corpora.get(name, 1.0) / summed.counts.sum() ** 0.5
-            total = summed * weight if total is None else total + summed * weight
-        if total is None:
+            parts.append(summed * weight)
+        if not parts:
             raise ValueError("every speaker is left out: nothing to learn from")
-        found = fit_discriminant(total, shrinkage=self.recipe.probe.shrinkage)
+        found = fit_discriminant(parts, shrinkage=self.recipe.probe.shrinkage)
         return Discriminant(found.centre + self._origin, found.scale, found.weights, found.bias)
 
     def score(

@@ -16,10 +16,10 @@ from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import ProbeData, Scores
+from affectd.models.probe import ProbeData, Scores, train_probe
 from affectd.models.probe_training import temperature_of, unseen_scores
 
-__all__ = ["PROTOCOLS", "Protocol", "markdown", "measure", "measure_seed", "save", "summary"]
+__all__ = ["PROTOCOLS", "Protocol", "markdown", "measure_seed", "save", "shared_folds", "summary"]
 
 Figures = dict[str, Any]
 Say = Callable[[str], None]
@@ -52,20 +52,80 @@ PROTOCOLS: tuple[Protocol, ...] = (
 speaker; then four emotions of a corpus of which nothing was heard."""
 
 
-def measure(data: ProbeData, protocol: Protocol, *, alone: bool = False) -> Figures:
-    """Train and score every fold of a protocol.
+def shared_folds(data: ProbeData) -> list[dict[str, tuple[str, ...]]]:
+    """Return the test speakers by corpus of each model that is trained.
+
+    One model leaves out the first fold of every corpus, the next the second, and so on: so few
+    models score all folds, each having heard a little less than a model for one fold alone would.
+    """
+    published = {name: folds(name, one.speakers()) for name, one in data.corpora.items()}
+    count = max(map(len, published.values()))
+    return [
+        {name: each[index].test for name, each in published.items() if index < len(each)}
+        for index in range(count)
+    ]
+
+
+def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
+    """Train and score every fold, and every unseen corpus, with one seed.
 
     Args:
         data: What is learnt from.
-        protocol: The folds.
-        alone: Whether a fold's model hears the other speakers of this corpus only, as published
-            figures are made, and not those of the recipe's other corpora, too.
-
-    Returns:
-        UAR, accuracy and confusion over all folds, and the figures of each, in percent.
+        seed: Decides first weights and draws.
+        say: Told a line for each figure.
     """
-    scored = [scores for _, scores in fold_scores(data, protocol, alone=alone)]
-    confusions = [_confusion(each, protocol.labels) for each in scored]
+    scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
+    shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
+    tests = shared_folds(data)
+    for index, without in enumerate(tests, 1):
+        probe = train_probe(data, seed=seed, without=without)
+        for protocol in PROTOCOLS:
+            if protocol.unseen or protocol.corpus not in without:
+                continue
+            speakers = without[protocol.corpus]
+            scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
+            scored[protocol.name].append(scores)
+            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
+            shipped[protocol.corpus].append(
+                data.score(
+                    probe,
+                    protocol.corpus,
+                    among=tuple(label for label in LABELS if label in own),
+                    speakers=speakers,
+                )
+            )
+        say(f"seed {seed}: model {index} of {len(tests)} is done")
+    unseen = unseen_scores(data, seed=seed)
+    for protocol in PROTOCOLS:
+        if protocol.unseen:
+            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
+            known = tuple(label for label in LABELS if label in own)
+            scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
+    found = {
+        one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
+        for one in PROTOCOLS
+    }
+    for name, figures in found.items():
+        say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
+    return {
+        "seed": seed,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "protocols": found,
+        "calibration": _calibration(unseen, shipped),
+    }
+
+
+def _among(scores: Scores, known: tuple[str, ...], wanted: tuple[str, ...]) -> Scores:
+    """Return the clips of some classes, guessed among these."""
+    columns = [known.index(label) for label in wanted]
+    there = np.isin(scores.truth, columns)
+    truth = np.array([columns.index(place) for place in scores.truth[there]])
+    clips = tuple(clip for clip, each in zip(scores.clips, there, strict=True) if each)
+    return Scores(scores.logits[there][:, columns], truth, clips)
+
+
+def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
+    confusions = [_confusion(each, labels) for each in scored]
     total = sum(confusions[1:], confusions[0])
     uars = [100 * each.uar for each in confusions]
     return {
@@ -84,53 +144,31 @@ def measure(data: ProbeData, protocol: Protocol, *, alone: bool = False) -> Figu
         ],
         "recalls": {label: round(100 * recall, 2) for label, recall in total.recalls.items()},
         "confusion": total.counts.tolist(),
-        "uar_by_sex": by_sex(scored, protocol.labels),
+        "uar_by_sex": by_sex(scored, labels),
     }
 
 
-def fold_scores(
-    data: ProbeData, protocol: Protocol, *, alone: bool = False
-) -> list[tuple[tuple[str, ...], Scores]]:
-    """Return the test speakers and the scores of each fold of a protocol."""
-    everyone = data.corpora[protocol.corpus].speakers()
-    tests = (
-        [everyone] if protocol.unseen else [fold.test for fold in folds(protocol.corpus, everyone)]
-    )
-    heard = (protocol.corpus,) if alone else tuple(data.recipe.corpora)
-    labels = protocol.labels if alone else tuple(dict.fromkeys((*LABELS, *protocol.labels)))
-    found: list[tuple[tuple[str, ...], Scores]] = []
-    for test in tests:
-        probe = data.fit(labels, corpora=heard, without={protocol.corpus: test})
-        scores = data.score(
-            probe, protocol.corpus, labels=labels, among=protocol.labels, speakers=test
-        )
-        found.append((test, scores))
-    return found
-
-
-def calibration(data: ProbeData, protocols: Sequence[Protocol] = PROTOCOLS) -> Figures:
+def _calibration(unseen: dict[str, Scores], speakers: dict[str, list[Scores]]) -> Figures:
     """Return the temperature, and how far confidence lies from accuracy.
 
     The temperature is fitted on corpora of which nothing was heard, each counting the same. The
     error on such a corpus is measured with a temperature fitted on the others; the error on unseen
-    speakers of corpora that were heard with the temperature of all.
+    speakers of corpora that were heard with the temperature of all, which is the shipped one.
     """
-    unseen = unseen_scores(data)
     temperature = temperature_of(unseen.values())
-    errors: Figures = {}
-    for corpus, scores in unseen.items():
-        others = temperature_of(one for name, one in unseen.items() if name != corpus)
-        errors[corpus] = _error([scores], others)
-    speakers: Figures = {}
-    for protocol in protocols:
-        if not protocol.unseen and set(protocol.labels) <= set(LABELS):
-            scored = [scores for _, scores in fold_scores(data, protocol)]
-            speakers[protocol.name] = _error(scored, temperature)
+    errors = {
+        corpus: _error(
+            [scores], temperature_of(one for name, one in unseen.items() if name != corpus)
+        )
+        for corpus, scores in unseen.items()
+    }
     return {
         "temperature": round(temperature, 4),
         "error_unseen_corpus": errors,
         "error_unseen_corpus_mean": round(float(np.mean(list(errors.values()))), 2),
-        "error_unseen_speakers": speakers,
+        "error_unseen_speakers": {
+            corpus: _error(scored, temperature) for corpus, scored in speakers.items()
+        },
     }
 
 
@@ -166,20 +204,13 @@ def _confusion(scores: Scores, labels: tuple[str, ...]) -> Confusion:
 
 
 def summary(runs: Sequence[Figures]) -> Figures:
-    """Return mean and deviation of the UAR over seeds, and of the mean over unseen corpora."""
-    found: Figures = {}
-    for variant in ("all", "alone"):
-        names = [name for name in runs[0]["protocols"] if variant in runs[0]["protocols"][name]]
-        for name in names:
-            values = [run["protocols"][name][variant]["uar"] for run in runs]
-            found[f"{name}, {variant}"] = _spread(values)
-        unseen = [name for name in names if name.startswith("four-unseen-")]
-        if unseen:
-            means = [
-                float(np.mean([run["protocols"][name][variant]["uar"] for name in unseen]))
-                for run in runs
-            ]
-            found[f"four-unseen, {variant}"] = _spread(means)
+    """Return mean and deviation over seeds of the UAR, and of its mean over unseen corpora."""
+    names = list(runs[0]["protocols"])
+    found = {name: _spread([run["protocols"][name]["uar"] for run in runs]) for name in names}
+    unseen = [name for name in names if name.startswith("four-unseen-")]
+    found["four-unseen"] = _spread(
+        [float(np.mean([run["protocols"][name]["uar"] for name in unseen])) for run in runs]
+    )
     return found
 
 
@@ -193,34 +224,14 @@ def _spread(values: Sequence[float]) -> Figures:
 
 def markdown(told: Figures) -> str:
     """Return the table for the documentation and the model card."""
-    lines = [
-        "| protocol | speakers not heard | UAR %, trained on all corpora, as shipped "
-        "| UAR %, trained on this corpus alone |",
-        "|---|---|---:|---:|",
-    ]
-    figures = told["summary"]
+    lines = ["| protocol | clips | folds | UAR %, mean over seeds |", "|---|---:|---:|---:|"]
     first = told["runs"][0]["protocols"]
-    for name in (*(each for each in first if not each.startswith("four-")), "four-unseen"):
-        if name == "four-unseen" and f"{name}, all" not in figures:
-            continue
-        whom = (
-            "whole corpora"
-            if name == "four-unseen"
-            else f"{len(first[name]['all']['folds'])} folds"
-        )
-        lines.append(
-            f"| {name} | {whom} | {_cell(figures, name, 'all')} | {_cell(figures, name, 'alone')} |"
-        )
+    for name, figures in told["summary"].items():
+        one = first.get(name)
+        spread = f" ± {figures['deviation']:.1f}" if figures["seeds"] > 1 else ""
+        clips, count = (f"{one['clips']:,}", len(one["folds"])) if one else ("", "mean of four")
+        lines.append(f"| {name} | {clips} | {count} | **{figures['mean']:.1f}**{spread} |")
     return "\n".join(lines) + "\n"
-
-
-def _cell(figures: Figures, name: str, variant: str) -> str:
-    found = figures.get(f"{name}, {variant}")
-    if found is None:
-        return "–"
-    bold = "**" if variant == "all" else ""
-    spread = f" ± {found['deviation']:.1f}" if found["seeds"] > 1 else ""
-    return f"{bold}{found['mean']:.1f}{bold}{spread}"
 
 
 def save(told: Figures, path: Path) -> None:
@@ -229,21 +240,3 @@ def save(told: Figures, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     unfinished.replace(path)
-
-
-def measure_seed(data: ProbeData, seed: int, protocols: Sequence[Protocol], say: Say) -> Figures:
-    """Return every protocol's figures for one seed's disturbed windows."""
-    found: Figures = {}
-    for protocol in protocols:
-        figures = {"all": measure(data, protocol)}
-        if not protocol.unseen:
-            figures["alone"] = measure(data, protocol, alone=True)
-        found[protocol.name] = {"labels": list(protocol.labels), **figures}
-        told = ", ".join(f"{name} {each['uar']:.1f}" for name, each in figures.items())
-        say(f"seed {seed}, {protocol.name}: UAR {told}")
-    return {
-        "seed": seed,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "protocols": found,
-        "calibration": calibration(data, protocols),
-    }

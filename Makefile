@@ -1,5 +1,6 @@
 # make run    hear the demo                make check  lint and types
-# make test   install and run the tests    make clean  forget the virtual environment
+# make test   install and run the tests    make docs   build the site into build/site
+# make clean  forget the virtual environment
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 ARGS ?=
 
-.PHONY: run test check clean
+.PHONY: run test check docs clean
 
 run: $(VENV)/.run
 	@$(BIN)/affectd run $(ARGS)
@@ -21,6 +22,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV)
@@ -37,5 +41,5 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@.ci/system-packages test
-	$(BIN)/pip install --quiet --editable '.[cpu,train,dev]'
+	$(BIN)/pip install --quiet --editable '.[cpu,train,files,docs,dev]'
 	@touch $@ $(VENV)/.run

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +24,62 @@ def _bench() -> None:
     """Measure this machine: percentiles, ratios to the peers, machine and versions."""
 
 
+def _in_a_folder(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be written after it."""
+    if file and not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}")
+    return file
+
+
+def _readable(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be compared with after it."""
+    if file:
+        _earlier(file)
+    return file
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", callback=_in_a_folder, help="Write the figures to this file, too."),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", callback=_in_a_folder, help="Write a report with plots to this file, too."
+    ),
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option(
+        callback=_readable,
+        help="Show beside the figures those that an earlier run wrote with --json.",
+    ),
+]
+Encoders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="ONNX file, or wheel that holds one, of an encoder that takes samples or Whisper's "
+        "spectrogram; may be given again."
+    ),
+]
+Model = Annotated[str, typer.Option(help="As for 'affectd run'; empty for its default.")]
+
+
 @bench.command()
 def latency(
     windows: Annotated[
         int, typer.Option(min=10, help="Provisional windows to measure; 2,000 take 9 minutes.")
     ] = 2_000,
-    model: Annotated[str, typer.Option(help="As for 'affectd run'.")] = "crnn",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file, too.")
-    ] = None,
+    microphone: Annotated[
+        bool,
+        typer.Option(
+            "--microphone", help="Hear the speech through a virtual microphone, not from a file."
+        ),
+    ] = False,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
 ) -> None:
     """Measure from the sound to the client, at real-time pace, with one stream.
 
@@ -44,22 +93,21 @@ def latency(
 
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
-    from affectd.bench.machine import describe_machine
+    from affectd.engine.artefact import DEFAULT_MODEL
 
-    console = Console()
-    figures: dict[str, Any] = {"benchmark": "latency", "machine": describe_machine()}
-    figures["logmel"] = measure_logmel()
+    model = model or DEFAULT_MODEL
+    logmel = measure_logmel()
     columns = ("latency", BarColumn(), MofNCompleteColumn(), "windows", TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("latency", total=windows)
         run = measure_latency(
-            windows, model=model, progress=lambda done: progress.update(task, completed=done)
+            windows,
+            model=model,
+            microphone=microphone,
+            progress=lambda done: progress.update(task, completed=done),
         )
-    figures["model"] = model
-    figures |= run.summary()
-    _print(console, figures)
-    if json_file:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    figures = {"logmel": logmel, "model": model, **run.summary()}
+    _report("latency", figures, json_file, html, compare, show=_print)
 
 
 @bench.command()
@@ -68,9 +116,16 @@ def papers(
         list[str] | None,
         typer.Option("--run", metavar="NAME", help="Only this system, from nothing; repeatable."),
     ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
+    ] = None,
     protocol: Annotated[
         list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
     ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")
+    ] = 0,
     train: Annotated[
         bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
     ] = False,
@@ -93,7 +148,10 @@ def papers(
         Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
     ] = Path("bench/results/papers.json"),
     table: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table there.")
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the table there, or between its marks."
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw accuracy against latency.")
@@ -101,9 +159,10 @@ def papers(
 ) -> None:
     """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
 
-    Without --train and --run nothing is trained; systems without figures say so.
+    Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
+    there is no run, and systems without figures say so.
 
-    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers-table.md
+    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 
@@ -112,7 +171,8 @@ def papers(
     import torch
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.papers import markdown, plot, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers_table import markdown, plot, put_into
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.progress import RunProgress
@@ -132,16 +192,19 @@ def papers(
         remove_runs(run or (), place)
         rows = run_papers(
             place,
-            names=run or (),
+            names=run or system or (),
             protocols=protocols,
             train=train or bool(run),
+            most_folds=folds,
+            earlier=kept(json_file),
             say=progress.say,
         )
-    save(rows, describe_machine(), json_file)
+    if runs.is_dir():  # else these are the figures that were there
+        save(rows, describe_machine(), json_file)
     told = markdown(rows)
     typer.echo(told)
     if table is not None:
-        table.write_text(told, "utf-8")
+        put_into(table, told)
     if picture is not None and not plot(rows, picture):
         typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
 
@@ -222,14 +285,319 @@ def accuracy(
     typer.echo(markdown(told))
 
 
-def _print(console: Any, figures: dict[str, Any]) -> None:
-    from rich.table import Table
+@bench.command()
+def page(
+    streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how evenly the web page draws in a headless Chromium, and whether its memory grows.
 
-    machine = figures["machine"]
+    Let nothing else run meanwhile; without a graphics card Chromium draws on the processor.
+
+    Example: affectd bench page --streams 4 --seconds 60 --json page.json
+    """
+    from affectd.bench.page import measure_page
+
+    _report("page", measure_page(streams, seconds=seconds), json_file, None, compare)
+
+
+@bench.command()
+def streams(
+    counts: Annotated[
+        str, typer.Option(help="Streams at once, rising; it ends where they are borne no more.")
+    ] = "1,10,25,50,75,100,125,150,200,300,400,500",
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    pauses: Annotated[
+        bool, typer.Option("--pauses", help="With the pauses between sentences.")
+    ] = False,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how many streams talk at once before p99 leaves 20 ms.
+
+    Real speech at real-time pace over WebSockets, from a process of its own, until the p99 from
+    the end of the block that closed a window to the client's receive call is over 20 ms.
+
+    Example: affectd bench streams --counts 50,100,150 --html streams.html
+    """
+    from affectd.bench.many import measure_streams
+
+    levels = _counts(counts)
+    figures = measure_streams(levels, seconds=seconds, model=model, pauses=pauses, say=_say)
+    _report("streams", figures, json_file, html, compare)
+
+
+@bench.command()
+def fanout(
+    counts: Annotated[str, typer.Option(help="Subscribers at once.")] = "1,100,500,1000,2000",
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how fast events of one stream reach many subscribers in another process.
+
+    Example: affectd bench fanout --counts 2000
+    """
+    from affectd.bench.many import measure_fanout
+
+    figures = measure_fanout(_counts(counts), seconds=seconds, model=model, say=_say)
+    _report("fanout", figures, json_file, html, compare)
+
+
+@bench.command()
+def memory(
+    subscribers: Annotated[int, typer.Option(min=1)] = 1_000,
+    streams: Annotated[int, typer.Option(min=1)] = 50,
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure what a subscriber and a stream take of the daemon's memory, and how soon it is ready.
+
+    Example: affectd bench memory --json memory.json
+    """
+    from affectd.bench.many import measure_memory
+
+    figures = measure_memory(subscribers, streams, model=model, say=_say)
+    _report("memory", figures, json_file, None, compare)
+
+
+@bench.command()
+def capture(
+    seconds: Annotated[float, typer.Option(min=1, help="How long both capture.")] = 60,
+    threads: Annotated[
+        int, typer.Option(min=0, max=64, help="Threads that compute in pure Python meanwhile.")
+    ] = 1,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Count the samples that a capture loses beside a busy interpreter, by the kind of callback.
+
+    Numbered samples are played into a virtual microphone and heard twice at once: by the callback
+    in machine code and by an ordinary one.
+
+    Example: affectd bench capture --seconds 60 --json capture.json
+    """
+    from affectd.bench.capture import measure_capture
+
+    _report(
+        "capture", measure_capture(seconds, threads=threads, say=_say), json_file, html, compare
+    )
+
+
+@bench.command()
+def kernels(json_file: JsonFile = None, compare: Compare = None) -> None:
+    """Time the log-mel kernel, and librosa, scipy, numpy, torch and kaldi-native-fbank beside it.
+
+    Example: affectd bench kernels
+    """
+    from affectd.bench.kernels import measure_logmel
+
+    _report("kernels", measure_logmel(), json_file, None, compare)
+
+
+@bench.command()
+def offline(
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how many seconds of audio one core hears in a second.
+
+    Example: affectd bench offline
+    """
+    from affectd.bench.offline import measure_offline
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
+
+
+@bench.command(name="model")
+def model_command(
+    model: Model = "",
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time a window in the model by the size of the batch, by its lengths, and by threads.
+
+    Example: affectd bench model --json model.json
+    """
+    from affectd.bench.model import measure_model
+    from affectd.engine.artefact import DEFAULT_MODEL
+
+    _report("model", measure_model(model=model or DEFAULT_MODEL), json_file, None, compare)
+
+
+@bench.command()
+def shared(
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            metavar="DIR",
+            help="Also train the variants and the CRNN for a short time, in this folder.",
+        ),
+    ] = None,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", help="Folder of the corpora (default: $AFFECTD_CORPORA)."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of computed features.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of 4,096 windows each.")] = 6,
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time variants of the model whose windows share work; with --train also what they hear.
+
+    Needs 'affectd[train]'.
+
+    Example: affectd bench shared --train runs/shared --corpora ~/corpora
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("bench shared")
+    import torch
+
+    from affectd.bench.shared import measure_shared
+    from affectd.bench.shared_accuracy import measure_accuracy_shared
+    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+
+    torch.set_num_threads(1)
+    figures = measure_shared(model=DEFAULT_MODEL)
+    if train is not None:
+        figures["uar"] = measure_accuracy_shared(
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            runs=train,
+            epochs=epochs,
+            say=_say,
+        )
+    _report("shared", figures, json_file, None, compare)
+
+
+@bench.command()
+def peers(
+    encoder: Encoders = None,
+    windows: Annotated[int, typer.Option(min=10, help="Windows by each way.")] = 100,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Time windows in this engine and in what others would use, interleaved, on the same speech.
+
+    librosa and PyTorch as the papers call them, openSMILE's eGeMAPS if it is installed, and
+    encoders that you name.
+
+    Example: affectd bench peers --encoder smart-turn-v3.2-cpu.onnx --html peers.html
+    """
+    from affectd.bench.peers import measure_peers
+
+    figures = measure_peers(encoders=encoder or (), rounds=windows, say=_say)
+    _report("peers", figures, json_file, html, compare)
+
+
+@bench.command(name="all")
+def everything(
+    seconds: Annotated[float, typer.Option(min=2, help="How long each level is measured.")] = 20,
+    windows: Annotated[int, typer.Option(min=10, help="Windows of 'latency'.")] = 500,
+    encoder: Encoders = None,
+    model: Model = "",
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure all of these but 'page', one after the other. What cannot run here is named.
+
+    Example: affectd bench all --json all.json --html all.html
+    """
+    from affectd.bench.all import measure_all
+
+    figures = measure_all(
+        seconds=seconds, windows=windows, encoders=encoder or (), model=model, say=_say
+    )
+    _report("all", figures, json_file, html, compare)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = sorted({int(each) for each in text.split(",")})
+    except ValueError:
+        counts = []
+    if not counts or counts[0] < 1:
+        raise ValueError(f"--counts is {text!r}: it is whole numbers from 1, like 10,50,100")
+    return counts
+
+
+def _say(text: str) -> None:
+    print(f"measuring: {text}", file=sys.stderr, flush=True)
+
+
+def _report(
+    name: str,
+    figures: dict[str, Any],
+    json_file: Path | None,
+    html: Path | None,
+    compare: Path | None,
+    *,
+    show: Callable[[Any, dict[str, Any]], None] | None = None,
+) -> None:
+    from rich.console import Console
+
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.report import comparison, missing_of, page, table
+
+    document = {"benchmark": name, "machine": describe_machine(), **figures}
+    console = Console()
+    machine = document["machine"]
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python "
         f"{machine['python']}, {machine['versions']}, load {machine['load_average']}"
     )
+    if compare:
+        console.print(comparison(_earlier(compare), document))
+    elif show:
+        show(console, document)
+    else:
+        console.print(table(document))
+    for each in missing_of(document):
+        console.print(f"not measured: {each}", markup=False)
+    if json_file:
+        json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    if html:
+        html.write_text(page(document), "utf-8")
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    """Return what an earlier run wrote.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--compare {file}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--compare {file} is not what --json wrote: {error}") from None
+    if not isinstance(document, dict) or "benchmark" not in document:
+        raise ValueError(f"--compare {file} is not what --json wrote: it names no benchmark")
+    return document
+
+
+def _print(console: Any, figures: dict[str, Any]) -> None:
+    from rich.table import Table
+
     table = Table("milliseconds", "p50", "p95", "p99", "max", title=f"{figures['windows']} windows")
     rows = {
         "ring to client": figures["ring_to_client_ms"],
@@ -249,10 +617,15 @@ def _print(console: Any, figures: dict[str, Any]) -> None:
         f"{_ratio(logmel['librosa_window_ratio'])} a 3 s window"
     )
     memory = figures["memory_mib"]
+    held = "memory: not measured in less than a minute"
+    if memory["last"] is not None:
+        held = (
+            f"memory: {memory['last']} MiB after {memory['after_seconds']} s "
+            f"({memory['first']} MiB after one minute)"
+        )
     console.print(
         f"start: ready in {figures['ready_seconds']} s, first event after "
-        f"{figures['first_event_seconds']} s; memory: {memory['last']} MiB after "
-        f"{memory['after_seconds']} s ({memory['first']} MiB after one minute); "
+        f"{figures['first_event_seconds']} s; {held}; "
         f"gaps, load, errors: {figures['other_events'] or 'none'}; slip of the schedule: "
         f"{figures['slip_ms']} ms"
     )

@@ -22,13 +22,17 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from affectd.bench.percentiles import Percentiles
+from affectd.bench.virtual_microphone import virtual_microphone
+from affectd.clients.address import Address
+from affectd.clients.status import fetch_status
 from affectd.engine.protocol import MSGPACK
 from affectd.engine.sources import DemoSource
 
-__all__ = ["LatencyRun", "measure_latency"]
+__all__ = ["LatencyRun", "end_daemon", "measure_latency", "resident_mib", "write_speech"]
 
 _WINDOWS_A_SECOND = 3.0  # a little less than the hop gives: words have pauses between them
 _START_SECONDS = 60.0
+_END_SECONDS = 30.0
 _MEMORY_EVERY_SECONDS = 5.0
 _SETTLED_SECONDS = 60.0
 
@@ -52,6 +56,8 @@ class LatencyRun:
     """Seconds since the start, and resident mebibytes of the daemon."""
     clock_offsets: list[float] = field(default_factory=list)
     """UTC less stream seconds of every window: constant, unless the source fell behind."""
+    capture: str = ""
+    """What runs when a microphone has samples; empty without one."""
     other_events: dict[str, int] = field(default_factory=dict)
     """Events that should not come: gaps, load, errors."""
 
@@ -59,6 +65,8 @@ class LatencyRun:
         """Return percentiles instead of raw samples."""
         settled = [mib for at, mib in self.memory_mib if at >= _SETTLED_SECONDS]
         return {
+            "source": "virtual microphone" if self.capture else "file",
+            "capture": self.capture,
             "windows": len(self.ring_to_client_ms),
             "ready_seconds": round(self.ready_seconds, 2),
             "first_event_seconds": round(self.first_event_seconds, 2),
@@ -82,31 +90,54 @@ class LatencyRun:
 
 
 def measure_latency(
-    windows: int, *, model: str, progress: Callable[[int], None] = lambda _: None
+    windows: int,
+    *,
+    model: str,
+    microphone: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> LatencyRun:
     """Run the daemon on speech without pauses and time what a client receives.
 
-    The audio is the demo's, its pauses left out, played as a file at real-time pace: every sample
-    has a time at which it is due, and latency is counted from there, whether or not the daemon
-    was ready for it. A stall is thus charged to every window that it delayed. Only where the
-    machine slept for more than a second does the schedule move; the run reports that as a slip.
+    Without a microphone the audio is the demo's, its pauses left out, played as a file at
+    real-time pace: every sample has a time at which it is due, and latency is counted from there,
+    whether or not the daemon was ready for it. A stall is thus charged to every window that it
+    delayed. Only where the machine slept for more than a second does the schedule move; the run
+    reports that as a slip.
+
+    With one it is played into a virtual microphone, and latency is counted from when PortAudio
+    handed over the samples, as the daemon's clock of the device smooths it: what the sound server
+    holds back before is not in it.
 
     Args:
         windows: Provisional windows to measure.
         model: The daemon's ``--model``.
+        microphone: Whether the speech is heard through a virtual microphone.
         progress: Called with the number of windows so far.
+
+    Raises:
+        OSError: the daemon or the microphone does not start.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "speech.wav"
-        _write_speech(path, seconds=windows / _WINDOWS_A_SECOND + 10)
+    with TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        path = folder / "speech.wav"
+        write_speech(path, seconds=windows / _WINDOWS_A_SECOND + (60 if microphone else 10))
+        source, environment, heard = [os.fspath(path)], dict(os.environ), None
+        if microphone:
+            (folder / "pulse").mkdir()
+            heard = stack.enter_context(virtual_microphone(folder / "pulse"))
+            source, environment = ["mic", "--device", "pulse"], heard.environment
         began = time.monotonic()
-        with _daemon(path, model) as (process, address):
-            run = LatencyRun(ready_seconds=time.monotonic() - began)
-            asyncio.run(_listen(run, windows, process.pid, address, began, progress))
+        process, address = stack.enter_context(_daemon(source, model, environment))
+        run = LatencyRun(ready_seconds=time.monotonic() - began)
+        if heard:
+            run.capture = str(fetch_status(Address(address))["streams"][0]["capture"])
+            stack.enter_context(heard.playing(path))
+        asyncio.run(_listen(run, windows, process.pid, address, began, progress))
     return run
 
 
-def _write_speech(path: Path, *, seconds: float) -> None:
+def write_speech(path: Path, *, seconds: float) -> None:
+    """Write the demo's speech without its pauses, over and over, for at least so long."""
     demo = DemoSource(pace="fast", repeat=False)
     samples = np.concatenate(list(demo.clips()))
     repeats = int(np.ceil(seconds * demo.rate / samples.size))
@@ -114,10 +145,14 @@ def _write_speech(path: Path, *, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _daemon(path: Path, model: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "affectd", "run", "--source", os.fspath(path)]
-    command += ["--port", "0", "--no-view", "--model", model]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def _daemon(
+    source: list[str], model: str, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", "--source"]
+    command += source
+    if model:
+        command += ["--model", model]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout
         line = process.stdout.readline()
@@ -125,8 +160,19 @@ def _daemon(path: Path, model: str) -> Iterator[tuple[subprocess.Popen[str], str
             raise OSError(f"the daemon did not start (exit code {process.wait()})")
         yield process, "ws://" + line.rsplit("ws://")[1].strip()
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        end_daemon(process)
+
+
+def end_daemon(process: subprocess.Popen[str]) -> None:
+    """Let a daemon say goodbye and end; kill it where it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 async def _listen(

@@ -10,7 +10,17 @@ from pathlib import Path
 
 __all__ = ["describe_machine"]
 
-_PACKAGES = ("affectd", "numpy", "numba", "onnxruntime", "onnxruntime-gpu", "websockets", "librosa")
+_PACKAGES = (
+    "affectd",
+    "numpy",
+    "numba",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "websockets",
+    "librosa",
+    "torch",
+    "opensmile",
+)
 
 
 def describe_machine() -> dict[str, object]:

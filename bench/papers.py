@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from affectd.export.conversion import to_onnx
 from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.evaluation import Evaluation
+from affectd.models.extra import MissingExtraError
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.metrics import Confusion
 from affectd.models.spelling import nearest
 from affectd.models.system_protocols import (
@@ -28,46 +31,63 @@ from affectd.models.system_training import build_system
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
-__all__ = ["ORDER", "Papers", "markdown", "plot", "run_papers"]
+__all__ = [
+    "FOLDS_CORPUS",
+    "ORDER",
+    "PROTOCOLS",
+    "Papers",
+    "kept",
+    "protocols_named",
+    "remove_runs",
+    "run_papers",
+    "save",
+]
 
 ORDER = (
+    "cnn2-stft",
+    "dnn-stft",
     "mlp",
+    "random-forest",
+    "crnn-4",
+    "cnn-4",
+    "cnn4-elu",
+    "cnn-mlp",
+    "crnn",
     "dnn-253",
     "dnn-253-relative",
     "dnn-253-speaker",
-    "dnn-stft",
     "cnn1d",
-    "whisper-tiny-blocks-2",
-    "lstm-2x64",
     "lstm-stft",
-    "cnn-mlp",
-    "random-forest",
-    "cnn2-stft",
-    "cnn4-elu",
-    "cnn-3",
-    "cnn-4",
-    "dscnn",
+    "lstm-2x64",
     "lstm",
-    "crnn-4",
+    "whisper-tiny-blocks-2",
     "whisper-tiny-blocks-2-tuned",
-    "cnn-3-augmented",
-    "cnn-4-augmented",
-    "crnn",
-    "cnn4-elu-sex",
+    "cnn-3",
     "cnn-3-pretrained-25",
     "cnn-3-pretrained-30",
-    "cnn-lstm-attention-4",
+    "dscnn",
+    "cnn-3-augmented",
+    "cnn-4-augmented",
+    "cnn-blstm-attention-without-cnn",
+    "cnn4-elu-sex",
+    "cnn-blstm-attention-without-lstm",
+    "cnn-lstm",
     "cnn-blstm-attention",
     "cnn-blstm",
-    "cnn-lstm",
+    "cnn-blstm-attention-without-dropout",
+    "cnn-blstm-attention-without-l2",
     "cnn",
     "cnn-5",
     "cnn-5-augmented",
+    "cnn-lstm-attention-4",
 )
-"""The cheapest first; what is not named comes last."""
+"""Those with a figure to reach first, then the others, the cheapest first; what is not named comes
+last."""
 
 PROTOCOLS = ("paper", "folds")
 FOLDS_CORPUS = "ravdess"
+PUBLISHED_FOLDS = 6
+"""Of that corpus; see `affectd.models.folds.folds`."""
 Say = Callable[[str], None]
 Papers = dict[str, Any]
 
@@ -78,6 +98,8 @@ def run_papers(
     names: Sequence[str] = (),
     protocols: Sequence[str] = ("paper", "folds"),
     train: bool = True,
+    most_folds: int = 0,
+    earlier: Mapping[str, Papers] | None = None,
     say: Say = print,
 ) -> list[Papers]:
     """Train and score what is wanted, and return a row for every system of the registry.
@@ -90,6 +112,8 @@ def run_papers(
         names: The systems to train; all of them if none is named.
         protocols: ``paper``, ``folds`` or both.
         train: Whether anything is trained at all; without it rows are made of what is there.
+        most_folds: Train and score on so many folds, the first ones; on all where it is 0.
+        earlier: Rows that `kept` found, used for systems that have no run here.
         say: Told a line for each figure.
     """
     known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
@@ -101,13 +125,21 @@ def run_papers(
                 if system.pretrained and place.weights is None:
                     say(f"{name} needs weights: {system.needs_weights}")
                     continue
-                evaluation = evaluated(system, place, protocol, train=True)
+                try:
+                    evaluation = evaluated(
+                        system, place, protocol, train=True, most_folds=most_folds
+                    )
+                except WeightsError as error:
+                    if names:
+                        raise
+                    say(f"{name} is left out: {error}")
+                    continue
                 assert evaluation is not None
                 say(
                     f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "
                     f"UAR {evaluation.uar:.1f} %"
                 )
-    return [row(system_named(name), place) for name in known]
+    return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
 
 
 def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
@@ -134,22 +166,61 @@ def remove_runs(names: Sequence[str], place: Place) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def evaluated(system: System, place: Place, protocol: str, *, train: bool) -> Evaluation | None:
-    """Return the evaluation of a system, from the folder of the runs where it is there."""
+def evaluated(
+    system: System, place: Place, protocol: str, *, train: bool, most_folds: int = 0
+) -> Evaluation | None:
+    """Return the evaluation of a system, from the folder of the runs where it is there.
+
+    Without training, that on the most folds counts.
+    """
     suffix = "paper" if protocol == "paper" else f"{FOLDS_CORPUS}-folds"
     file = run_folder(system, place, suffix).with_suffix(".json")
     if file.exists():
         return Evaluation.load(file)
+    if protocol == "folds" and most_folds:
+        file = file.with_stem(f"{file.stem}-{most_folds}")
+        if file.exists():
+            return Evaluation.load(file)
     if not train:
-        return None
-    command = f"affectd evaluate papers/{system.name} --protocol {protocol}"
+        parts = [Evaluation.load(path) for path in file.parent.glob(f"{file.stem}-*.json")]
+        return max(parts, key=lambda part: len(part.folds), default=None)
+    command = f"affectd bench papers --run {system.name} --protocol {protocol}"
     if protocol == "paper":
         evaluation = evaluate_system_paper(system, place, command=command)
     else:
-        command += f" --corpus {FOLDS_CORPUS}"
-        evaluation = evaluate_system_folds(system, place, corpus=FOLDS_CORPUS, command=command)
+        if most_folds:
+            command += f" --folds {most_folds}"
+        evaluation = evaluate_system_folds(
+            system, place, corpus=FOLDS_CORPUS, command=command, most=most_folds
+        )
     evaluation.save(file)
     return evaluation
+
+
+def kept(path: Path) -> dict[str, Papers]:
+    """Return the rows that `save` wrote, by system; none where there is no such file.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return {each["system"]: each for each in json.loads(path.read_text("utf-8"))["systems"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no table of the papers' systems: {error!r}") from None
+
+
+def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
+    found = row(system, place)
+    before = earlier.get(system.name)
+    if found["paper"] or found["folds"] or before is None:
+        return found
+    # Of another configuration or seed, the earlier figures are not this system's any more.
+    if any(before.get(key) != found[key] for key in ("configuration", "seed")):
+        return found
+    measured = ("paper", "folds", "latency_ms", "parameters")
+    return found | {key: before.get(key) for key in measured}
 
 
 def row(system: System, place: Place) -> Papers:
@@ -157,42 +228,49 @@ def row(system: System, place: Place) -> Papers:
     figures: Papers = {
         "system": system.name,
         "source": system.source,
-        "chosen": list(system.chosen),
         "published": [each.model_dump() for each in system.published],
         "corpora": list(system.corpora),
         "missing_corpora": sorted(
             {name for each in system.published for name in each.corpora} - set(system.corpora)
         ),
+        "needs_weights": system.needs_weights,
+        "note": system.note,
         "seed": place.seed,
         "configuration": system.digest[:8],
         "paper": None,
         "folds": None,
         "latency_ms": None,
     }
-    best = run_folder(system, place, "paper") / BEST
-    if system.needs_weights:
-        figures["note"] = f"needs weights: {system.needs_weights}"
-    for protocol in ("paper", "folds"):
+    for protocol in PROTOCOLS:
         evaluation = evaluated(system, place, protocol, train=False)
         if evaluation is not None:
             figures[protocol] = _figures(evaluation, protocol)
-    if not best.exists():
-        figures.setdefault("note", "not trained yet")
-        figures["parameters"] = parameters(system)
+    best = run_folder(system, place, "paper") / BEST
+    if figures["paper"] is None or not best.exists():
+        # A forest knows its size when it is grown.
+        figures["parameters"] = parameters(system) if system.architecture != "forest" else None
         return figures
     checkpoint = Checkpoint.load(best)
-    figures["parameters"] = parameters(checkpoint.recipe)  # a forest knows its size when grown
+    figures["parameters"] = parameters(checkpoint.recipe)
     figures["latency_ms"] = latency_of(checkpoint)
     return figures
 
 
-def parameters(system: Any) -> int:
-    """Return how many numbers are learnt: weights, or the numbers of a forest's nodes."""
-    model = build_system(system)
-    learnt = sum(value.numel() for value in model.parameters())
+def parameters(system: Any) -> int | None:
+    """Return how many numbers a model has: weights, or the numbers of a forest's nodes.
+
+    `None` where the library that builds it is not installed.
+    """
+    try:
+        with torch.device("meta"):  # sizes alone: the largest ones fill a gigabyte
+            model = build_system(system)
+    except MissingExtraError:
+        return None
+    learnt: int = sum(value.numel() for value in model.parameters())
     if learnt:
         return learnt
-    return sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+    grown: int = sum(value.numel() for name, value in model.state_dict().items() if "." not in name)
+    return grown
 
 
 def latency_of(checkpoint: Checkpoint) -> dict[str, float]:
@@ -215,6 +293,8 @@ def _figures(evaluation: Evaluation, protocol: str) -> Papers:
     if protocol == "folds":
         figures |= {
             "corpus": evaluation.corpus,
+            "folds": len(evaluation.folds),
+            "published_folds": PUBLISHED_FOLDS,
             "uar_fold_mean": evaluation.uar_fold_mean,
             "uar_fold_deviation": evaluation.uar_fold_deviation,
         }
@@ -242,72 +322,3 @@ def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
     unfinished.replace(path)
-
-
-def markdown(rows: Iterable[Papers]) -> str:
-    """Return the table for the documentation."""
-    lines = [
-        "| system | parameters | published | here, same protocol | unseen speakers, UAR | p50 ms |",
-        "|---|---:|---|---|---|---:|",
-    ]
-    for each in rows:
-        latency = f"{each['latency_ms']['p50_ms']:.2f}" if each["latency_ms"] else "–"
-        lines.append(
-            f"| `{each['system']}` | {_count(each['parameters'])} | {_published(each)} "
-            f"| {_here(each)} | {_unseen(each)} "
-            f"| {latency} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _count(parameters: int | None) -> str:
-    if parameters is None:
-        return "–"
-    return f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.1f} k"
-
-
-def _published(each: Papers) -> str:
-    if not each["published"]:
-        return "–"
-    return "; ".join(f"{one['accuracy']:g} % ({one['protocol']})" for one in each["published"])
-
-
-def _here(each: Papers) -> str:
-    if each["paper"] is None:
-        return str(each.get("note", "not trained yet"))
-    without = f", without {', '.join(each['missing_corpora'])}" if each["missing_corpora"] else ""
-    corpora = " + ".join(each["corpora"])
-    return f"**{each['paper']['accuracy']:.1f} %** ({corpora}{without})"
-
-
-def _unseen(each: Papers) -> str:
-    folds_figures = each["folds"]
-    if folds_figures is None:
-        return "–" if each["paper"] is None else "not trained yet"
-    return (
-        f"**{folds_figures['uar_fold_mean']:.1f}** ± {folds_figures['uar_fold_deviation']:.1f} % "
-        f"({folds_figures['corpus']})"
-    )
-
-
-def plot(rows: Iterable[Papers], path: Path) -> bool:
-    """Draw accuracy on unseen speakers against latency; return whether there was anything."""
-    from matplotlib.figure import Figure
-
-    drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
-    if not drawn:
-        return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for each in drawn:
-        x, y = each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]
-        axes.errorbar(
-            x, y, yerr=each["folds"]["uar_fold_deviation"], fmt="o", color="#3465a4", capsize=2
-        )
-        axes.annotate(each["system"], (x, y), xytext=(5, 4), textcoords="offset points", size=7)
-    axes.set_xscale("log")
-    axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
-    axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
-    axes.grid(alpha=0.3)
-    figure.savefig(path)
-    return True

@@ -113,6 +113,7 @@ class Screen:
         self._loop = asyncio.get_running_loop()
         self._pending: asyncio.TimerHandle | None = None
         self._drawn_at = 0.0
+        self._ended = False
         self._live = Live(
             TerminalView(overview),
             console=console,
@@ -126,6 +127,7 @@ class Screen:
     def take(self, event: Mapping[str, Any]) -> None:
         """Take an event; it is seen with the next drawing."""
         self._overview.take(event)
+        self._ended = event.get("type") == "bye" and event.get("reason") == "ended"
         self.change()
 
     def lose(self, loss: Loss) -> None:
@@ -140,10 +142,13 @@ class Screen:
             self._pending = self._loop.call_later(max(wait, 0.0), self._draw)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Give the terminal back; of a source that has ended, leave what was heard on it."""
         if self._pending:
             self._pending.cancel()
         self._live.stop()
+        if self._ended:
+            for line in self._overview.lines():
+                self._live.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _draw(self) -> None:
         self._pending = None

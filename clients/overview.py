@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from affectd.clients.subscription import Loss
-from affectd.clients.wording import clock, notice_of
+from affectd.clients.wording import clock, line_of, notice_of
 
 __all__ = ["Overview", "StreamState"]
 
 _UTTERANCES = 64
 _AGES = 256
+_COURSE = 64
+_WELL = ("recovered", "restored", "sounding", "started")
 
 
 @dataclass(slots=True)
@@ -25,10 +27,18 @@ class StreamState:
     labels: tuple[str, ...] = ()
     """In the order in which they are shown."""
     speaking: bool = False
+    silent_since: float = -math.inf
+    """Where speech ended last, in stream seconds."""
     result: Mapping[str, Any] | None = None
     """The newest ``emotion`` or ``utterance``."""
     utterances: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=_UTTERANCES))
     """The last ones, oldest first."""
+    course: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_COURSE))
+    """Probabilities of the last provisional results, oldest first."""
+    device: str = ""
+    """The last state that was said of the device: empty while all is well."""
+    load: str = ""
+    """``degraded`` while the engine cannot keep up."""
     notices: dict[str, str] = field(default_factory=dict)
     """What is or went wrong: the newest by kind."""
 
@@ -40,13 +50,22 @@ class StreamState:
             if self.result is None or event["end"] >= self.result["end"]:
                 self.result = event
             self.labels = self.labels or tuple(event["scores"])
+        if kind == "emotion":
+            self.course.append(event["scores"])
+            # Whoever joins in the middle has missed that speech began.
+            self.speaking |= kind == "emotion" and event["end"] > self.silent_since
         if kind == "utterance":
             self.utterances.append(event)
         elif kind == "speech":
             self.speaking = event.get("state") == "start"
+            if not self.speaking:
+                self.silent_since = event["end"]
         elif notice := notice_of(event):
             kind = str(kind)
-            if event.get("state") in ("recovered", "restored", "sounding"):
+            well = event.get("state") in _WELL
+            if kind in ("device", "load"):
+                setattr(self, kind, "" if well else str(event.get("state")))
+            if well:
                 self.notices.pop(kind, None)
             else:
                 self.notices[kind] = f"{clock(event)} {notice}"
@@ -98,6 +117,13 @@ class Overview:
             self._stream(str(stream)).take(event)
         elif notice := notice_of(event):
             self.notice = notice
+
+    def lines(self) -> list[str]:
+        """Return a line for each of the last utterances, and how many there were before them."""
+        kept = [event for stream in self.streams.values() for event in stream.utterances]
+        earlier = self.utterances - len(kept)
+        lines = [f"({earlier} earlier)"] if earlier > 0 else []
+        return lines + [line_of(event) for event in sorted(kept, key=lambda each: each["end"])]
 
     def lose(self, loss: Loss) -> None:
         """Note that the connection is gone, and will be tried again."""

@@ -40,9 +40,10 @@ def subscribe(
             async for event in events:
                 print(event["type"], event.get("label"))
 
-    After a loss it connects again, waiting longer after each attempt, at most 5 s. Every final
-    event that the daemon still has is delivered once; those that were missed may follow newer
-    ones. After a restart of the daemon (a new ``epoch``) it starts anew.
+    It ends when the daemon's source has ended. After a loss it connects again, waiting longer
+    after each attempt, at most 5 s. Every final event that the daemon still has is delivered once;
+    those that were missed may follow newer ones. After a restart of the daemon (a new ``epoch``)
+    it starts anew.
 
     Args:
         address: Where the daemon is, ``ws://host:port``.

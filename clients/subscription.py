@@ -20,6 +20,7 @@ from affectd.engine.protocol import (
     MSGPACK,
     SUBPROTOCOLS,
     Bye,
+    Device,
     Error,
     Hello,
     MalformedMessageError,
@@ -95,6 +96,8 @@ class Subscription:
         self._jitter = jitter
         self._epoch = ""
         self._progress: dict[str, Progress] = {}
+        self._resumed: set[str] = set()  # on this connection: older events may follow newer ones
+        self._leaving: set[str] = set()  # asked for once more, and gone from the daemon
         self._connected = False
         self._greeted = False
         self._attempts = 0
@@ -145,7 +148,8 @@ class Subscription:
         if not self._greeted:
             return self._greet(event)
         if kind == Bye.type:
-            return Turn(event, last=not self._reconnect)
+            # A source that has ended will not go on; a daemon that was stopped may come back.
+            return Turn(event, last=not self._reconnect or event.get("reason") == "ended")
         return Turn(event if self._is_new(event) else None)
 
     def interrupted(self, error: Exception) -> float:
@@ -186,6 +190,12 @@ class Subscription:
         if epoch != self._epoch:
             self._epoch = epoch
             self._progress.clear()
+            self._leaving.clear()
+        for stream in self._leaving:
+            self._progress.pop(stream, None)
+        # Who ended meanwhile is asked for its last events now, and then never again.
+        self._resumed = set(self._progress)
+        self._leaving = self._resumed.difference(event.get("streams") or ())
         return Turn(event, tuple(self._resume(stream) for stream in self._progress))
 
     def _resume(self, stream: str) -> bytes | str:
@@ -199,4 +209,15 @@ class Subscription:
             return True  # it concerns the connection
         if stream not in self._progress:
             self._progress[stream] = Progress(seq)
-        return self._progress[stream].take(seq)
+        new = self._progress[stream].take(seq)
+        if event.get("state") == "started":
+            self._leaving.discard(stream)
+        if _is_last(event) and stream not in self._resumed:
+            del self._progress[stream]
+        return new
+
+
+def _is_last(event: dict[str, Any]) -> bool:
+    """Return whether a stream is over with an event."""
+    fatal = event["type"] == Error.type and event.get("fatal")
+    return bool(fatal) or (event["type"] == Device.type and event.get("state") == "ended")

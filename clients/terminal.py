@@ -1,4 +1,4 @@
-"""The live view of a terminal: what is heard now, in which mood, and how sure that is."""
+"""The live view of a terminal: what is heard now, with which emotion, and how sure that is."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = ["TerminalView"]
 _WIDE_COLUMNS = 104
 _NARROWEST_BAR = 8
 _WIDEST_BAR = 48
+_SPARKS = 24
 _LINES_ROUND_STREAMS = 5  # header, two rules, footer, notice
 
 
@@ -73,9 +74,21 @@ def _footer(overview: Overview) -> Iterator[RenderableType]:
     if overview.age_ms:
         last, p95 = overview.age_ms
         parts.append(f"age {last:.1f} ms, p95 {p95:.1f} ms")
+    parts += _health(overview)
     yield Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
     if overview.notice:
         yield Text(f"! {overview.notice}", "bold")
+
+
+def _health(overview: Overview) -> Iterator[str]:
+    """Yield how the devices and the engine are, once there is a stream."""
+    streams = overview.streams.values()
+    if not streams:
+        return
+    ill = [f"{printable(each.name)} {printable(each.device)}" for each in streams if each.device]
+    yield f"device {', '.join(ill)}" if ill else "device well"
+    behind = [printable(each.name) for each in streams if each.load]
+    yield f"load degraded ({', '.join(behind)})" if behind else "load well"
 
 
 def _needed(stream: StreamState) -> int:
@@ -131,11 +144,17 @@ def _bars(stream: StreamState, width: int) -> RenderableType:
     scores: Mapping[str, float] = result["scores"] if result else {}
     leading = _leading(result)
     longest = max((len(label) for label in stream.labels), default=0)
-    columns = min(max(width - longest - 9, _NARROWEST_BAR), _WIDEST_BAR)
+    room = width - longest - 9
+    # How it came to be, where there is room for more than the bars.
+    sparks = min(_SPARKS, room - 2 * _NARROWEST_BAR) if room >= 3 * _NARROWEST_BAR else 0
+    columns = min(max(room - sparks - bool(sparks), _NARROWEST_BAR), _WIDEST_BAR)
+    course = list(stream.course)[-sparks:] if sparks else []
     grid = Table.grid()
     grid.add_column(width=longest + 3, no_wrap=True)
     grid.add_column(width=columns, no_wrap=True)
     grid.add_column(width=5, justify="right", no_wrap=True)
+    if sparks:
+        grid.add_column(width=sparks + 1, justify="right", no_wrap=True)
     for label in stream.labels:
         share = scores.get(label, 0.0)
         leads = label == leading
@@ -144,6 +163,7 @@ def _bars(stream: StreamState, width: int) -> RenderableType:
             Text(("▸ " if leads else "  ") + printable(label), style),
             Text(bar(share, columns), colour_of(label)),
             Text(f"{share:.0%}" if result else "", style),
+            *([Text(profile([each.get(label, 0.0) for each in course]), "dim")] if sparks else []),
         )
     return grid
 

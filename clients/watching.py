@@ -45,6 +45,8 @@ def watch_until_told(
     """
     if svg and json:
         raise ValueError("--json and --svg exclude each other: choose one")
+    if svg and svg.suffix != ".svg":
+        raise ValueError(f"--svg {svg}: the picture is an SVG file, NAME.svg")
     if svg and not svg.absolute().parent.is_dir():
         raise ValueError(f"--svg {svg}: there is no folder {svg.absolute().parent}")
     # A terminal that knows no block characters gets question marks, but no traceback.

@@ -8,7 +8,7 @@ from typing import Any
 
 from affectd.engine.protocol import Abstention
 
-__all__ = ["clock", "line_of", "notice_of", "printable", "reason"]
+__all__ = ["clock", "line_of", "notice_of", "position", "printable", "reason"]
 
 _REASONS: dict[str, str] = {
     Abstention.TOO_SHORT: "too short to judge",
@@ -20,6 +20,7 @@ _GAPS = {
     "overrun": "the engine was too slow",
     "overflow": "the system was too slow",
     "device": "the device was away",
+    "publisher": "the publisher was away, or sent none",
 }
 _DEVICES = {
     "lost": "the device is lost",
@@ -28,6 +29,7 @@ _DEVICES = {
     "sounding": "the device delivers sound again",
     "clipping": "the device is driven too hard: it clips",
     "ended": "the source has ended",
+    "started": "a publisher begins to send",
 }
 
 
@@ -46,6 +48,13 @@ def clock(event: Mapping[str, Any]) -> str:
         return "--:--:--"
 
 
+def position(seconds: float) -> str:
+    """Return a place in a stream, ``m:ss.s`` or ``h:mm:ss.s``."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
 def reason(abstained: object) -> str:
     """Return why a result names no emotion."""
     return _REASONS.get(str(abstained), printable(abstained))
@@ -61,6 +70,8 @@ def notice_of(event: Mapping[str, Any]) -> str:
         case "device":
             detail = printable(event.get("detail") or "")
             return _DEVICES.get(state, f"device: {state}") + (f" ({detail})" if detail else "")
+        case "load" if state == "voice_only":
+            return "the engine cannot keep up: it tells only who speaks from now on"
         case "load" if state == "degraded":
             return (
                 f"the engine cannot keep up: {event.get('dropped', 0)} windows dropped, one every "
@@ -81,7 +92,7 @@ def line_of(event: Mapping[str, Any]) -> str:
     if event.get("type") == "utterance":
         label = event.get("label")
         said = printable(label) if label else f"({reason(event.get('abstained'))})"
-        seconds = event["end"] - event["start"]
-        return f"{clock(event)}  {stream}  {said:<20}  {event['confidence']:4.0%}  {seconds:5.1f} s"
+        span = f"{position(event['start'])} to {position(event['end'])}"
+        return f"{clock(event)}  {stream}  {said:<20}  {event['confidence']:4.0%}  {span}"
     notice = notice_of(event)
     return f"{clock(event)}  {stream}  {notice}" if notice else ""

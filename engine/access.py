@@ -47,6 +47,7 @@ class AccessRules:
         origin: str | None,
         authorization: str | None,
         host: str | None = None,
+        public: bool = False,
     ) -> str:
         """Return why a handshake is refused, or an empty text.
 
@@ -55,12 +56,13 @@ class AccessRules:
             origin: The ``Origin`` header.
             authorization: The ``Authorization`` header.
             host: The ``Host`` header.
+            public: Whether no token is asked for.
         """
         if origin is not None and _host(origin) not in self._origins:
             return f"pages from {origin} may not connect; allow their host with --origin"
         if not self._token and host is not None and _host("//" + host) not in self._origins:
             return f"this is not {host}; allow that name with --origin"
-        if self._token and not self._shows_token(path, authorization or ""):
+        if self._token and not public and not self._shows_token(path, authorization or ""):
             return "the token is missing or wrong"
         return ""
 

@@ -19,6 +19,7 @@ from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import Normalisation
 
 __all__ = [
+    "DEFAULT_MODEL",
     "FINGERPRINT_TOLERANCE_DB",
     "FORMAT_VERSION",
     "INPUTS",
@@ -45,6 +46,9 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 
 _PREFIX = "affectd."
 _TELLING_RANGE_DB = 80.0
+
+DEFAULT_MODEL = "crnn-int8"
+"""The shipped model that runs where none is named."""
 
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
 Precision = Literal["fp32", "fp16", "int8"]
@@ -138,6 +142,11 @@ class Metadata(BaseModel):
     graph_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hash of the graph apart from this metadata: tells whether anybody changed it since."""
     checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @property
+    def title(self) -> str:
+        """Its name with its precision, as its file is called."""
+        return self.name if self.precision == "fp32" else f"{self.name}-{self.precision}"
 
     @field_validator("front_end", mode="before")
     @classmethod

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.classifier import Classifier
+from affectd.engine.scheduling import Costs, choose
 from affectd.engine.session import Window
 
 __all__ = ["Batcher", "Job"]
 
 _STOP_SECONDS = 0.3
+# From the last sample of the block that closed a window to its result, network left out.
+_PROVISIONAL_SECONDS = 0.015
+_FINAL_SECONDS = 0.05
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A window on its way through the model, and when it passed each stage.
 
@@ -36,34 +40,48 @@ class Job:
     """The model began."""
     finished_at: float = 0.0
     """The model was done."""
+    deadline: float = 0.0
+    """When its result is late."""
     superseded: int = 0
     """Older windows of the stream that were given up for this one."""
     logits: npt.NDArray[np.float32] | None = None
     error: str = ""
     """Why there are no logits."""
 
+    @property
+    def frames(self) -> int:
+        """Valid frames of the window."""
+        return len(self.window.logmel)
+
 
 class Batcher:
-    """Runs the model on whatever waits, as one batch.
+    """Runs the model on what waits, the most urgent first, in batches that leave nobody late.
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows, and those of a source that waits, are never replaced. Where nothing
-    waits, a window runs at once and alone: no deadline is spent on company that may not come.
+    most. Final windows, and those of a source that waits, are never replaced, and a stream's
+    windows are run in their order. Where nothing waits, a window runs at once and alone: no
+    deadline is spent on company that may not come.
 
     Args:
         classifier: The model; no other thread may use it.
         deliver: Called in the batcher's thread with every finished job.
-        largest_batch: Windows in one run.
+        costs: What the model takes, by which batches are chosen.
     """
 
     def __init__(
-        self, classifier: Classifier, deliver: Callable[[Job], None], *, largest_batch: int = 16
+        self,
+        classifier: Classifier,
+        deliver: Callable[[Job], None],
+        *,
+        costs: Costs,
     ) -> None:
         self._classifier = classifier
         self._deliver = deliver
-        self._largest_batch = largest_batch
+        self._costs = costs
         self._waiting: list[Job] = []
+        self._provisional: dict[str, Job] = {}
+        """Of those that wait, the one of each stream that may be replaced."""
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="affectd-inference", daemon=True)
@@ -83,13 +101,15 @@ class Batcher:
     def submit(self, job: Job) -> None:
         """Add a window; never waits."""
         job.submitted_at = time.monotonic()
+        budget = _FINAL_SECONDS if job.window.cut.final else _PROVISIONAL_SECONDS
+        job.deadline = job.window.completed_at + budget
         with self._changed:
             if not job.keep:
-                for place, older in enumerate(self._waiting):
-                    if older.window.stream == job.window.stream and not older.keep:
-                        job.superseded = older.superseded + 1
-                        del self._waiting[place]
-                        break
+                older = self._provisional.get(job.window.stream)
+                if older is not None:
+                    job.superseded = older.superseded + 1
+                    self._waiting.remove(older)
+                self._provisional[job.window.stream] = job
             self._waiting.append(job)
             self._changed.notify()
 
@@ -100,9 +120,24 @@ class Batcher:
                     self._changed.wait()
                 if self._stopping:
                     return
-                batch = self._waiting[: self._largest_batch]
-                del self._waiting[: len(batch)]
+                batch = self._next()
             self._infer(batch)
+
+    def _next(self) -> list[Job]:
+        """Take the jobs to run next from those that wait."""
+        # A stream's windows are told in their order, so only its first may be run.
+        first: dict[str, int] = {}
+        for place, job in enumerate(self._waiting):
+            first.setdefault(job.window.stream, place)
+        places = list(first.values())
+        chosen = choose([self._waiting[each] for each in places], self._costs, time.monotonic())
+        batch = [self._waiting[places[each]] for each in chosen]
+        for each in sorted(chosen, reverse=True):
+            del self._waiting[places[each]]
+        for job in batch:
+            if not job.keep:
+                del self._provisional[job.window.stream]
+        return batch
 
     def _infer(self, batch: list[Job]) -> None:
         started_at = time.monotonic()

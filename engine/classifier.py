@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata as distributions
 from importlib import resources
 from pathlib import Path
@@ -19,10 +22,21 @@ from affectd.engine.artefact import (
     Metadata,
     fingerprint,
 )
+from affectd.engine.scheduling import Costs
 
-__all__ = ["DEFAULT_MODEL", "Classifier", "find_model", "load_runtime", "shipped_models"]
+__all__ = [
+    "CPU",
+    "Binding",
+    "Classifier",
+    "ClassifierDevice",
+    "find_model",
+    "load_runtime",
+    "open_session",
+    "shipped_models",
+]
 
-DEFAULT_MODEL = "crnn"
+BATCHES = (1, 2, 4, 8)
+"""Windows in one run. On a processor larger ones gain nothing, and make the first one wait."""
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
@@ -41,13 +55,14 @@ def load_runtime() -> Any:
         installed.append(name)
     if not installed:
         raise ImportError(
-            "ONNX Runtime is missing: install 'affectd[cpu]', or 'affectd[gpu]' for an NVIDIA GPU"
+            "ONNX Runtime is missing: pip install 'affectd[cpu]', or for an NVIDIA GPU "
+            "pip install 'affectd[gpu]'"
         )
     if len(installed) > 1:
         raise ImportError(
             f"{' and '.join(installed)} are both installed and overwrite each other: run "
-            f"'pip uninstall -y {' '.join(installed)}', then install one of 'affectd[cpu]' and "
-            "'affectd[gpu]'"
+            f"'pip uninstall -y {' '.join(installed)}', then one of pip install 'affectd[cpu]' "
+            "and pip install 'affectd[gpu]'"
         )
     import onnxruntime
 
@@ -83,13 +98,18 @@ def find_model(name_or_file: str) -> Path:
 
 
 class Classifier:
-    """A model ready to run, warmed up for every size of window.
+    """A model ready to run, warmed up for every size of window and of batch.
+
+    Inputs and outputs are bound once for each size, to memory that every run uses again. Threads
+    may run it at the same time: each takes memory that no other uses meanwhile.
 
     Args:
         path: The artefact.
+        device: What runs it.
 
     Attributes:
         metadata: What the artefact says of itself.
+        costs: How long each size takes on this machine, as measured at the warm-up.
 
     Raises:
         ArtefactError: the file is no artefact, is damaged, or was made for what this engine
@@ -97,18 +117,24 @@ class Classifier:
         ImportError: ONNX Runtime is not installed, or twice.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = _open(path)
+    def __init__(self, path: Path, *, device: ClassifierDevice | None = None) -> None:
+        self._device = device or CPU
+        self._session = self._device.open(path)
+        self._free: dict[tuple[int, int], list[Binding]] = {}
+        """Of each size, the memory that no thread uses at the moment."""
         try:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
             _check_front_end(self.metadata)
-            self._warm_up()
+            self.costs = Costs(self._warm_up())
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of a batch of windows.
+        """Return the logits of some windows.
+
+        Those of one length are run together, in the device's sizes of batch: no window is padded
+        for another's sake, and none shares a batch with anything that nobody asked for.
 
         Args:
             windows: Normalised log-mel, each float32 ``(frames, columns)`` with its own number of
@@ -117,25 +143,50 @@ class Classifier:
         Returns:
             float32 ``(batch, classes)``.
         """
-        longest = max(len(window) for window in windows)
-        size = next(size for size in self.metadata.frame_sizes if size >= longest)
-        columns = self.metadata.front_end.columns
-        logmel = np.zeros((len(windows), size, columns), np.float32)
-        frames = np.empty(len(windows), np.int64)
-        for row, window in enumerate(windows):
-            logmel[row, : len(window)] = window
-            frames[row] = len(window)
-        feed = dict(zip(INPUTS, (logmel, frames), strict=True))
-        return self._session.run(OUTPUTS[:1], feed)[0]  # type: ignore[no-any-return]
+        logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
+        for length in {len(window) for window in windows}:
+            places = [place for place, window in enumerate(windows) if len(window) == length]
+            frames = next(size for size in self.metadata.frame_sizes if size >= length)
+            while places:
+                batch = max(size for size in self._device.batches if size <= len(places))
+                chosen, places = places[:batch], places[batch:]
+                with self._binding(frames, batch) as binding:
+                    logits[chosen] = binding.run([windows[place] for place in chosen])
+        return logits
 
-    def _warm_up(self) -> None:
+    @contextmanager
+    def _binding(self, frames: int, batch: int) -> Iterator[Binding]:
+        """Lend memory of a size, and take it back; what is returned of it must be a copy."""
+        free = self._free[frames, batch]
+        try:
+            binding = free.pop()
+        except IndexError:  # others have it all
+            binding = self._device.bind(self._session, self.metadata, frames, batch)
+        try:
+            yield binding
+        finally:
+            free.append(binding)
+
+    def _warm_up(self) -> dict[int, dict[int, float]]:
+        """Run every size three times, and return the seconds of the best by frames and batch.
+
+        The first run of a size takes its memory and is never the best.
+        """
+        costs: dict[int, dict[int, float]] = {}
         for frames in self.metadata.frame_sizes:
             window = np.zeros((frames, self.metadata.front_end.columns), np.float32)
-            try:
-                self.run([window])
-            except Exception as error:  # ONNX Runtime's own errors have no common base
-                reason = str(error).splitlines()[0]
-                raise ArtefactError(f"a window of {frames} frames does not run: {reason}") from None
+            costs[frames] = {}
+            for batch in self._device.batches:
+                try:
+                    binding = self._device.bind(self._session, self.metadata, frames, batch)
+                    binding.run([window] * batch)
+                    costs[frames][batch] = min(binding.timed([window] * batch) for _ in range(2))
+                except Exception as error:  # ONNX Runtime's own errors have no common base
+                    reason = str(error).splitlines()[0]
+                    text = f"a window of {frames} frames does not run: {reason}"
+                    raise ArtefactError(text) from None
+                self._free[frames, batch] = [binding]
+        return costs
 
     def _check_signature(self) -> None:
         inputs = {each.name: each for each in self._session.get_inputs()}
@@ -162,7 +213,54 @@ class Classifier:
             raise ArtefactError(f"it has {classes} logits for {len(self.metadata.labels)} labels")
 
 
-def _open(path: Path) -> Any:
+class Binding:
+    """Memory for windows of one size in batches of one size, known to the runtime once for all."""
+
+    def __init__(self, session: Any, metadata: Metadata, frames: int, batch: int) -> None:
+        self._session = session
+        self._logmel = np.zeros((batch, frames, metadata.front_end.columns), np.float32)
+        self._frames = np.full(batch, frames, np.int64)
+        self._logits = np.empty((batch, len(metadata.labels)), np.float32)
+        self._io = session.io_binding()
+        inputs: tuple[npt.NDArray[Any], ...] = (self._logmel, self._frames)
+        for name, values in zip(INPUTS, inputs, strict=True):
+            self._io.bind_input(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
+        logits = self._logits
+        self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+
+    def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Return the logits of a whole batch of windows of one length, at most these frames.
+
+        They are overwritten by the next run.
+        """
+        for row, window in enumerate(windows):
+            self._logmel[row, : len(window)] = window
+            self._logmel[row, len(window) :] = 0
+            self._frames[row] = len(window)
+        self._execute()
+        return self._logits
+
+    def timed(self, windows: Sequence[npt.NDArray[np.float32]]) -> float:
+        """Run windows and return how many seconds that took."""
+        began = time.perf_counter()
+        self.run(windows)
+        return time.perf_counter() - began
+
+    def _execute(self) -> None:
+        """Run the model on what lies in the inputs' memory, into the outputs'."""
+        self._session.run_with_iobinding(self._io)
+
+
+def open_session(path: Path, providers: Sequence[Any]) -> Any:
+    """Return an ONNX Runtime session of a model.
+
+    Args:
+        path: Its file.
+        providers: As ONNX Runtime takes them. Those that do not start it leaves out in silence.
+
+    Raises:
+        ArtefactError: it cannot be loaded.
+    """
     runtime = load_runtime()
     options = runtime.SessionOptions()
     # More threads were slower for every model of this size, and spinning ones starve the others.
@@ -173,6 +271,7 @@ def _open(path: Path) -> Any:
     options.log_severity_level = 3
     errors = runtime.capi.onnxruntime_pybind11_state
     failures = (
+        errors.EPFail,
         errors.Fail,
         errors.InvalidArgument,
         errors.InvalidGraph,
@@ -182,12 +281,37 @@ def _open(path: Path) -> Any:
         errors.RuntimeException,
     )
     try:
-        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(path, options, providers=providers)
     except failures as error:
         size = path.stat().st_size
         what = "it is empty" if not size else "it is damaged, truncated, or not an ONNX file"
         reason = str(error).split(" : ")[-1].splitlines()[0]
         raise ArtefactError(f"{path} cannot be loaded: {what} ({reason})") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierDevice:
+    """What runs a model.
+
+    Args:
+        name: As it is asked for.
+        batches: Windows in one run, ascending, 1 among them.
+        open: Returns a session of the model in a file.
+        bind: Returns memory for windows of one number of frames in batches of one size, given the
+            session, the artefact's metadata, and both.
+    """
+
+    name: str
+    batches: tuple[int, ...]
+    open: Callable[[Path], Any]
+    bind: Callable[[Any, Metadata, int, int], Binding]
+
+
+def _open_on_cpu(path: Path) -> Any:
+    return open_session(path, ["CPUExecutionProvider"])
+
+
+CPU = ClassifierDevice(name="cpu", batches=BATCHES, open=_open_on_cpu, bind=Binding)
 
 
 def _check_front_end(metadata: Metadata) -> None:

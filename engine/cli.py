@@ -24,7 +24,10 @@ ConfigFile = Annotated[
 def run(  # one parameter a flag
     source: Annotated[
         str | None,
-        typer.Option(help="demo, mic, - for raw s16le on standard input, or a sound file."),
+        typer.Option(
+            help="demo, mic, - for raw s16le on standard input, a sound file, or none where only "
+            "clients send audio."
+        ),
     ] = None,
     device: Annotated[
         str | None,
@@ -45,6 +48,13 @@ def run(  # one parameter a flag
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="A shipped model's name, or an artefact's file.")
+    ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs the model: cpu, cuda (an NVIDIA GPU), or auto: where there is a GPU, "
+            "the faster of both."
+        ),
     ] = None,
     pace: Annotated[
         str | None, typer.Option(help="real: files play as spoken; fast: as fast as it goes.")
@@ -75,23 +85,44 @@ def run(  # one parameter a flag
         "host": host,
         "port": port,
         "model": model,
+        "processor": processor,
         "pace": pace,
         "origins": tuple(origin) if origin else None,
     }
     configuration = load_configuration(config, flags)
+    _refuse_idle_flags(configuration.source, device=device, rate=rate, pace=pace)
+    if configuration.source == "-" and sys.stdin.isatty():
+        raise ValueError("--source - reads audio from a pipe, and standard input is a terminal")
+    shown = view if view is not None else sys.stdout.isatty()
     viewers: list[subprocess.Popen[bytes]] = []
 
     def ready(address: str) -> None:
-        print(f"affectd listens to {configuration.source}, and answers at {address}", flush=True)
-        if view if view is not None else sys.stdout.isatty():
+        source = {
+            "-": "standard input",
+            "mic": "the microphone",
+            "demo": "the demo",
+            "none": "its clients",
+        }
+        heard = source.get(configuration.source, configuration.source)
+        print(f"affectd listens to {heard}, and answers at {address}", flush=True)
+        if shown:
             viewers.append(_view(address, configuration.token))
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(Daemon(configuration, ready=ready, say=_say).run())
+            daemon = Daemon(configuration, ready=ready, say=_say, viewed=shown)
+            runner.run(daemon.run())
     finally:
         for viewer in viewers:
             _end(viewer)
+
+
+def _refuse_idle_flags(source: str, **flags: object) -> None:
+    """Refuse what was asked for on the command line and would do nothing."""
+    used = {"mic": ("device", "rate"), "-": ("rate",)}.get(source, ("pace",))
+    for name, value in flags.items():
+        if value is not None and name not in used:
+            raise ValueError(f"--{name} does nothing with --source {source}")
 
 
 def _say(text: str) -> None:
@@ -107,7 +138,8 @@ def _view(address: str, token: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **({"AFFECTD_TOKEN": token} if token else {})}
     # Listening on every address is no address to connect to.
     address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    command = [sys.executable, "-m", "affectd", "watch", address, "--once"]
+    # Safe path: nothing is imported from the current folder.
+    command = [sys.executable, "-P", "-m", "affectd", "watch", address, "--once"]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
 

@@ -19,7 +19,11 @@ from pydantic_settings import (
 )
 
 from affectd.engine.access import is_loopback
+from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.load import LoadSettings
+from affectd.engine.processor import Processor
 from affectd.engine.protocol import DEFAULT_PORT
+from affectd.engine.publishing import PublisherSettings
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
 from affectd.engine.smoothing import SmoothingSettings
@@ -47,8 +51,9 @@ class Configuration(BaseSettings):
         env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    source: str = "demo"
-    """``demo``, ``mic``, ``-`` for standard input, or the path of a sound file."""
+    source: Annotated[str, Field(min_length=1)] = "demo"
+    """``demo``, ``mic``, ``-`` for standard input, the path of a sound file, or ``none`` where
+    only clients send audio."""
     device: str | None = None
     """Name (or a part of it) or number of the microphone; the system's default if not set."""
     rate: Annotated[int, Interval(ge=8_000, le=192_000)] | None = None
@@ -56,8 +61,11 @@ class Configuration(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Interval(ge=0, le=65_535)] = DEFAULT_PORT
     """Port to listen on; with 0 the system chooses."""
-    model: str = "crnn"
+    model: str = DEFAULT_MODEL
     """A shipped model's name, or the file of an artefact."""
+    processor: Processor = "auto"
+    """What runs the model: ``cpu``, ``cuda`` for an NVIDIA GPU, or with ``auto`` the faster one,
+    as it is measured at the start where there is a GPU."""
     pace: Literal["real", "fast"] = "real"
     """Whether a file is played as it was spoken, or as fast as it goes."""
     token: str = Field(default="", repr=False)
@@ -68,6 +76,8 @@ class Configuration(BaseSettings):
     segmenter: SegmenterSettings = SegmenterSettings()
     smoothing: SmoothingSettings = SmoothingSettings()
     server: ServerSettings = ServerSettings()
+    publishers: PublisherSettings = PublisherSettings()
+    load: LoadSettings = LoadSettings()
 
     @field_validator("token")
     @classmethod
@@ -137,8 +147,10 @@ def load_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
     except ValidationError as error:
         raise ConfigurationError(_describe(error)) from None
     except SettingsError as error:
+        # The library says it in its own terms; the field's name is all that is needed of them.
+        field = str(error).partition('"')[2].partition('"')[0]
         raise ConfigurationError(
-            f"{error}: a list or table in the environment is written as JSON, like "
+            f"setting {field!r} in the environment is a list or a table, written as JSON, like "
             "AFFECTD_ORIGINS='[\"example.org\"]' or AFFECTD_VOICE='{\"aggressiveness\": 3}'"
         ) from None
 
@@ -147,7 +159,8 @@ def _refuse_unknown_variables() -> None:
     for name in os.environ:
         key, _, _ = name.removeprefix(_PREFIX).lower().partition("__")
         if name.startswith(_PREFIX) and key not in {*Configuration.model_fields, *_OTHER_VARIABLES}:
-            known = ", ".join(sorted(_PREFIX + each.upper() for each in Configuration.model_fields))
+            every = {*Configuration.model_fields, *_OTHER_VARIABLES}
+            known = ", ".join(sorted(_PREFIX + each.upper() for each in every))
             raise ConfigurationError(
                 f"variable {name!r} in the environment is unknown; known are {known}"
             )
@@ -164,4 +177,6 @@ def _describe(error: ValidationError) -> str:
         return f"setting {key!r} is unknown; known are {', '.join(sorted(known))}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
+    if first["type"].startswith("dataclass"):
+        return f"setting {key!r} is {first['input']!r}: it is a table of settings"
     return f"setting {key!r} is {first['input']!r}: {first['msg'].lower()}"

@@ -11,35 +11,44 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
-from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.capacity import Capacity, session_cost
+from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
+from affectd.engine.offline_connection import OfflineHearing
+from affectd.engine.processor import open_runner
 from affectd.engine.protocol import Event
+from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
-from affectd.engine.sources import DemoSource, FileSource, Source, SourceError, StdinSource
+from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceError, StdinSource
 from affectd.engine.worker import Stream, Worker
 
 __all__ = ["Daemon", "open_source"]
 
 _STDIN_RATE = 16_000
 _OWN_FILES = 128
+_VIEW_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 # Threads of one interpreter take turns, by default for 5 ms each: a client's burst of messages
 # would make a window wait that long.
 _SWITCH_SECONDS = 0.0005
 
 
-def open_source(configuration: Configuration) -> Source:
-    """Return the source that is configured, checked but not yet started.
+def open_source(configuration: Configuration) -> Source | None:
+    """Return the source that is configured, if any, checked but not yet started.
 
     Raises:
         SourceError: it cannot be opened.
     """
     name = configuration.source
+    if name == "none":
+        return None
     if name == "demo":
         return DemoSource(pace=configuration.pace)
     if name == "mic":
@@ -58,9 +67,11 @@ class Daemon:
         configuration: What to run.
         ready: Called with the address once clients can connect.
         say: Called with what a person at the terminal should know.
+        viewed: Whether `ready` starts a client, which then hears everything from the start.
 
     Raises:
         ArtefactError: the model cannot be used.
+        ProcessorError: what shall run it is not there.
         SourceError: the source cannot be opened.
     """
 
@@ -70,41 +81,62 @@ class Daemon:
         *,
         ready: Callable[[str], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        viewed: bool = False,
     ) -> None:
         self._configuration = configuration
         self._ready = ready
         self._say = say
+        self._viewed = viewed
         source = open_source(configuration)
-        self._classifier = Classifier(find_model(configuration.model))
+        self._runner = open_runner(
+            configuration.model,
+            configuration.processor,
+            alone=not configuration.publishers.largest_streams,
+        )
+        self._classifier = self._runner.classifier
         artefact = self._classifier.metadata
-        settings = SessionSettings(
+        self._settings = SessionSettings(
             voice=configuration.voice,
             segmenter=configuration.segmenter,
             smoothing=configuration.smoothing,
         )
-        session = Session(
-            source.name, artefact, rate=source.rate, settings=settings, device=source.device
-        )
-        self._metrics = Metrics()
+        self._artefact = artefact
+        streams = [self._stream(source)] if source else []
+        names = tuple(stream.session.stream for stream in streams)
+        self._metrics = Metrics(names)
         self._hub = Hub(
             queue_events=configuration.server.queue_events,
             patience_seconds=configuration.server.slow_seconds,
         )
-        self._batcher = Batcher(self._classifier, self._deliver)
+        self._batcher = Batcher(self._classifier, self._deliver, costs=self._classifier.costs)
+        self._capacity = Capacity.measured(
+            self._classifier.costs,
+            session_cost(artefact, self._settings),
+            hop_seconds=configuration.segmenter.hop_seconds,
+            talking_share=configuration.publishers.talking_share,
+        )
         self._worker = Worker(
-            [Stream.of(source, session)],
+            streams,
             submit=self._batcher.submit,
             publish=self._publish,
             congested=lambda: self._hub.congested,
-            ended=lambda: self._call(self._stopping.set),
+            shows_mel=self._hub.shows_mel,
+            ended=lambda: self._call(self._end),
         )
-        self._waits_for_listener = source.waits and not source.live
+        self._publishers = Publishers(
+            configuration.publishers,
+            begin=lambda source, seq: self._worker.add(self._stream(source, seq=seq)),
+            reserved=names,
+            capacity=lambda: (self._capacity.streams - len(names), _RETRY_SECONDS),
+        )
+        self._reason = "shutdown"
+        self._waits_for_listener = source is not None and source.waits and not source.live
         self._greeting = Greeting(
             server=f"affectd {metadata.version('affectd')}",
-            model=artefact.name,
+            model=artefact.title,
             labels=artefact.labels,
-            streams=(source.name,),
-            hop_seconds=session.hop_seconds,
+            streams=names,
+            hop_seconds=configuration.segmenter.hop_seconds,
             window_seconds=configuration.segmenter.window_seconds,
         )
 
@@ -118,12 +150,16 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         joined = asyncio.Event()
+        offline = OfflineHearing(find_model(configuration.model), self._settings)
         server = Server(
             self._hub,
             self._greeting,
             access=AccessRules(token=configuration.token, origins=configuration.origins),
             settings=configuration.server,
             metrics=self._metrics,
+            publishers=self._publishers,
+            offline=offline,
+            status=self._status,
             joined=joined.set,
         )
         try:
@@ -137,9 +173,13 @@ class Daemon:
         host = f"[{configuration.host}]" if ":" in configuration.host else configuration.host
         self._ready(f"ws://{host}:{port}")
         try:
-            if self._waits_for_listener:
+            if self._viewed:
+                await _first(joined, self._stopping, seconds=_VIEW_SECONDS)
+            elif self._waits_for_listener:
                 # What goes as fast as it can is over before anyone could connect.
-                self._say("waiting for a first client: at --pace fast there is no second hearing")
+                self._say(
+                    "--pace fast plays once: waiting for a first client, such as 'affectd watch'"
+                )
                 await _first(joined, self._stopping)
             if not self._stopping.is_set():
                 self._batcher.start()
@@ -147,9 +187,46 @@ class Daemon:
                 await self._stopping.wait()
             await asyncio.to_thread(self._stop)
         finally:
-            await server.stop()
+            await server.stop(self._reason)
         if self._worker.failures:
             raise SourceError(self._worker.failures[0])
+
+    def _status(self) -> dict[str, Any]:
+        """Say how it fares, for ``/status``."""
+        return {
+            "server": self._greeting.server,
+            "model": self._greeting.model,
+            "processor": self._runner.device.name,
+            "processor_reason": self._runner.reason,
+            "window_ms": self._runner.window_ms,
+            "streams_carried": self._capacity.streams,
+            "clients": len(self._hub),
+            "streams": [
+                {
+                    "stream": stream.session.stream,
+                    "rate": stream.source.rate,
+                    "capture": stream.source.manner,
+                    "hop_seconds": stream.governor.hop_seconds,
+                    "voice_only": stream.governor.voice_only,
+                }
+                for stream in self._worker.streams
+            ],
+        }
+
+    def _end(self) -> None:
+        self._reason = "ended"
+        self._stopping.set()
+
+    def _stream(self, source: Feed, *, seq: int = 0) -> Stream:
+        session = Session(
+            source.name,
+            self._artefact,
+            rate=source.rate,
+            settings=self._settings,
+            device=source.device,
+            seq=seq,
+        )
+        return Stream.of(source, session, self._configuration.load)
 
     def _stop(self) -> None:
         self._worker.stop()
@@ -167,6 +244,7 @@ class Daemon:
         now = time.monotonic()
         for event in events:
             self._metrics.count(event, now)
+            self._publishers.saw(event)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():
@@ -183,9 +261,9 @@ def _allow_open_files(clients: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _first(*events: asyncio.Event) -> None:
+async def _first(*events: asyncio.Event, seconds: float | None = None) -> None:
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()
 

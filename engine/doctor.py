@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from affectd.engine.classifier import DEFAULT_MODEL, Classifier, find_model, load_runtime
+from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.classifier import Classifier, find_model, load_runtime
 from affectd.engine.microphone import input_devices
+from affectd.engine.processor import missing_cuda
 
 __all__ = ["Check", "examine"]
 
@@ -27,6 +29,7 @@ def examine() -> list[Check]:
     """Look at everything; nothing is changed."""
     return [
         _check("ONNX Runtime", _runtime),
+        _check("NVIDIA GPU", _gpu, optional=True),
         _check("model", _model),
         _check("microphone", _microphone, optional=True),
     ]
@@ -41,18 +44,26 @@ def _check(name: str, look: Callable[[], str], *, optional: bool = False) -> Che
 
 def _runtime() -> str:
     runtime = load_runtime()
-    return f"{runtime.__version__}, {', '.join(runtime.get_available_providers())}"
+    return str(runtime.__version__)
+
+
+def _gpu() -> str:
+    if missing := missing_cuda(load_runtime()):
+        raise OSError(missing)
+    return "there; --processor auto measures whether it is faster"
 
 
 def _model() -> str:
     began = time.perf_counter()
     classifier = Classifier(find_model(DEFAULT_MODEL))
     loaded = time.perf_counter() - began
-    return f"{classifier.metadata.name}, loaded and warm in {loaded:.2f} s"
+    return f"{classifier.metadata.title}, loaded and warm in {loaded:.2f} s"
 
 
 def _microphone() -> str:
     found = input_devices()
     if not found:
-        raise OSError("PortAudio lists no input device")
+        raise OSError(
+            "PortAudio lists no input device: plug one in, or hear a file, a pipe or the demo"
+        )
     return ", ".join(device.name for device in found)

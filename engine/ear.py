@@ -34,12 +34,17 @@ class Ear:
 
     Args:
         voice: Decides what is speech; the session's own.
+
+    Attributes:
+        front_end: Of the frames that it hears by.
+        frames: Those of the last `push`, dB, float32 ``(frames, bands)``.
     """
 
     def __init__(self, voice: VoiceActivity) -> None:
         self._voice = voice
-        self._logmel = LogMel(FrontEnd())
-        self._noise = NoiseFloor(self._logmel.front_end)
+        self.front_end = FrontEnd()
+        self._logmel = LogMel(self.front_end)
+        self._noise = NoiseFloor(self.front_end)
         self.restart(0)
 
     def restart(self, position: int) -> None:
@@ -47,8 +52,14 @@ class Ear:
         self._logmel.reset()
         self._pending = np.empty(0, np.float32)
         self._position = position
-        self._frame_end = position + self._logmel.front_end.fft_samples
+        self._frame_end = position + self.front_end.fft_samples
         self._snr_db = -20.0
+        self.frames = np.empty((0, self.front_end.columns), np.float32)
+
+    @property
+    def frames_end(self) -> int:
+        """One past the last sample of the newest frame, at 16 kHz since the stream began."""
+        return self._frame_end - self.front_end.hop_samples
 
     def forget_background(self) -> None:
         """Forget the noise floor, too: what comes next may be another room."""
@@ -64,8 +75,9 @@ class Ear:
         whole = pending.size - pending.size % STEP_SAMPLES
         self._pending = pending[whole:].copy()
         if not whole:
+            self.frames = self.frames[:0]
             return []
-        frames = self._logmel.push(np.ascontiguousarray(pending[:whole]))
+        self.frames = frames = self._logmel.push(np.ascontiguousarray(pending[:whole]))
         snr_db = self._noise.push(frames)
         pcm = np.clip(pending[:whole] * 32768.0, -32768, 32767).astype(np.int16)
         heard: list[Heard] = []
@@ -75,11 +87,11 @@ class Ear:
             self._position += STEP_SAMPLES
             while taken < len(frames) and self._frame_end < self._position:
                 self._snr_db = float(snr_db[taken])
-                self._frame_end += self._logmel.front_end.hop_samples
+                self._frame_end += self.front_end.hop_samples
                 taken += 1
             voiced = self._voice.push(step, self._snr_db)
             heard.append(Heard(self._position, voiced, self._voice.speaking, self._snr_db))
         for level in snr_db[taken:]:
             self._snr_db = float(level)
-            self._frame_end += self._logmel.front_end.hop_samples
+            self._frame_end += self.front_end.hop_samples
         return heard

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
+from affectd.engine.history import History
 from affectd.engine.outbox import Outbox, Parcel
-from affectd.engine.protocol import Event, Result
+from affectd.engine.protocol import Event, Mel, Result
 
 __all__ = ["Hub", "parcel_of"]
-
-_RETAINED_EVENTS = 512
 
 
 class Hub:
@@ -26,13 +24,29 @@ class Hub:
     def __init__(self, *, queue_events: int = 256, patience_seconds: float = 10.0) -> None:
         self._queue_events = queue_events
         self._outboxes: set[Outbox] = set()
-        self._retained: deque[Parcel] = deque(maxlen=_RETAINED_EVENTS)
+        self._seers: set[Outbox] = set()
+        self._hearing_all: set[Outbox] = set()
+        self._hearing: dict[str, set[Outbox]] = {}
+        self._choices: dict[Outbox, set[str]] = {}
+        self._seen: frozenset[str] | None = frozenset()
+        """Streams whose spectrogram somebody wants, `None` being all; replaced, never changed,
+        because the worker's thread looks at it."""
+        self.history = History()
         self._patience_seconds = patience_seconds
         self._behind_since: float | None = None
         self.published = 0
 
     def __len__(self) -> int:
         return len(self._outboxes)
+
+    def shows_mel(self, stream: str) -> bool:
+        """Return whether some client hears a stream and wants to see it; for any thread."""
+        return self._seen is None or stream in self._seen
+
+    def show_mel(self, outbox: Outbox, wanted: bool) -> None:
+        """Let a client see the spectrogram of what it hears, or no longer."""
+        (self._seers.add if wanted else self._seers.discard)(outbox)
+        self._look()
 
     @property
     def congested(self) -> bool:
@@ -50,14 +64,30 @@ class Hub:
         return now - self._behind_since < self._patience_seconds
 
     def join(self) -> Outbox:
-        """Return the queue of a new client."""
+        """Return the queue of a new client, who hears all streams."""
         outbox = Outbox(self._queue_events)
         self._outboxes.add(outbox)
+        self._hearing_all.add(outbox)
         return outbox
+
+    def subscribe(self, outbox: Outbox, streams: set[str] | None) -> None:
+        """Let a client hear these streams from now on, or all where it is `None`."""
+        self._unsubscribe(outbox)
+        if streams is None:
+            self._hearing_all.add(outbox)
+        else:
+            self._choices[outbox] = streams
+            for stream in streams:
+                self._hearing.setdefault(stream, set()).add(outbox)
+        if outbox in self._seers:
+            self._look()
 
     def leave(self, outbox: Outbox) -> None:
         """Forget a client's queue."""
         self._outboxes.discard(outbox)
+        self._unsubscribe(outbox)
+        if outbox in self._seers:
+            self.show_mel(outbox, False)
 
     def close(self) -> None:
         """Let every client have what is left in its queue, and nothing more."""
@@ -66,21 +96,31 @@ class Hub:
 
     def publish(self, events: Iterable[Event]) -> None:
         """Put events into every client's queue; they are encoded once for all of them."""
+        now = time.monotonic()
         for event in events:
             self.published += 1
             parcel = parcel_of(event)
             if not event.provisional:
-                self._retained.append(parcel)
-            for outbox in self._outboxes:
-                outbox.put(parcel)
+                self.history.keep(parcel, now)
+            seers_alone = isinstance(event, Mel)
+            for outbox in (*self._hearing_all, *self._hearing.get(event.stream, ())):
+                if not seers_alone or outbox in self._seers:
+                    outbox.put(parcel)
 
-    def after(self, stream: str, seq: int) -> list[Parcel]:
-        """Return the final events of a stream with a higher number, as far as they are kept."""
-        return [
-            parcel
-            for parcel in self._retained
-            if parcel.event.stream == stream and parcel.event.seq > seq
-        ]
+    def _look(self) -> None:
+        """Find out anew which streams are to be seen."""
+        if self._seers & self._hearing_all:
+            self._seen = None
+            return
+        self._seen = frozenset().union(*(self._choices.get(seer, ()) for seer in self._seers))
+
+    def _unsubscribe(self, outbox: Outbox) -> None:
+        self._hearing_all.discard(outbox)
+        for stream in self._choices.pop(outbox, ()):
+            hearing = self._hearing[stream]
+            hearing.discard(outbox)
+            if not hearing:
+                del self._hearing[stream]
 
 
 def parcel_of(event: Event) -> Parcel:

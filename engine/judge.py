@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from affectd.engine.protocol import Abstention
 from affectd.engine.segmenter import Cut
 from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "NonFiniteResultError"]
+
+
+class NonFiniteResultError(ValueError):
+    """What a model answers, or what is known of its window, is NaN or infinite."""
 
 
 class Judge:
@@ -43,7 +48,15 @@ class Judge:
             cut: The window.
             logits: float32 ``(classes,)``.
             at: Its end in stream seconds.
+
+        Raises:
+            NonFiniteResultError: the logits, or the window's level, are NaN or infinite: such an
+                event could be told in one encoding and not in the other.
         """
+        if not np.isfinite(logits).all():
+            raise NonFiniteResultError(f"its logits are {', '.join(f'{x:g}' for x in logits)}")
+        if not math.isfinite(cut.snr_db):
+            raise NonFiniteResultError(f"its window's level is {cut.snr_db} dB")
         if cut.utterance != self._utterance:
             self._utterance = cut.utterance
             self._smoother.reset()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from affectd.engine.protocol import Event, Result
 
-__all__ = ["Metrics"]
+__all__ = ["PUBLISHED", "Metrics"]
+
+PUBLISHED = "published"
+"""The label of all streams that clients send."""
 
 _AGE_BUCKETS_MS = (2, 4, 6, 8, 10, 15, 20, 50, 100, 500)
 
 
 class Metrics:
-    """Counters of one daemon; they hold no audio and name no client."""
+    """Counters of one daemon; they hold no audio and name no client.
 
-    def __init__(self) -> None:
+    Args:
+        streams: Names of the daemon's own streams. All others are counted as one: clients choose
+            their names, and every label costs memory for ever.
+    """
+
+    def __init__(self, streams: Collection[str] = ()) -> None:
+        self._streams = frozenset(streams)
         self._registry = registry = CollectorRegistry()
         self.clients = Gauge("affectd_clients", "Connected clients", registry=registry)
         self.sent = Counter("affectd_events_sent", "Events sent to clients", registry=registry)
@@ -35,9 +46,10 @@ class Metrics:
 
     def count(self, event: Event, now: float) -> None:
         """Count an event at a time of the engine's clock."""
-        self._events.labels(event.stream, event.type).inc()
+        stream = event.stream if event.stream in self._streams else PUBLISHED
+        self._events.labels(stream, event.type).inc()
         if isinstance(event, Result):
-            self._age.labels(event.stream).observe(max(0.0, now - event.captured_at))
+            self._age.labels(stream).observe(max(0.0, now - event.captured_at))
 
     def text(self) -> str:
         """Return all counters in the text format."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from affectd.engine.sources import BLOCK_SECONDS, Notice, Source, SourceError
 
-from affectd.engine.sources import BLOCK_SECONDS, OVERFLOW, Notice, Source, SourceError
+if TYPE_CHECKING:
+    from affectd.engine.capture import Capture
 
 __all__ = ["InputDevice", "MicrophoneSource", "input_devices", "load_portaudio"]
 
@@ -99,17 +99,35 @@ class MicrophoneSource(Source):
         chosen, channels = self._choose(rate)
         super().__init__("mic", chosen)
         self._channels = channels
-        self._heard_at = 0.0
-        self._delivering = True
+        self._capture: Capture | None = None
+        self._fallback = ""
 
-    def start(self, wake: Callable[[], None]) -> None:
+    @property
+    def manner(self) -> str:
+        """What runs when PortAudio has samples, and why that is not machine code."""
+        if self._capture is None:
+            return ""
+        reason = f" ({self._fallback})" if self._fallback else ""
+        return self._capture.kind + reason
+
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Open the device and begin to deliver.
+
+        Args:
+            wake: Called after every notice, and after every block where `polled` is not set.
+            bell: With one, the callback is compiled to machine code where that can be.
 
         Raises:
             SourceError: the device cannot be opened.
         """
+        from affectd.engine.capture import capture_into
+
         self._wake = wake
-        self._open()
+        self._capture, self._fallback = capture_into(
+            self.ring, rate=self.rate, channels=self._channels, wake=wake, bell=bell
+        )
+        self.polled = self._capture.kind == "machine code"
+        self._open(self._capture)
         super().start(wake)
 
     def _choose(self, rate: int | None) -> tuple[int, int]:
@@ -147,61 +165,38 @@ class MicrophoneSource(Source):
             return f"there is no default microphone; choose one with --device: {', '.join(names)}"
         return f"no input device {self._wanted!r} ({error}); there are: {', '.join(names)}"
 
-    def _open(self) -> None:
-        """Open the device and listen; blocks are dropped until `_delivering`."""
+    def _open(self, capture: Capture) -> None:
+        """Open the device and listen; blocks are dropped while `capture` does not deliver."""
         sounddevice = self._sounddevice
+        blocksize = round(self.rate * BLOCK_SECONDS)
         try:
-            stream = sounddevice.InputStream(
-                device=self._wanted,
-                samplerate=self.rate,
-                channels=self._channels,
-                dtype="float32",
-                blocksize=round(self.rate * BLOCK_SECONDS),
-                latency="low",
-                callback=self._capture,
-            )
+            stream = capture.open(sounddevice, device=self._wanted, blocksize=blocksize)
             stream.start()
         except (ValueError, sounddevice.PortAudioError) as error:
             raise SourceError(f"the microphone cannot be opened: {error}") from None
         self._stream = stream
-        self._heard_at = time.monotonic()
-
-    def _capture(
-        self, block: npt.NDArray[np.float32], frames: int, clock: Any, status: Any
-    ) -> None:
-        """Copy, note the clock and the flags, return: PortAudio calls this in its own thread."""
-        now = time.monotonic()
-        self._heard_at = now
-        if not self._delivering:
-            return
-        # PortAudio also gives the converter's time of the first sample, but through PulseAudio that
-        # was seen to lie 0.46 s back for the first second and to jump then; the worker's
-        # `DeviceClock` smooths the moment of this call instead.
-        mono = block[:, 0] if self._channels == 1 else block.mean(axis=1)
-        flags = OVERFLOW if status.input_overflow else 0
-        captured_at = now - frames / self.rate
-        self.ring.write(np.ascontiguousarray(mono), captured_at=captured_at, flags=flags)
-        self._wake()
 
     def _run(self) -> None:
         """Watch that blocks keep coming: an unplugged device raises nothing on its own."""
+        assert self._capture
+        capture = self._capture
         patience = _FIRST_BLOCK_SECONDS
         while not self._stopping.wait(0.1):
-            away_since = self._heard_at
+            away_since = capture.heard_at
             written = self.ring.written
             if time.monotonic() - away_since < patience and self._active():
                 if written:
                     patience = _SILENT_CALLBACK_SECONDS
                 continue
-            self._delivering = False
+            capture.delivering = False
             self.notice(Notice("lost", f"{self._name} delivers nothing any more"))
             self._close()
-            if not self._find_again():
+            if not self._find_again(capture):
                 return
             away = time.monotonic() - away_since
             # Said before the first new block is written, so that it is heard before it.
             self.notice(Notice("restored", self._name, lost_seconds=away))
-            self._delivering = True
+            capture.delivering = True
             patience = _FIRST_BLOCK_SECONDS
         self._close()
 
@@ -211,7 +206,7 @@ class MicrophoneSource(Source):
         except self._sounddevice.PortAudioError:
             return False
 
-    def _find_again(self) -> bool:
+    def _find_again(self, capture: Capture) -> bool:
         """Open the same device as before, however long it takes; false if told to stop."""
         sounddevice = self._sounddevice
         pause = _RETRY_SECONDS
@@ -225,7 +220,7 @@ class MicrophoneSource(Source):
                 self._wanted = next(
                     device.index for device in input_devices() if device.name == self._name
                 )
-                self._open()
+                self._open(capture)
             except (SourceError, sounddevice.PortAudioError, StopIteration):
                 continue
             return True

@@ -7,6 +7,7 @@ Clients depend on this module alone, so it imports nothing but the standard libr
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -16,11 +17,15 @@ import msgpack
 
 __all__ = [
     "DEFAULT_PORT",
+    "HIGHEST_RATE",
     "JSON",
+    "LOWEST_RATE",
     "MAX_CLIENT_FRAME_BYTES",
     "MSGPACK",
+    "SAMPLE_BYTES",
     "SUBPROTOCOLS",
     "Abstention",
+    "Accepted",
     "Bye",
     "Device",
     "Emotion",
@@ -31,9 +36,12 @@ __all__ = [
     "Hello",
     "Load",
     "MalformedMessageError",
+    "Mel",
     "Result",
+    "SampleFormat",
     "Speech",
     "Utterance",
+    "about_connection",
     "decode",
     "encode",
 ]
@@ -48,6 +56,12 @@ SUBPROTOCOLS = (MSGPACK, JSON)
 MAX_CLIENT_FRAME_BYTES = 65_536
 """What a client may send in one frame. A second of 48 kHz float32 would be 192,000 bytes: audio
 comes in blocks far shorter than that."""
+
+SampleFormat = Literal["s16le", "f32le"]
+SAMPLE_BYTES: dict[SampleFormat, int] = {"s16le": 2, "f32le": 4}
+"""How audio may be written that a client sends, and how long a sample of it is."""
+LOWEST_RATE, HIGHEST_RATE = 8_000, 96_000
+"""Hz, of audio that a client sends."""
 
 
 class Abstention(StrEnum):
@@ -69,6 +83,12 @@ class ErrorCode(StrEnum):
     MALFORMED_MESSAGE = "malformed_message"
     UNKNOWN_MESSAGE = "unknown_message"
     UNKNOWN_EPOCH = "unknown_epoch"
+    HISTORY_LOST = "history_lost"
+    UNSUPPORTED_AUDIO = "unsupported_audio"
+    STREAM_TAKEN = "stream_taken"
+    TOO_MANY_STREAMS = "too_many_streams"
+    ODD_AUDIO = "odd_audio"
+    TOO_FAST = "too_fast"
     TOO_MANY_CLIENTS = "too_many_clients"
     SLOW_CLIENT = "slow_client"
     BAD_AUDIO = "bad_audio"
@@ -184,19 +204,19 @@ class Gap(Event):
 
     type: ClassVar[str] = "gap"
 
-    reason: Literal["overrun", "overflow", "device"]
+    reason: Literal["overrun", "overflow", "device", "publisher"]
     """``overrun``: the engine was too slow; ``overflow``: the system was; ``device``: the device
-    was away."""
+    was away; ``publisher``: the publisher was, or sent what cannot be audio."""
     lost_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device(Event):
-    """The audio device changed its state."""
+    """The audio device or the publisher changed its state."""
 
     type: ClassVar[str] = "device"
 
-    state: Literal["lost", "restored", "silent", "sounding", "clipping", "ended"]
+    state: Literal["started", "lost", "restored", "silent", "sounding", "clipping", "ended"]
     detail: str
 
 
@@ -206,11 +226,27 @@ class Load(Event):
 
     type: ClassVar[str] = "load"
 
-    state: Literal["degraded", "recovered"]
+    state: Literal["degraded", "voice_only", "recovered"]
     dropped: int
     """Windows given up since the last such event because a newer one had come."""
     hop_seconds: float
-    """Distance between windows from now on."""
+    """Distance between windows from now on; 0 where none come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mel(Event):
+    """A few frames of the mel spectrogram, for those who asked to see them. It is not numbered."""
+
+    type: ClassVar[str] = "mel"
+    provisional: ClassVar[bool] = True
+
+    frames: int
+    bands: int
+    low_db: float
+    high_db: float
+    data: str
+    """Base64 of a byte for each band of each frame in turn: 0 for `low_db` and below, 255 for
+    `high_db` and above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +261,26 @@ class Error(Event):
     """Whether the connection, or the stream named, ends with this event."""
     lost: int = 0
     """Events that were dropped for this client, with `ErrorCode.SLOW_CLIENT`."""
+    retry_after: float = 0.0
+    """Seconds until another attempt may fare better, with `ErrorCode.TOO_MANY_STREAMS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Event):
+    """The answer to a publisher's ``hello``: its audio is heard from now on."""
+
+    type: ClassVar[str] = "accepted"
+
+    name: str
+    """Name of its stream."""
+    key: str
+    """Shows, after a loss of the connection, that the stream is its own."""
+    rate: int
+    format: str
+    resumed: bool
+    """Whether a stream goes on, instead of a new one beginning."""
+    grace_seconds: float
+    """How long the stream waits for its publisher after a loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +290,12 @@ class Bye(Event):
     type: ClassVar[str] = "bye"
 
     reason: str = field(default="shutdown")
+    """``shutdown``: it was stopped; ``ended``: its source has ended."""
+
+
+def about_connection() -> dict[str, Any]:
+    """Return the common fields of an event that concerns a connection and no stream."""
+    return {"stream": "", "seq": 0, "start": 0.0, "end": 0.0, "captured_at": time.monotonic()}
 
 
 class MalformedMessageError(ValueError):

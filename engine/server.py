@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from websockets.typing import Subprotocol
 from affectd.engine.access import AccessRules
 from affectd.engine.hub import Hub, parcel_of
 from affectd.engine.metrics import Metrics
+from affectd.engine.offline_connection import OFFLINE_PATH, OfflineHearing
 from affectd.engine.outbox import Outbox
+from affectd.engine.page import Page
 from affectd.engine.protocol import (
     JSON,
     MAX_CLIENT_FRAME_BYTES,
@@ -32,7 +35,9 @@ from affectd.engine.protocol import (
     ErrorCode,
     Event,
     Hello,
+    about_connection,
 )
+from affectd.engine.publishing import Publication, Publishers
 from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]
@@ -43,6 +48,8 @@ _HARD_FRAME_BYTES = 2 * MAX_CLIENT_FRAME_BYTES
 _WRITE_BUFFER_BYTES = 32_768
 _CLOSE_SECONDS = 0.5
 _MALFORMED_MESSAGES = 16
+# By its side, with a code or without; a browser's page that goes away sends 1001.
+_PURPOSELY_CLOSED = (1000, 1005)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,9 @@ class Server:
         access: Who may connect.
         settings: Limits.
         metrics: What is counted, and shown at ``/metrics``.
+        publishers: Those who send audio; without them nobody may.
+        offline: Hears recordings at ``/analyze``; `None` for none.
+        status: Says how the engine fares, for ``/status``, as JSON takes it.
         joined: Called whenever a client has come.
     """
 
@@ -91,6 +101,9 @@ class Server:
         access: AccessRules,
         settings: ServerSettings,
         metrics: Metrics,
+        publishers: Publishers | None = None,
+        offline: OfflineHearing | None = None,
+        status: Callable[[], dict[str, Any]] = dict,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
         self._hub = hub
@@ -98,10 +111,15 @@ class Server:
         self._access = access
         self._settings = settings
         self._metrics = metrics
+        self._publishers = Publishers.none() if publishers is None else publishers
+        self._offline = offline
+        self._page = Page()
+        self._status = status
         self._joined = joined
         self.epoch = secrets.token_hex(8)
         self._server: WebSocketServer | None = None
         self._closing = False
+        self._reason = ""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -127,9 +145,13 @@ class Server:
         )
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
-    async def stop(self) -> None:
-        """Give every client what is left and a goodbye, and close; within a second."""
-        self._closing = True
+    async def stop(self, reason: str = "shutdown") -> None:
+        """Give every client what is left and a goodbye, and close; within a second.
+
+        Args:
+            reason: As in `Bye.reason`.
+        """
+        self._closing, self._reason = True, reason
         self._hub.close()
         if self._server:
             # The writers empty their queues, say goodbye and return; then the rest is cut off.
@@ -142,23 +164,32 @@ class Server:
                     connection.transport.abort()
             self._server.close()
             # Whoever connected and has not said a word yet is not waited for.
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await self._server.wait_closed()
+            except TimeoutError:
+                for connection in list(self._server.all_connections):
+                    connection.transport.abort()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await self._server.wait_closed()
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse who may not connect, and answer plain HTTP."""
+        path = request.path.partition("?")[0]
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         refusal = self._access.refusal(
             request.path,
             origin=request.headers.get("Origin"),
             authorization=request.headers.get("Authorization"),
             host=request.headers.get("Host"),
+            # The page is no secret, and cannot show its token before it is there.
+            public=not upgrade and request.path in self._page,
         )
         if refusal:
             return connection.respond(HTTPStatus.FORBIDDEN, refusal + "\n")
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if upgrade:
             return None
-        path = request.path.partition("?")[0]
         if path == "/healthz":
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/metrics":
@@ -166,9 +197,13 @@ class Server:
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = exposition.CONTENT_TYPE_PLAIN_0_0_4
             return response
-        return connection.respond(
-            HTTPStatus.UPGRADE_REQUIRED, "affectd speaks WebSocket here; see 'affectd watch'\n"
-        )
+        if path == "/status":
+            response = connection.respond(HTTPStatus.OK, json.dumps(self._status()) + "\n")
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = "application/json"
+            return response
+        known = request.headers.get("If-None-Match")
+        return self._page.answer(request.path, method=request.method, known=known)
 
     async def _handle(self, connection: ServerConnection) -> None:
         subprotocol = str(connection.subprotocol or JSON)
@@ -186,20 +221,38 @@ class Server:
             message = f"{self._settings.largest_clients} clients are connected, and no more may be"
             await self._refuse(connection, ErrorCode.TOO_MANY_CLIENTS, message, 1013)
             return
+        path = connection.request.path.partition("?")[0] if connection.request else ""
+        if self._offline and path == OFFLINE_PATH:
+            await connection.send(parcel_of(self._hello()).frame(subprotocol))
+            await self._offline.serve(connection, subprotocol)
+            return
         outbox = self._hub.join()
         self._empty.clear()
         self._metrics.clients.inc()
-        reader = asyncio.create_task(self._read(connection, subprotocol))
+        requests = Requests(
+            self._hub,
+            outbox,
+            self._publishers,
+            epoch=self.epoch,
+            streams=lambda: self._streams,
+            subprotocol=subprotocol,
+        )
+        reader = asyncio.create_task(self._read(connection, subprotocol, requests, outbox))
         # When the client goes, the writer must not wait for the next event to notice.
         reader.add_done_callback(lambda _: outbox.close())
         try:
             await connection.send(parcel_of(self._hello()).frame(subprotocol))
             self._joined()
             await self._write(connection, outbox, subprotocol)
+            if requests.publication and requests.publication.finished_with is not None:
+                await connection.close(*requests.publication.finished_with)
         except ConnectionClosed:
             pass
         finally:
             reader.cancel()
+            if requests.publication:
+                purposely = connection.close_code in _PURPOSELY_CLOSED
+                requests.publication.leave(purposely=purposely)
             self._hub.leave(outbox)
             if not len(self._hub):
                 self._empty.set()
@@ -230,9 +283,9 @@ class Server:
                 return
             self._metrics.sent.inc()
         if self._closing:
-            bye = parcel_of(Bye(**_connection()))
+            bye = parcel_of(Bye(**about_connection(), reason=self._reason))
             await connection.send(bye.frame(subprotocol))
-            await connection.close(1001, "shutdown")
+            await connection.close(1001, self._reason)
 
     async def _confess(
         self, connection: ServerConnection, outbox: Outbox, subprotocol: str, *, fatal: bool
@@ -244,20 +297,19 @@ class Server:
         error = self._error(ErrorCode.SLOW_CLIENT, message, fatal=fatal, lost=lost)
         await connection.send(parcel_of(error).frame(subprotocol))
 
-    async def _read(self, connection: ServerConnection, subprotocol: str) -> None:
+    async def _read(
+        self, connection: ServerConnection, subprotocol: str, requests: Requests, outbox: Outbox
+    ) -> None:
         """Answer what the client says; each fault has its code, and concerns nobody else."""
         # How a connection ended is the writer's business.
         with contextlib.suppress(ConnectionClosed):
-            await self._answer(connection, subprotocol)
+            await self._answer(connection, subprotocol, requests, outbox)
 
-    async def _answer(self, connection: ServerConnection, subprotocol: str) -> None:
-        requests = Requests(
-            self._hub,
-            epoch=self.epoch,
-            streams=self._greeting.streams,
-            subprotocol=subprotocol,
-        )
+    async def _answer(
+        self, connection: ServerConnection, subprotocol: str, requests: Requests, outbox: Outbox
+    ) -> None:
         faults = 0
+        publication: Publication | None = None
         async for frame in connection:
             size = len(frame.encode() if isinstance(frame, str) else frame)
             if size > MAX_CLIENT_FRAME_BYTES:
@@ -265,16 +317,30 @@ class Server:
                 await self._refuse(connection, ErrorCode.FRAME_TOO_LARGE, message, 1009)
                 return
             try:
+                if publication and isinstance(frame, bytes):
+                    ahead_seconds = publication.hear(frame, time.monotonic())
+                    if ahead_seconds:
+                        # Not read meanwhile: the socket fills up, and sending blocks.
+                        await asyncio.sleep(ahead_seconds)
+                    continue
                 # Past the queue: what was missed is for this client alone, and waits for it here.
                 for parcel in requests.take(frame):
                     await connection.send(parcel.frame(subprotocol))
             except RequestError as fault:
                 faults += 1
+                if fault.fatal:
+                    await self._refuse(connection, fault.code, str(fault), 1008)
+                    return
                 if faults > _MALFORMED_MESSAGES:
                     await self._refuse(connection, fault.code, "too many faults", 1008)
                     return
-                error = self._error(fault.code, str(fault), fatal=False)
+                error = self._error(
+                    fault.code, str(fault), fatal=False, retry_after=fault.retry_after
+                )
                 await connection.send(parcel_of(error).frame(subprotocol))
+            if publication is None and requests.publication is not None:
+                publication = requests.publication
+                publication.over = outbox.close
 
     async def _refuse(
         self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int
@@ -284,26 +350,40 @@ class Server:
         await connection.send(parcel_of(error).frame(subprotocol))
         await connection.close(close_code, code)
 
-    def _error(self, code: ErrorCode, message: str, *, fatal: bool, lost: int = 0) -> Event:
-        return Error(**_connection(), code=code, message=message, fatal=fatal, lost=lost)
+    def _error(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        fatal: bool,
+        lost: int = 0,
+        retry_after: float = 0.0,
+    ) -> Event:
+        return Error(
+            **about_connection(),
+            code=code,
+            message=message,
+            fatal=fatal,
+            lost=lost,
+            retry_after=retry_after,
+        )
+
+    @property
+    def _streams(self) -> tuple[str, ...]:
+        return self._greeting.streams + self._publishers.names
 
     def _hello(self) -> Event:
         greeting = self._greeting
         return Hello(
-            **_connection(),
+            **about_connection(),
             server=greeting.server,
             epoch=self.epoch,
             model=greeting.model,
             labels=greeting.labels,
-            streams=greeting.streams,
+            streams=self._streams,
             hop_seconds=greeting.hop_seconds,
             window_seconds=greeting.window_seconds,
         )
-
-
-def _connection() -> dict[str, Any]:
-    """Return the fields of an event that concerns a connection and no stream."""
-    return {"stream": "", "seq": 0, "start": 0.0, "end": 0.0, "captured_at": time.monotonic()}
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Any) -> Subprotocol | None:

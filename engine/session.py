@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,17 +24,24 @@ from affectd.engine.protocol import (
     Event,
     Gap,
     Load,
+    Mel,
     Speech,
     Utterance,
 )
 from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import SAMPLE_RATE, STEP_SAMPLES, VoiceActivity, VoiceSettings
-from affectd.kernels.logmel import LogMel, require_finite
+from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
+from affectd.kernels.samples import require_audio
 from affectd.kernels.speech import NoiseFloor
 
 __all__ = ["Session", "SessionSettings", "Window"]
+
+
+_MEL_FRAMES = 4
+_MEL_RANGE_DB = (-80.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,7 @@ class Session:
         rate: The source's sampling rate, Hz.
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
+        seq: Number of the last event of an earlier stream with this name.
 
     Raises:
         ValueError: the settings ask for longer windows than the model takes.
@@ -86,6 +95,7 @@ class Session:
         rate: int,
         settings: SessionSettings | None = None,
         device: bool = False,
+        seq: int = 0,
     ) -> None:
         self.stream = stream
         self.artefact = artefact
@@ -112,7 +122,9 @@ class Session:
         )
         self._judge = Judge(artefact, settings.smoothing)
         self._level = LevelWatch(rate) if device else None
-        self._seq = 0
+        self._seq = seq
+        self.shows_mel = False
+        """Whether `feed` returns `Mel` events as well; it may be changed at any time."""
         self._source_position = 0
         self._resampler: Any = None
         self._pending = np.empty(0, np.float32)
@@ -132,6 +144,15 @@ class Session:
     def hop_seconds(self, seconds: float) -> None:
         self._segmenter.hop_seconds = seconds
 
+    def wait(self, now: float) -> None:
+        """Note the time while nothing has come: what is said before any audio carries it.
+
+        Args:
+            now: Seconds of the engine's clock.
+        """
+        if not self._source_position:
+            self._anchor = (0.0, now)
+
     def feed(self, samples: npt.NDArray[np.float32], captured_at: float) -> list[Event | Window]:
         """Hear the next block.
 
@@ -143,9 +164,10 @@ class Session:
             Events and windows in stream order.
 
         Raises:
-            NonFiniteSampleError: a sample is NaN or infinite; nothing of the block is kept.
+            BadSampleError: a sample is NaN, infinite or beyond any sound; nothing of the block is
+                kept.
         """
-        require_finite(samples, self._source_position)
+        require_audio(samples, self._source_position)
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at + samples.size / self.rate
         self._source_position += samples.size
@@ -176,6 +198,9 @@ class Session:
             window: As `feed` returned it; windows are resolved in their order, and some may be
                 left out.
             logits: float32 ``(classes,)``.
+
+        Raises:
+            NonFiniteResultError: the logits, or the window's level, are NaN or infinite.
         """
         cut = window.cut
         kind = Utterance if cut.final else Emotion
@@ -191,13 +216,16 @@ class Session:
             )
         ]
 
-    def gap(self, reason: str, lost_seconds: float, captured_at: float) -> list[Event | Window]:
+    def gap(
+        self, reason: str, lost_seconds: float, captured_at: float, *, rate: int | None = None
+    ) -> list[Event | Window]:
         """Note that audio is missing: the utterance ends, and no frame reaches across.
 
         Args:
             reason: As in `Gap.reason`.
             lost_seconds: How much is missing.
             captured_at: When the audio goes on.
+            rate: The source's sampling rate from now on, Hz, where it is another.
         """
         out = self.finish()
         start = self.seconds
@@ -207,9 +235,9 @@ class Session:
                 self._noise.reset()
             if self._ear:
                 self._ear.forget_background()
-        self._restart(
-            self._source_position + round(lost_seconds * self.rate), captured_at=captured_at
-        )
+        if rate:
+            self.rate = rate
+        self._restart(round((start + lost_seconds) * self.rate), captured_at=captured_at)
         out.append(
             Gap(
                 stream=self.stream,
@@ -237,7 +265,7 @@ class Session:
             **self._now(),
             state=state,  # type: ignore[arg-type]  # one of `Load.state`
             dropped=dropped,
-            hop_seconds=self.hop_seconds,
+            hop_seconds=0.0 if state == "voice_only" else self.hop_seconds,
         )
 
     def failure(self, code: ErrorCode, message: str) -> Event:
@@ -258,6 +286,7 @@ class Session:
         self._voiced = False
         self._speaking = False
         self._pending = np.empty(0, np.float32)
+        self._mel: list[npt.NDArray[np.float32]] = []
         self._anchor = (self.seconds, captured_at)
         self._block_end = captured_at
         self._resampler = self._resampling(self._model_rate)
@@ -292,6 +321,8 @@ class Session:
         self._frames.extend(self._logmel.push(frames))
         self._heard.extend(ear.push(steps))
         out: list[Event | Window] = []
+        if self.shows_mel and len(ear.frames):
+            out += self._show_mel(ear.frames, ear.front_end, ear.frames_end)
         while self._frames:
             end = self._frame_end * SAMPLE_RATE // self._model_rate
             while self._heard and self._heard[0].end <= end:
@@ -311,6 +342,9 @@ class Session:
         snr_db = self._noise.push(frames)
         pcm = np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
         out: list[Event | Window] = []
+        if self.shows_mel and len(frames):
+            end = self._frame_end + (len(frames) - 1) * self._logmel.front_end.hop_samples
+            out += self._show_mel(frames, self._logmel.front_end, end)
         taken = 0
         for step in pcm.reshape(-1, STEP_SAMPLES):
             # A frame that ended before this step does is complete, with the steps up to its end.
@@ -324,6 +358,33 @@ class Session:
                 out += self._frame(frames[taken], float(snr_db[taken]), self._voice.speaking)
                 taken += 1
         return out
+
+    def _show_mel(
+        self, frames: npt.NDArray[np.float32], front_end: FrontEnd, end: int
+    ) -> list[Event | Window]:
+        """Return the frames that are to be seen, a few at a time; the last one ends there."""
+        self._mel += list(frames)
+        if len(self._mel) < _MEL_FRAMES:
+            return []
+        low, high = _MEL_RANGE_DB
+        seen = np.clip((np.stack(self._mel) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+        self._mel.clear()
+        seconds = end / front_end.sample_rate
+        anchor_seconds, captured_at = self._anchor
+        return [
+            Mel(
+                stream=self.stream,
+                seq=0,
+                start=seconds - len(seen) * front_end.hop_samples / front_end.sample_rate,
+                end=seconds,
+                captured_at=captured_at + seconds - anchor_seconds,
+                frames=len(seen),
+                bands=seen.shape[1],
+                low_db=low,
+                high_db=high,
+                data=b64encode(seen.tobytes()).decode(),
+            )
+        ]
 
     def _frame(
         self, frame: npt.NDArray[np.float32], snr_db: float, speaking: bool

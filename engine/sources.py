@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from affectd.kernels.ring import Ring
+from affectd.engine.device_clock import DeviceClock
+from affectd.kernels.ring import Block, Ring
 
 __all__ = [
     "BLOCK_SECONDS",
     "OVERFLOW",
     "DemoSource",
+    "Feed",
     "FileSource",
     "Notice",
     "Pace",
@@ -54,45 +56,126 @@ class SourceError(OSError):
 class Notice:
     """What a source says besides its audio, after the blocks it has written before."""
 
-    state: Literal["lost", "restored", "ended", "failed"]
+    state: Literal[
+        "started",
+        "lost",
+        "restored",
+        "stalled",
+        "resumed",
+        "rejoined",
+        "missing",
+        "ended",
+        "failed",
+    ]
+    """Of a device: ``lost``, ``restored``. Of a publisher: ``started``; ``stalled``, it sends
+    nothing for now; ``resumed``, it sends again; ``rejoined``, it is back after its connection was
+    lost; ``missing``, audio came that cannot be heard. Of both: ``ended``, ``failed``."""
     detail: str = ""
     lost_seconds: float = 0.0
+    rate: int = 0
+    """Hz, from ``rejoined`` on."""
     position: int = 0
-    """Samples that were written before; set by `Source.notice`."""
+    """Samples that were written before; set by `Feed.notice`."""
 
 
-class Source(ABC):
-    """Audio of one stream, written into `ring` by one thread.
+class Feed(ABC):
+    """Audio of one stream on its way to the worker, whoever brings it.
 
     Attributes:
         name: Name of the stream.
-        rate: Sampling rate, Hz.
-        ring: Mono float32 blocks with their capture time.
+        rate: Sampling rate at its beginning, Hz.
         notices: What else happened, each after the samples that were written before it.
-        device: Whether this is a sound device, with a clock of its own.
+        device: Whether this is a sound device, whose level is worth watching.
         waits: Whether audio waits until it is taken. What cannot wait is lost where the engine
             is too slow; what can is never lost.
         live: Whether it is spoken now, so that it may wait for the engine but for no client.
+        polled: Whether blocks come without a call of `wake`, from machine code that rings the bell:
+            then the worker must look whenever it wakes. Set by `start`.
+        gap_reason: Where audio is missing by its clock: a reason of `affectd.engine.protocol.Gap`.
     """
 
     device = False
     waits = False
     live = True
+    polled = False
+    gap_reason = "overflow"
 
     def __init__(self, name: str, rate: int) -> None:
         self.name = name
         self.rate = rate
-        self.ring = Ring(capacity=max(1 << 16, rate * _RING_SECONDS))
         self.notices: deque[Notice] = deque()
-        self._stopping = threading.Event()
         self._wake: Callable[[], None] = lambda: None
-        self._thread: threading.Thread | None = None
 
-    def start(self, wake: Callable[[], None]) -> None:
+    @property
+    def manner(self) -> str:
+        """How it captures, where there is more than one way; else empty."""
+        return ""
+
+    @property
+    @abstractmethod
+    def written(self) -> int:
+        """Samples written since the beginning."""
+
+    @abstractmethod
+    def read(self) -> Block | None:
+        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+
+    @abstractmethod
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
         """Begin to deliver.
 
         Args:
             wake: Called after every block and notice.
+            bell: File descriptor that wakes the worker, too, when a byte is written to it: for
+                what cannot call Python.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Cease to deliver."""
+
+    def clock(self, rate: int) -> DeviceClock | None:
+        """Return a new clock for its stamps, where it has one of its own.
+
+        Args:
+            rate: Sampling rate from now on, Hz.
+        """
+        return DeviceClock(rate) if self.device else None
+
+    def notice(self, notice: Notice) -> None:
+        """Tell the worker, after what was written so far."""
+        self.notices.append(replace(notice, position=self.written))
+        self._wake()
+
+
+class Source(Feed):
+    """Audio written into a ring by a thread of its own.
+
+    Attributes:
+        ring: Mono float32 blocks with their capture time.
+    """
+
+    def __init__(self, name: str, rate: int) -> None:
+        super().__init__(name, rate)
+        self.ring = Ring(capacity=max(1 << 16, rate * _RING_SECONDS))
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def written(self) -> int:
+        """Samples written since the beginning."""
+        return self.ring.written
+
+    def read(self) -> Block | None:
+        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        return self.ring.read()
+
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
+        """Begin to deliver.
+
+        Args:
+            wake: Called after every block and notice.
+            bell: Not used, but by microphones.
         """
         self._wake = wake
         self._thread = threading.Thread(target=self._deliver, name="affectd-source", daemon=True)
@@ -112,11 +195,6 @@ class Source(ABC):
         else:
             if not self._stopping.is_set():
                 self.notice(Notice("ended"))
-
-    def notice(self, notice: Notice) -> None:
-        """Tell the worker, after what was written so far."""
-        self.notices.append(replace(notice, position=self.ring.written))
-        self._wake()
 
     def _write(self, block: Samples, captured_at: float) -> None:
         if self.waits:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from affectd.engine.batcher import Job
 from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
-from affectd.engine.load import LoadGovernor
+from affectd.engine.judge import NonFiniteResultError
+from affectd.engine.load import LoadGovernor, LoadSettings
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
-from affectd.engine.sources import OVERFLOW, Source
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.engine.sources import OVERFLOW, Feed
+from affectd.kernels.samples import BadSampleError
 
 if TYPE_CHECKING:
     from affectd.kernels.ring import Block
@@ -28,19 +29,23 @@ _HELD_BACK_SECONDS = 0.005
 _WAITING_WINDOWS = 8
 _DRAIN_SECONDS = 0.6
 _FLAGGED_EVERY_SECONDS = 1.0
+# A publisher is lost and restored as a device is, for those who listen.
+_DEVICE_STATES = {"stalled": "lost", "resumed": "restored", "rejoined": "restored"}
 
 
 @dataclass(slots=True)
 class Stream:
     """A source, its session, and what lies between."""
 
-    source: Source
+    source: Feed
     session: Session
     clock: DeviceClock | None
     governor: LoadGovernor
     in_flight: int = 0
     """Windows that the model has not yet answered."""
     over: bool = False
+    due: bool = False
+    """Whether the worker knows that there is something to be read."""
     failure: str = ""
     """Why the source ended, where that was no regular end."""
     failure_code: ErrorCode | None = None
@@ -48,22 +53,25 @@ class Stream:
     """When the system last said that it lost audio, without saying how much."""
 
     @classmethod
-    def of(cls, source: Source, session: Session) -> Stream:
+    def of(cls, source: Feed, session: Session, load: LoadSettings | None = None) -> Stream:
         """Put a stream together."""
-        clock = DeviceClock(source.rate) if source.device else None
-        return cls(source, session, clock, LoadGovernor(session.hop_seconds))
+        governor = LoadGovernor(session.hop_seconds, load)
+        return cls(source, session, source.clock(source.rate), governor)
 
 
 class Worker:
     """Reads the rings, runs the sessions, hands windows to the batcher and events to the hub.
 
+    Streams may be added at any time; one that is over is forgotten.
+
     Args:
-        streams: What to run.
+        streams: What to run from the start.
         submit: Takes a window to the model; its result comes back through `deliver`.
         publish: Takes finished events, in stream order, in this worker's thread.
         congested: Whether those who listen cannot take more. Asked only for sources that wait
             and are not live.
-        ended: Called once, when every stream is over.
+        shows_mel: Whether somebody wants to see the spectrogram of a stream.
+        ended: Called once, when every stream that it began with is over, if there were any.
     """
 
     def __init__(
@@ -73,23 +81,29 @@ class Worker:
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
         congested: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._streams = {stream.session.stream: stream for stream in streams}
+        self._awaited = set(self._streams)
+        self._joining: deque[Stream] = deque()
+        self._due: deque[Stream] = deque()
+        """Streams whose sources have something to be read."""
+        self._polled: list[Stream] = []
+        """Streams whose sources only ring the bell: each may have something at any time."""
+        self._waiting: list[Stream] = []
+        """Streams that have, but must wait for the model or for clients."""
         self._submit = submit
         self._publish = publish
         self._congested = congested
+        self._shows_mel = shows_mel
         self._ended = ended
         self._results: deque[Job] = deque()
         self._doorbell = Doorbell()
         self._stopping = False
-        self._held_back = False
+        self.failures: list[str] = []
+        """Why streams that it began with ended, where that was no regular end."""
         self._thread = threading.Thread(target=self._run, name="affectd-worker", daemon=True)
-
-    @property
-    def failures(self) -> list[str]:
-        """Why streams ended, where that was no regular end."""
-        return [stream.failure for stream in self._streams.values() if stream.failure]
 
     def start(self) -> None:
         """Start the sources and run their sessions.
@@ -98,12 +112,26 @@ class Worker:
             SourceError: a source cannot be opened.
         """
         for stream in self._streams.values():
-            stream.source.start(self._doorbell.ring)
+            self._listen(stream)
         self._thread.start()
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that run now, for who looks from another thread: they go on meanwhile."""
+        return list(self._streams.copy().values())
+
+    def add(self, stream: Stream) -> None:
+        """Run another stream, from any thread. An earlier one of that name must be over.
+
+        Raises:
+            SourceError: its source cannot be opened.
+        """
+        self._joining.append(stream)
+        self._listen(stream)
 
     def stop(self) -> None:
         """Stop the sources, say what is still to be said, and return within two seconds."""
-        for stream in self._streams.values():
+        for stream in (*self._streams.copy().values(), *self._joining.copy()):
             stream.source.stop()
         self._stopping = True
         self._doorbell.ring()
@@ -115,21 +143,37 @@ class Worker:
         self._results.append(job)
         self._doorbell.ring()
 
+    def _listen(self, stream: Stream) -> None:
+        def wake() -> None:
+            if not stream.due:
+                stream.due = True
+                self._due.append(stream)
+                self._doorbell.ring()
+
+        stream.source.start(wake, bell=self._doorbell.write_fd)
+        if stream.source.polled:
+            self._polled.append(stream)
+        # What the source had to say before it was listened to rang for nobody.
+        wake()
+
     def _run(self) -> None:
         try:
             self._serve()
         except Exception as error:  # nobody must wait for a worker that is gone
             message = f"the engine failed: {type(error).__name__}: {error}"
+            self.failures.append(message)
             for stream in self._streams.values():
                 stream.failure = stream.failure or message
+                stream.session.wait(time.monotonic())
                 self._publish([stream.session.failure(ErrorCode.INTERNAL, stream.failure)])
             self._ended()
 
     def _serve(self) -> None:
+        awaits = bool(self._awaited)
         while not self._stopping:
-            self._doorbell.wait(_HELD_BACK_SECONDS if self._held_back else _TICK_SECONDS)
+            self._doorbell.wait(_HELD_BACK_SECONDS if self._waiting else _TICK_SECONDS)
             self._work()
-            if all(stream.over and not stream.in_flight for stream in self._streams.values()):
+            if awaits and not self._awaited:
                 self._ended()
                 return
         self._work()
@@ -145,26 +189,48 @@ class Worker:
 
     def _work(self) -> None:
         self._resolve()
-        self._held_back = False
-        for stream in self._streams.values():
-            while not stream.over and not self._must_wait(stream):
-                block = stream.source.ring.read()
-                self._notices(stream, block)
-                if block is None or stream.over:
-                    break
-                self._hear(stream, block)
-                self._resolve()
+        waiting, self._waiting = self._waiting, []
+        for stream in waiting:
+            self._read(stream)
+        for stream in self._polled:
+            self._read(stream)
+        while self._due:
+            stream = self._due.popleft()
+            # Whatever is written from here on wakes us again.
+            stream.due = False
+            self._read(stream)
+
+    def _read(self, stream: Stream) -> None:
+        """Hear what a stream has to say, and in between what the model has."""
+        while self._joining:
+            joining = self._joining.popleft()
+            self._streams[joining.session.stream] = joining
+        while not stream.over:
+            if self._must_wait(stream):
+                self._waiting.append(stream)
+                return
+            # Before reading: where nothing is read, no more than this has been heard.
+            written = stream.source.written
+            block = stream.source.read()
+            self._notices(stream, written if block is None else block.position)
+            if block is None or stream.over:
+                return
+            self._hear(stream, block)
+            self._resolve()
 
     def _must_wait(self, stream: Stream) -> bool:
         source = stream.source
-        if source.waits and not source.live and self._congested():
-            self._held_back = True
+        if not source.waits:
+            return False
+        if not source.live and self._congested():
             return True
-        return source.waits and stream.in_flight >= _WAITING_WINDOWS
+        return stream.in_flight >= _WAITING_WINDOWS
 
     def _hear(self, stream: Stream, block: Block) -> None:
         read_at = time.monotonic()
-        session, rate = stream.session, stream.source.rate
+        if stream.governor.voice_only and (change := stream.governor.tick(read_at)):
+            self._publish([stream.session.load(change, stream.governor.announce())])
+        session, rate = stream.session, stream.session.rate
         captured_at, missing = block.captured_at, 0.0
         if block.overrun:
             lost = block.overrun / rate
@@ -172,14 +238,18 @@ class Worker:
             if stream.clock:
                 stream.clock.skip(block.overrun)
         if stream.clock:
-            captured_at, missing = stream.clock.push(block.samples.size, captured_at)
+            expected_at, missing = stream.clock.push(block.samples.size, captured_at)
+            # What is sent ahead of its time was still captured before it came.
+            captured_at = expected_at if stream.source.device else min(expected_at, captured_at)
         flagged = block.flags & OVERFLOW and read_at - stream.flagged_at >= _FLAGGED_EVERY_SECONDS
         if missing or flagged:
             stream.flagged_at = read_at
-            self._take(stream, session.gap("overflow", missing, captured_at), read_at)
+            reason = stream.source.gap_reason
+            self._take(stream, session.gap(reason, missing, captured_at), read_at)
+        session.shows_mel = self._shows_mel(session.stream)
         try:
             heard = session.feed(block.samples, captured_at)
-        except NonFiniteSampleError as error:
+        except BadSampleError as error:
             if stream.source.device:
                 lost = block.samples.size / rate
                 heard = session.gap("device", lost, captured_at + lost)
@@ -189,29 +259,41 @@ class Worker:
         if heard:
             self._take(stream, heard, read_at)
 
-    def _notices(self, stream: Stream, before: Block | None) -> None:
-        """Do what the source said before this block, or before the end of what is there."""
+    def _notices(self, stream: Stream, position: int) -> None:
+        """Do what the source said when it had written no more samples than these."""
         session, notices = stream.session, stream.source.notices
-        while notices and (before is None or notices[0].position <= before.position):
+        while notices and notices[0].position <= position:
             notice = notices.popleft()
             now = time.monotonic()
+            session.wait(now)
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
             if notice.state == "lost":
                 self._take(stream, session.finish(), now)
             if notice.state == "restored":
-                stream.clock = DeviceClock(stream.source.rate)
+                stream.clock = stream.source.clock(session.rate)
                 self._take(stream, session.gap("device", notice.lost_seconds, now), now)
+            if notice.state == "rejoined":
+                stream.clock = stream.source.clock(notice.rate)
+                gap = session.gap("publisher", notice.lost_seconds, now, rate=notice.rate)
+                self._take(stream, gap, now)
+            if notice.state == "missing":
+                if stream.clock:
+                    stream.clock.skip(round(notice.lost_seconds * session.rate))
+                self._take(stream, session.gap("publisher", notice.lost_seconds, now), now)
+                continue
             if notice.state == "ended":
                 stream.over = True
                 self._take(stream, session.finish(), now)
                 self._part(stream)
                 return
-            self._publish([session.device(notice.state, notice.detail)])
+            state = _DEVICE_STATES.get(notice.state, notice.state)
+            self._publish([session.device(state, notice.detail)])
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
         stream.over = True
+        stream.session.wait(time.monotonic())
         stream.failure, stream.failure_code = message, code
         if code is not ErrorCode.INTERNAL:
             # What was heard before still counts.
@@ -222,6 +304,14 @@ class Worker:
         """Publish a stream's last event, once all that it still waited for has come."""
         if not stream.over or stream.in_flight:
             return
+        name = stream.session.stream
+        self._streams.pop(name, None)
+        # A new list: the old one may be gone through just now.
+        self._polled = [each for each in self._polled if each is not stream]
+        if name in self._awaited:
+            self._awaited.discard(name)
+            if stream.failure:
+                self.failures.append(stream.failure)
         if stream.failure_code:
             self._publish([stream.session.failure(stream.failure_code, stream.failure)])
         else:
@@ -231,6 +321,9 @@ class Worker:
         events: list[Event] = []
         for each in heard:
             if isinstance(each, Window):
+                if stream.governor.voice_only:
+                    stream.governor.dropped += 1
+                    continue
                 stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits
                 self._submit(Job(each, read_at, keep=keep))
@@ -248,9 +341,17 @@ class Worker:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {job.error}")
                 continue
             resolved_at = time.monotonic()
-            events = stream.session.resolve(job.window, job.logits)
+            try:
+                events = stream.session.resolve(job.window, job.logits)
+            except NonFiniteResultError as error:
+                self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
+                continue
             self._publish([_timed(event, job, resolved_at) for event in events])
-            change = stream.governor.window(job.superseded, resolved_at)
+            if stream.source.waits:
+                self._part(stream)
+                continue
+            waited = job.started_at - job.submitted_at
+            change = stream.governor.window(job.superseded, resolved_at, waited_seconds=waited)
             stream.session.hop_seconds = stream.governor.hop_seconds
             if change:
                 self._publish([stream.session.load(change, stream.governor.announce())])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from affectd.export.accuracy import Accuracy
 from affectd.export.conversion import to_onnx
 from affectd.export.files import write_whole
 from affectd.export.gates import GateError, Limits, check_names, describe, failed
+from affectd.export.graph_hash import graph_sha256
 from affectd.export.half import to_half
 from affectd.export.judge import Judge, Judgement
 from affectd.export.latency import percentiles
@@ -315,11 +315,6 @@ def _make(
         attempts=attempts,
         sensitivity=sensitivity,
     )
-
-
-def graph_sha256(proto: onnx.ModelProto) -> str:
-    """Return a hash over a file's graph: its weights and layers, the metadata apart."""
-    return hashlib.sha256(proto.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
 def fingerprint(front_end: FrontEnd) -> tuple[float, ...]:

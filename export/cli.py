@@ -37,8 +37,9 @@ export = typer.Typer(
 def _export() -> None:
     """Turn a checkpoint into ONNX artefacts, each checked against the checkpoint.
 
-    Without a command, the first argument is the checkpoint:
-    affectd export runs/crnn/best.pt -o models --precision fp32,int8
+    Without a command, the first argument is the checkpoint.
+
+    Example: affectd export runs/crnn/best.pt -o models --precision fp32,int8
     """
 
 
@@ -201,9 +202,10 @@ def _inspect(
 
     Example: affectd export inspect models/crnn-int8.onnx
     """
-    from affectd.models.extra import need_training_extra
+    from affectd.models.extra import need_inference_extra, need_inspection_extra
 
-    need_training_extra("export inspect")
+    need_inference_extra("export inspect")
+    need_inspection_extra("export inspect")
 
     from affectd.export.inspection import inspect
 

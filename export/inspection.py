@@ -13,8 +13,9 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
-from affectd.export.artefact import graph_sha256
+from affectd.export.graph_hash import graph_sha256
 from affectd.export.runtime import open_session
+from affectd.export.shortcut import along_shortcut
 
 __all__ = ["Inspection", "inspect", "open_artefact"]
 
@@ -35,7 +36,9 @@ class Inspection:
     """Bytes."""
     metadata: Metadata
     operators: dict[str, dict[str, int]]
-    """How many of each type there are, by precision: ``int8``, ``fp16``, ``fp32``, ``other``."""
+    """How many of each type run, by precision: ``int8``, ``fp16``, ``fp32``, ``other``.
+
+    Where a graph has a shortcut for windows of one length, those on it."""
     parameters: int
     """Numbers in the weights; scales and zero points of a quantised graph count too."""
     providers: tuple[str, ...]
@@ -127,7 +130,7 @@ def inspect(path: Path) -> Inspection:
         path=path,
         size=len(content),
         metadata=metadata,
-        operators=_operators(proto),
+        operators=_operators(along_shortcut(proto)),
         parameters=sum(int(np.prod(weight.dims)) for weight in proto.graph.initializer),
         providers=_providers(content),
     )

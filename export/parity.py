@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +49,28 @@ class Parity:
 
 
 def logits_of(scorer: Scorer, windows: Windows) -> npt.NDArray[np.float32]:
-    """Return the logits of windows, float32 ``(windows, classes)``, padded as the engine pads."""
+    """Return the logits of windows, float32 ``(windows, classes)``.
+
+    They go in by fives, padded to the longest, and then one by one, unpadded, in turn: a graph may
+    have a way of its own for each.
+    """
     found: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(windows), _BATCH):
-        chosen = windows.windows[start : start + _BATCH]
+    for chosen in _groups(windows.windows):
         frames = np.array([len(window) for window in chosen], np.int64)
         logmel = np.zeros((len(chosen), frames.max(), chosen[0].shape[1]), np.float32)
         for row, window in zip(logmel, chosen, strict=True):
             row[: len(window)] = window
         found.append(scorer(logmel, frames))
     return np.concatenate(found)
+
+
+def _groups(
+    windows: Sequence[npt.NDArray[np.float32]],
+) -> Iterator[Sequence[npt.NDArray[np.float32]]]:
+    for start in range(0, len(windows), 2 * _BATCH):
+        yield windows[start : start + _BATCH]
+        for one in range(start + _BATCH, min(start + 2 * _BATCH, len(windows))):
+            yield windows[one : one + 1]
 
 
 def measure_parity(expected: npt.NDArray[np.float32], scorer: Scorer, windows: Windows) -> Parity:

@@ -8,6 +8,7 @@ products dynamically.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 import warnings
@@ -80,10 +81,17 @@ class Scheme:
 
 def prepare(graph: onnx.ModelProto) -> onnx.ModelProto:
     """Return a graph with known shapes and fused layers, as the quantisers want it."""
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    # Where symbolic inference does not get through a graph, it leaves that graph, weights and all,
+    # in the working directory, and raises; plain inference does for such ones.
+    with _quiet(), tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         onnx.save(graph, before)
-        quant_pre_process(before, after)
+        try:
+            quant_pre_process(before, after)
+        except Exception as error:
+            if str(error) != "Incomplete symbolic shape inference":
+                raise
+            quant_pre_process(before, after, skip_symbolic_shape=True)
         return onnx.load(after)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
 from affectd.engine.artefact import INPUTS, OUTPUTS
-from affectd.models.scoring import Scorer
+
+# It brings PyTorch, which a look into an artefact does without.
+if TYPE_CHECKING:
+    from affectd.models.scoring import Scorer
 
 __all__ = ["open_session", "scorer_of"]
 

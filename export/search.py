@@ -12,7 +12,9 @@ from affectd.export.judge import Judge, Judgement
 from affectd.export.parity import logits_of
 from affectd.export.quantisation import Scheme, prepare, quantisable, quantise
 from affectd.export.runtime import scorer_of
+from affectd.export.shortcut import add_shortcut
 from affectd.export.speech import Windows
+from affectd.export.stem import gather_in_blocks
 
 __all__ = ["Attempt", "Sensitivity", "measure_sensitivity", "schemes", "search"]
 
@@ -69,6 +71,8 @@ def search(
         first, empty where they were not needed.
     """
     prepared = prepare(graph)
+    if default.recurrent:
+        prepared = gather_in_blocks(prepared)
     attempts: list[Attempt] = []
     found: list[Sensitivity] = []
 
@@ -76,14 +80,22 @@ def search(
         found.extend(measure_sensitivity(prepared, calibration, default))
         return found
 
-    for scheme in schemes(default, sensitive):
+    def made(scheme: Scheme) -> onnx.ModelProto:
         quantised = quantise(prepared, calibration, scheme)
+        if not scheme.recurrent:
+            return quantised  # graphics processors would have to ask which way to go
+        windowing = judge.windowing
+        lengths = range(1, windowing.window_frames + 1)
+        return add_shortcut(quantised, frames=lengths, bands=windowing.front_end.bands)
+
+    for scheme in schemes(default, sensitive):
+        quantised = made(scheme)
         judgement = judge.judge(quantised.SerializeToString(), "int8", thorough=False)
         attempts.append(Attempt(scheme, judgement))
         if not judgement.mendable:
             return quantised, tuple(attempts), tuple(found)
     nearest = max(attempts, key=lambda attempt: _nearness(attempt.judgement))
-    quantised = quantise(prepared, calibration, nearest.scheme)
+    quantised = made(nearest.scheme)
     judgement = judge.judge(quantised.SerializeToString(), "int8")
     return quantised, (*attempts, Attempt(nearest.scheme, judgement)), tuple(found)
 

@@ -202,7 +202,10 @@ def windows_at_hand(
 def _cut(
     signals: Iterable[npt.NDArray[np.float32]], windowing: Windowing
 ) -> list[npt.NDArray[np.float32]]:
-    """Return windows of every length at evenly spread places, about `COMPARED_WINDOWS` of them."""
+    """Return windows of every length at evenly spread places.
+
+    They are at least `COMPARED_WINDOWS` where the audio has so many.
+    """
     transform = LogMel(windowing.front_end)
     shortest, full = windowing.minimum_frames, windowing.window_frames
     clips = [logmel for logmel in map(transform.batch, signals) if len(logmel) >= shortest]
@@ -212,9 +215,12 @@ def _cut(
         for length in sorted({shortest, (shortest + full) // 2, min(full, len(logmel))})
         if length <= len(logmel)
     ]
-    roomy = sum(length < len(logmel) for logmel, length in wanted)
-    # One more than that, for places of the shortest clips coincide.
-    each = -(-COMPARED_WINDOWS // max(roomy, 1)) + 1
+    places = [len(logmel) - length + 1 for logmel, length in wanted]
+    most = max(places, default=1)
+    each = next(
+        (n for n in range(1, most) if sum(min(n, room) for room in places) >= COMPARED_WINDOWS),
+        most,
+    )
     cut: list[npt.NDArray[np.float32]] = []
     for logmel, length in wanted:
         starts = np.linspace(0, len(logmel) - length, each).round().astype(int)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -124,8 +125,8 @@ class FrontEnd:
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def filterbank(self) -> Filterbank:
-        """Return the filters from bins to bands in sparse form."""
-        return Filterbank.slaney(self) if self.spectrum == "mel" else Filterbank.single(self)
+        """Return the filters from bins to bands in sparse form, shared, and not to be changed."""
+        return _filterbank(self)
 
     def band_edges_hz(self) -> npt.NDArray[np.float64]:
         """Return where each mel band begins, peaks and ends, float64 ``(bands, 3)``, Hz."""
@@ -227,6 +228,11 @@ class Filterbank:
         """Build filters that let one bin through each."""
         bands = front_end.bands
         return cls(np.arange(bands), np.arange(bands + 1), np.ones(bands, np.float32))
+
+
+@lru_cache(maxsize=16)  # building them takes longer than all else about a new stream
+def _filterbank(front_end: FrontEnd) -> Filterbank:
+    return (Filterbank.slaney if front_end.spectrum == "mel" else Filterbank.single)(front_end)
 
 
 def _hz_to_mel(hz: float) -> float:

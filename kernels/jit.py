@@ -11,9 +11,10 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["c_callback", "kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Compiled = TypeVar("Compiled")
 
 # rocket-fft reports every array it specialises on at INFO; a start has dozens.
 logging.getLogger("numba").setLevel(logging.WARNING)
@@ -36,16 +37,36 @@ def kernel(*signatures: Any, fastmath: bool | set[str] = False) -> Callable[[Fun
         compiler: Any = numba.njit(
             list(signatures) or None, cache=True, nogil=True, fastmath=fastmath
         )
-        try:
-            return cast("Function", compiler(function))
-        except RuntimeError as error:
-            if "no locator available" not in str(error):
-                raise
-        settings: Any = numba.config
-        settings.CACHE_DIR = os.fspath(_private_cache())
-        return cast("Function", compiler(function))
+        return _cached(lambda: cast("Function", compiler(function)))
 
     return compile_now
+
+
+def c_callback(signature: Any, function: Callable[..., Any]) -> Any:
+    """Compile a function to be called from C, in any thread and without the interpreter.
+
+    Such a function must raise nothing: only an error would make it wait for the interpreter.
+
+    Args:
+        signature: Numba signature, in C's types.
+        function: What to compile; it may call kernels.
+
+    Returns:
+        Numba's object; its ``address`` is the C function's, valid as long as the object lives.
+    """
+    return _cached(lambda: numba.cfunc(signature, cache=True)(function))
+
+
+def _cached(compile_now: Callable[[], Compiled]) -> Compiled:
+    """Compile with the cache where Numba can put it, else in a folder of our own."""
+    try:
+        return compile_now()
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+    settings: Any = numba.config
+    settings.CACHE_DIR = os.fspath(_private_cache())
+    return compile_now()
 
 
 def _private_cache() -> Path:

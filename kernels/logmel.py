@@ -6,8 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from rocket_fft import r2c
 
+from affectd.kernels.fourier import POWER_SAMPLES, power_spectrum
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
+from affectd.kernels.mel import MelWeights, sums_of_bands
+from affectd.kernels.samples import BadSampleError
+from affectd.kernels.vectors import LANES
 
 __all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
 
@@ -15,15 +19,12 @@ Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
 
 _FFT_AXES = np.zeros(1, np.int64)
+_TAIL_SAMPLES = 3
+"""Where the number of samples in the tail stands."""
 
 
-class NonFiniteSampleError(ValueError):
+class NonFiniteSampleError(BadSampleError):
     """A sample is NaN or infinite; `position` counts from the start of the stream."""
-
-    def __init__(self, position: int, value: float) -> None:
-        super().__init__(f"sample {position} is {value}: audio must be finite")
-        self.position = position
-        self.value = value
 
 
 class LogMel:
@@ -39,20 +40,22 @@ class LogMel:
 
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
-        filterbank = front_end.filterbank()
-        self._window = front_end.window()
-        self._first_bin, self._offset = filterbank.first_bin, filterbank.offset
-        self._weights = filterbank.weights
-        # As long as the spectrum at least, for it holds the samples first and their power then.
-        self._windowed = np.empty(front_end.fft_samples, np.float32)
-        self._spectrum = np.empty(front_end.fft_samples // 2 + 1, np.complex64)
-        self._tail = np.zeros(front_end.fft_samples, np.float32)
-        self._tail_samples = 0
+        self._plain = front_end.spectrum != "samples" and not front_end.extras
+        mel = MelWeights(front_end.filterbank())
+        size = front_end.fft_samples
+        bins = max(mel.bins, size)
+        fixed = [front_end.hop_samples, size, front_end.bands, 0, bins, mel.chunks.size]
+        # Few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
+        self._numbers = np.concatenate([fixed, mel.chunks, mel.first_bin])
+        self._constants = np.concatenate(
+            [[front_end.floor_power], front_end.window(), mel.weights]
+        ).astype(np.float32)
+        self._tail = np.zeros(size, np.float32)
         self._position = 0
 
     def reset(self) -> None:
         """Forget the samples kept so far; the next one is position 0 again."""
-        self._tail_samples = 0
+        self._numbers[_TAIL_SAMPLES] = 0
         self._position = 0
 
     def push(self, samples: Samples) -> Frames:
@@ -69,10 +72,13 @@ class LogMel:
             NonFiniteSampleError: a sample is NaN or infinite. Nothing of the block is kept.
             TypeError: the block is not a one-dimensional float32 array.
         """
-        samples = _checked(samples, self._position)
-        held = self._tail_samples + samples.size
-        out = np.empty((self.front_end.frames(held), self.front_end.columns), np.float32)
-        self._tail_samples = self._run(self._tail, self._tail_samples, samples, out)
+        samples = _checked(samples)
+        if self._plain:
+            out = _log_mel(self._numbers, self._constants, self._tail, samples)
+        else:
+            out = self._measured(self._numbers, self._tail, samples)
+        if not out.shape[1]:
+            require_finite(samples, self._position)
         self._position += samples.size
         return out
 
@@ -89,47 +95,46 @@ class LogMel:
             NonFiniteSampleError: a sample is NaN or infinite.
             TypeError: the signal is not a one-dimensional float32 array.
         """
-        samples = _checked(samples, 0)
-        out = np.empty((self.front_end.frames(samples.size), self.front_end.columns), np.float32)
-        self._run(np.zeros(self.front_end.fft_samples, np.float32), 0, samples, out)
+        samples = _checked(samples)
+        numbers = self._numbers.copy()
+        numbers[_TAIL_SAMPLES] = 0
+        tail = np.empty_like(self._tail)
+        if self._plain:
+            out = _log_mel(numbers, self._constants, tail, samples)
+        else:
+            out = self._measured(numbers, tail, samples)
+        if not out.shape[1]:
+            require_finite(samples)
         return out
 
-    def _run(self, tail: Samples, tail_samples: int, samples: Samples, out: Frames) -> int:
+    def _measured(self, numbers: npt.NDArray[np.int64], tail: Samples, samples: Samples) -> Frames:
+        """Return frames with something else than a spectrum in them; see `_log_mel`."""
+        if _first_non_finite(samples) >= 0:
+            return np.empty((0, 0), np.float32)
+        held = np.concatenate((tail[: numbers[_TAIL_SAMPLES]], samples))
+        columns = self.front_end.columns
         if self.front_end.spectrum == "samples":
-            held = np.concatenate((tail[:tail_samples], samples))
-            out[:] = held[: out.size].reshape(out.shape)
-            rest = held[out.size :]
+            whole = held.size - held.size % columns
+            rest = held[whole:]
             tail[: rest.size] = rest
-            return rest.size
-        if self.front_end.extras and len(out):
-            # Imported where needed: most models want the bands alone.
-            from affectd.kernels.waveform import measure
+            numbers[_TAIL_SAMPLES] = rest.size
+            return held[:whole].reshape(-1, columns)
+        # Imported where needed: most models want the bands alone.
+        from affectd.kernels.waveform import measure
 
-            measure(self.front_end, np.concatenate((tail[:tail_samples], samples)), out)
-        return _log_mel(
-            tail,
-            tail_samples,
-            samples,
-            self.front_end.hop_samples,
-            self._window,
-            self._first_bin,
-            self._offset,
-            self._weights,
-            np.float32(self.front_end.floor_power),
-            self._windowed,
-            self._spectrum,
-            out,
-        )
+        bands = _log_mel(numbers, self._constants, tail, samples)
+        out = np.empty((len(bands), columns), np.float32)
+        out[:, : self.front_end.bands] = bands
+        measure(self.front_end, held, out)
+        return out
 
 
-def _checked(samples: Samples, position: int) -> Samples:
+def _checked(samples: Samples) -> Samples:
     if samples.dtype != np.float32 or samples.ndim != 1:
         raise TypeError(
             f"samples are {samples.dtype} of shape {samples.shape}; needed is float32 (n,)"
         )
-    samples = np.ascontiguousarray(samples)
-    require_finite(samples, position)
-    return samples
+    return samples if samples.flags.c_contiguous else np.ascontiguousarray(samples)
 
 
 def require_finite(samples: Samples, position: int = 0) -> None:
@@ -161,48 +166,101 @@ def _first_non_finite(samples: Samples) -> int:
     return -1
 
 
+@kernel()
+def _to_db(values: Samples) -> None:
+    """Turn powers into dB in place, without a call or a branch, so that all lanes are used.
+
+    The logarithm is that of Cephes' ``logf`` (S. Moshier, 1992): exponent and mantissa are taken
+    apart, and a polynomial of the eighth degree is good to one unit in the last place. Values are
+    no smaller than the smallest normal number, and finite: the power of samples that
+    `affectd.kernels.samples.require_audio` lets through is.
+    """
+    bits = values.view(np.int32)
+    for place in range(values.size):
+        word = bits[place]
+        # Below the square root of a half the mantissa is doubled, so that it lies around 1.
+        low = np.int32((word & 0x7FFFFF) < 0x3504F3)
+        exponent = np.float32(np.int32(word >> 23) - np.int32(126) - low)
+        bits[place] = np.int32((word & 0x7FFFFF) | (0x3F000000 + (low << 23)))
+        x = values[place] - np.float32(1)
+        z = x * x
+        y = np.float32(7.0376836292e-2)
+        y = y * x + np.float32(-1.1514610310e-1)
+        y = y * x + np.float32(1.1676998740e-1)
+        y = y * x + np.float32(-1.2420140846e-1)
+        y = y * x + np.float32(1.4249322787e-1)
+        y = y * x + np.float32(-1.6668057665e-1)
+        y = y * x + np.float32(2.0000714765e-1)
+        y = y * x + np.float32(-2.4999993993e-1)
+        y = y * x + np.float32(3.3333331174e-1)
+        y = x * z * y + exponent * np.float32(-2.12194440e-4) - np.float32(0.5) * z
+        natural = x + y + exponent * np.float32(0.693359375)
+        values[place] = natural * np.float32(4.342944819032518)
+
+
 @kernel(
-    "int64(float32[::1], int64, float32[::1], int64, float32[::1], int64[::1], int64[::1],"
-    " float32[::1], float32, float32[::1], complex64[::1], float32[:, ::1])",
+    "float32[:, ::1](int64[::1], float32[::1], float32[::1], float32[::1])",
     fastmath={"reassoc", "contract", "arcp", "nsz"},
 )
 def _log_mel(
-    tail: Samples,
-    tail_samples: int,
-    samples: Samples,
-    hop_samples: int,
-    window: Samples,
-    first_bin: npt.NDArray[np.int64],
-    offset: npt.NDArray[np.int64],
-    weights: Samples,
-    floor_power: np.float32,
-    windowed: Samples,
-    spectrum: npt.NDArray[np.complex64],
-    out: Frames,
-) -> int:
-    """Fill ``out`` from ``tail`` and then ``samples``; return how much ``tail`` now holds."""
-    fft_samples = window.size
-    ten_over_ln10 = np.float32(10 / np.log(10))
-    power = windowed  # its samples are spent once the transform has run
+    numbers: npt.NDArray[np.int64], constants: Samples, tail: Samples, samples: Samples
+) -> Frames:
+    """Return the frames that ``tail`` and then ``samples`` hold, and keep in ``tail`` the rest.
+
+    Where a sample is not finite it returns frames of no bands and has changed nothing.
+
+    Args:
+        numbers: Hop, size of a frame, bands, samples in the tail, room for a spectrum, groups of
+            bands; and `MelWeights.chunks` and `MelWeights.first_bin`.
+        constants: The floor, the window, the weights.
+        tail: Samples not yet spent, as many as a frame has at most.
+        samples: The new ones.
+    """
+    if _first_non_finite(samples) >= 0:
+        return np.empty((0, 0), np.float32)
+    hop_samples, size, bands = numbers[0], numbers[1], numbers[2]
+    tail_samples = numbers[_TAIL_SAMPLES]
+    bins, groups = numbers[4], numbers[5]
+    chunks = numbers[6 : 6 + groups]
+    first_bin = numbers[6 + groups :]
+    floor_power = constants[0]
+    window = constants[1 : 1 + size]
+    weights = constants[1 + size :]
+    held = tail_samples + samples.size
+    frames = max(0, (held - size) // hop_samples + 1)
+    out = np.empty((frames, bands), np.float32)
+    joined = np.empty(size, np.float32)
+    power = np.zeros(bins, np.float32)
+    summed = np.empty(first_bin.size, np.float32)
+    spectrum = np.empty(size // 2 + 1, np.complex64)
     start = 0
-    for frame in range(out.shape[0]):
-        from_tail = min(max(tail_samples - start, 0), fft_samples)
-        for index in range(from_tail):
-            windowed[index] = tail[start + index] * window[index]
-        shift = start - tail_samples
-        for index in range(from_tail, fft_samples):
-            windowed[index] = samples[shift + index] * window[index]
-        r2c(windowed, spectrum, _FFT_AXES, True, 1.0, 1)
-        for bin_index in range(spectrum.size):
-            value = spectrum[bin_index]
-            power[bin_index] = value.real * value.real + value.imag * value.imag
-        for band in range(first_bin.size):
-            first = first_bin[band]
-            low = offset[band]
-            total = np.float32(0)
-            for index in range(offset[band + 1] - low):
-                total += weights[low + index] * power[first + index]
-            out[frame, band] = ten_over_ln10 * np.log(max(total, floor_power))
+    for frame in range(frames):
+        place = start - tail_samples
+        source = samples
+        if place < 0:
+            # The frame begins in the tail.
+            for index in range(-place):
+                joined[index] = tail[start + index]
+            for index in range(size + place):
+                joined[index - place] = samples[index]
+            source, place = joined, 0
+        if size == POWER_SAMPLES:
+            power_spectrum(source, place, window, power)
+        else:
+            for index in range(size):
+                joined[index] = source[place + index] * window[index]
+            r2c(joined, spectrum, _FFT_AXES, True, 1.0, 1)
+            for bin_index in range(spectrum.size):
+                value = spectrum[bin_index]
+                power[bin_index] = value.real * value.real + value.imag * value.imag
+        taken = 0
+        for group in range(groups):
+            band = group * LANES
+            sums_of_bands(weights, taken, power, first_bin, band, chunks[group], summed)
+            taken += chunks[group] * LANES * LANES
+        for band in range(bands):
+            out[frame, band] = max(summed[band], floor_power)
+        _to_db(out[frame])
         start += hop_samples
 
     kept_from_tail = max(tail_samples - start, 0)
@@ -211,4 +269,5 @@ def _log_mel(
     first_sample = max(start - tail_samples, 0)
     for index in range(samples.size - first_sample):
         tail[kept_from_tail + index] = samples[first_sample + index]
-    return kept_from_tail + samples.size - first_sample
+    numbers[_TAIL_SAMPLES] = kept_from_tail + samples.size - first_sample
+    return out

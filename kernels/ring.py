@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from affectd.kernels.jit import kernel
 
-__all__ = ["Block", "Ring"]
+__all__ = ["STAMP", "Block", "Ring", "write_block"]
 
 # Places in the control words. Producer and consumer words lie on separate cache lines.
 _SAMPLES_RESERVED = 0
@@ -24,7 +24,7 @@ _SAMPLES_READ = 16
 _STAMPS_READ = 17
 _CONTROL_WORDS = 32
 
-_STAMP = np.dtype(
+STAMP = np.dtype(
     [
         ("position", np.int64),
         ("samples", np.int64),
@@ -32,6 +32,7 @@ _STAMP = np.dtype(
         ("flags", np.int64),
     ]
 )
+"""What is noted of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,16 @@ class Ring:
         self.capacity = capacity
         self._control = np.zeros(_CONTROL_WORDS, np.int64)
         self._samples = np.zeros(capacity, np.float32)
-        self._stamps = np.zeros(blocks, _STAMP)
+        self._stamps = np.zeros(blocks, STAMP)
         self._scratch = np.empty(capacity, np.float32)
-        self._found = np.zeros(1, _STAMP)
+        self._found = np.zeros(1, STAMP)
+
+    @property
+    def memory(
+        self,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[Any]]:
+        """What a producer in machine code hands to `write_block`: counters, samples, stamps."""
+        return self._control, self._samples, self._stamps
 
     @property
     def written(self) -> int:
@@ -108,7 +116,7 @@ class Ring:
         """
         if samples.size > self.capacity:
             raise ValueError(f"a block of {samples.size} samples; the ring holds {self.capacity}")
-        _write(self._control, self._samples, self._stamps, samples, captured_at, flags)
+        write_block(self._control, self._samples, self._stamps, samples, captured_at, flags)
 
     def read(self) -> Block | None:
         """Return the oldest block not yet read, or `None`; called by the consumer alone."""
@@ -139,7 +147,7 @@ def _fence_intrinsic(typing_context: Any) -> Any:
 # Numba supplies the typing context when it compiles a call, so a call has no arguments.
 _fence: Any = _fence_intrinsic
 
-_STAMPS = from_dtype(_STAMP)[::1]
+_STAMPS = from_dtype(STAMP)[::1]
 _WRITE = types.void(
     types.int64[::1], types.float32[::1], _STAMPS, types.float32[::1], types.float64, types.int64
 )
@@ -147,7 +155,7 @@ _READ = types.int64(types.int64[::1], types.float32[::1], _STAMPS, types.float32
 
 
 @kernel(_WRITE)
-def _write(
+def write_block(
     control: npt.NDArray[np.int64],
     ring: npt.NDArray[np.float32],
     stamps: npt.NDArray[Any],
@@ -155,6 +163,10 @@ def _write(
     captured_at: float,
     flags: int,
 ) -> None:
+    """Append a block to a ring's `memory`; for producers in machine code, as `Ring.write` is.
+
+    A block longer than the ring is not looked for.
+    """
     position = control[_SAMPLES_WRITTEN]
     stamp_number = control[_STAMPS_WRITTEN]
     # Whoever reads now must know, before anything changes, which samples are about to go.

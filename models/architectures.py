@@ -64,6 +64,7 @@ ARCHITECTURES: dict[str, _Builder] = {
     "whisper": _of("whisper", "whisper_trunk", "Whisper"),
     "pooled-whisper": _of("pooled-whisper", "pooled_whisper", "PooledWhisper"),
     "wav2vec": _of("wav2vec", "wav2vec", "Wav2Vec"),
+    "vision": _of("vision", "vision", "Vision"),
     "two-branch": _of("two-branch", "vectors", "TwoBranch"),
 }
 """Each network is called with ``(logmel, frames)`` and returns ``(logits, embedding, attention)``,

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-__all__ = ["MissingExtraError", "need_inference_extra", "need_training_extra"]
+__all__ = [
+    "MissingExtraError",
+    "need_inference_extra",
+    "need_inspection_extra",
+    "need_training_extra",
+]
 
 
 class MissingExtraError(ValueError):
@@ -37,4 +42,16 @@ def need_inference_extra(command: str) -> None:
     if find_spec("onnxruntime") is None:
         raise MissingExtraError(
             f"affectd {command} needs the extra 'cpu' or 'gpu': pip install 'affectd[cpu]'"
+        )
+
+
+def need_inspection_extra(command: str) -> None:
+    """Go on only where the package ``onnx`` is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if find_spec("onnx") is None:
+        raise MissingExtraError(
+            f"affectd {command} needs the extra 'inspect': pip install 'affectd[inspect]'"
         )

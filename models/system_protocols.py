@@ -68,17 +68,26 @@ def evaluate_system_paper(system: System, place: Place, *, command: str) -> Eval
     )
 
 
-def evaluate_system_folds(system: System, place: Place, *, corpus: str, command: str) -> Evaluation:
+def evaluate_system_folds(
+    system: System, place: Place, *, corpus: str, command: str, most: int = 0
+) -> Evaluation:
     """Score a system on each published fold with a model that has not heard its speakers.
 
     The development part, where the paper has one, is drawn from the speakers that are heard.
+
+    Args:
+        system: What is scored; it is trained where that has not been done yet.
+        place: Where things are.
+        corpus: Whose folds.
+        command: What gives the figures again.
+        most: Only so many folds, the first ones; all of them where it is 0.
     """
     features = _features(system, place)
     own = [clip.speaker for clip in features.clips if clip.corpus == corpus]
     scored: list[Scored] = []
     published = folds(corpus, own)
     epochs = 0
-    for fold in published:
+    for fold in published[: most or None]:
         division = divide_by_speakers(
             features.clips,
             corpus=corpus,

@@ -15,6 +15,7 @@ from affectd.models.architectures import build
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.division import Division
 from affectd.models.features import FeatureSet
+from affectd.models.foreign_weights import WeightsError, weights_of
 from affectd.models.forest import Forest
 from affectd.models.labels import label_index, valence_arousal_of
 from affectd.models.system_inputs import Inputs
@@ -61,7 +62,7 @@ def fit_system(
 
     Raises:
         CheckpointError: the folder holds a run of another system, seed or data.
-        ValueError: the foreign weights are missing or of another kind.
+        WeightsError: the foreign weights are missing or of another kind.
     """
     if system.schedule.optimiser == "forest":
         return _fit_forest(system, features, division, folder, seed, heard)
@@ -151,8 +152,8 @@ class _Run:
         if system.pretrained:
             take: Any = self.model.take_weights
             if weights is None:
-                raise ValueError(f"{system.name} needs weights: {system.needs_weights}")
-            take(weights)
+                raise WeightsError(f"{system.name} needs weights: {system.needs_weights}")
+            take(weights_of(system.name, weights))
         self.inputs = Inputs(features, system, self.model)
         fit: Any = getattr(self.model, "fit", None)
         if fit is not None:

@@ -152,6 +152,8 @@ class System(Recipe):
     speaker, the tested ones too, and are not to be had live."""
     augmented: bool = False
     """Whether `augmentation` is applied to the windows."""
+    note: str = ""
+    """What came of it here, where the figures alone do not say it."""
     published: tuple[Published, ...] = ()
     pretrained: bool = False
     """Whether it begins with foreign weights, from the folder that ``--weights`` names."""
@@ -179,7 +181,7 @@ class System(Recipe):
         told = self.model_dump(
             mode="json",
             exclude_defaults=True,
-            exclude={"front_end", "chosen", "published", "source", "needs_weights"},
+            exclude={"front_end", "chosen", "note", "published", "source", "needs_weights"},
         )
         told["front_end"] = self.front_end.to_dict()
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -266,7 +268,7 @@ def system_named(name: str) -> System:
     values = tomllib.loads(path.read_text("utf-8"))
     base = values.pop("like", None)
     if base is not None:
-        values = _merged(system_named(base).to_dict(), values)
+        values = _merged(system_named(base).to_dict() | {"note": ""}, values)
     try:
         return System.from_dict(values)
     except RecipeError as error:
@@ -290,7 +292,8 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        # A table of corpora or of a front end is replaced as a whole, the others key by key.
-        whole = key in ("corpora", "front_end")
+        # A table of corpora or of a front end is replaced as a whole, as are the options of another
+        # architecture; the others key by key.
+        whole = key in ("corpora", "front_end") or (key == "options" and "architecture" in changes)
         merged[key] = _merged(merged[key], value) if both and not whole else value
     return merged

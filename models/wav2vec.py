@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from affectd.models.extra import MissingExtraError
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
@@ -50,6 +52,7 @@ class Wav2Vec(nn.Module):
         options: Sizes.
 
     Raises:
+        MissingExtraError: the library is not installed.
         ValueError: the front end gives something else than samples.
     """
 
@@ -57,10 +60,16 @@ class Wav2Vec(nn.Module):
         self, windowing: Windowing, *, classes: int, options: Wav2VecOptions | None = None
     ) -> None:
         super().__init__()
-        from transformers import Wav2Vec2Config, Wav2Vec2Model
+        try:
+            from transformers import Wav2Vec2Config, Wav2Vec2Model
+        except ImportError:
+            raise MissingExtraError(
+                "wav2vec 2.0 needs the extra 'wav2vec': pip install 'affectd[wav2vec]'"
+            ) from None
 
         self.options = options = options or Wav2VecOptions()
         front_end = windowing.front_end
+        self.window_frames = windowing.window_frames
         if front_end.spectrum != "samples" or front_end.bands != _HOP:
             raise ValueError(
                 f"wav2vec needs a front end of samples, {_HOP} a frame; this one is "
@@ -75,10 +84,10 @@ class Wav2Vec(nn.Module):
             do_stable_layer_norm=options.stable_norm,
             feat_extract_norm="layer" if options.stable_norm else "group",
             conv_bias=options.stable_norm,
-            attn_implementation="eager",
             apply_spec_augment=False,
             layerdrop=0.0,
         )
+        config._attn_implementation = "eager"  # the exporter knows no other
         self.encoder: Any = Wav2Vec2Model(config)
         self.encoder.requires_grad_(requires_grad=False)
         for number in options.tuned:
@@ -97,12 +106,12 @@ class Wav2Vec(nn.Module):
         """Take the encoder's weights from a folder as `transformers` saves them.
 
         Raises:
-            ValueError: there are none, or they are of other sizes.
+            WeightsError: there are none, or they are of other sizes.
         """
         from transformers import Wav2Vec2Model
 
         if not (folder / "config.json").is_file():
-            raise ValueError(
+            raise WeightsError(
                 f"{folder} holds no config.json: expected is a folder as transformers saves a "
                 "wav2vec 2.0 model, with config.json and model.safetensors"
             )
@@ -111,7 +120,7 @@ class Wav2Vec(nn.Module):
             self.encoder.load_state_dict(theirs.state_dict())
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"the weights in {folder} do not fit: {reason}") from None
+            raise WeightsError(f"the weights in {folder} do not fit: {reason}") from None
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score windows; see `affectd.models.crnn.Crnn.forward`.
@@ -119,7 +128,11 @@ class Wav2Vec(nn.Module):
         The samples are brought to mean 0 and deviation 1 over the valid ones; what follows them is
         silence, and no step of it is counted.
         """
-        valid = inside(frames, logmel.shape[1]).unsqueeze(2)
+        # Always the full window: the first convolution is normalised over all its steps, and the
+        # engine pads windows to several lengths.
+        rest = self.window_frames - logmel.shape[1]
+        logmel = nn.functional.pad(logmel, (0, 0, 0, rest))
+        valid = inside(frames, self.window_frames).unsqueeze(2)
         count = (frames * _HOP).float()[:, None, None]
         mean = (logmel * valid).sum((1, 2), keepdim=True) / count
         square = ((logmel - mean).square() * valid).sum((1, 2), keepdim=True) / count

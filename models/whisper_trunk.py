@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
@@ -45,10 +46,6 @@ FRAMES = 304
 STEPS = FRAMES // 2
 """What the trunk makes of them."""
 _LOWEST = -1e4
-
-
-class WeightsError(ValueError):
-    """Foreign weights cannot be used; the message says what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

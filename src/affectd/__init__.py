@@ -14,13 +14,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from affectd.clients.address import AddressError
+    from affectd.clients.publisher import publish, publish_sync
+    from affectd.clients.refusal import SubscriptionError
     from affectd.clients.subscriber import subscribe, subscribe_sync
+    from affectd.recognizer import Recognizer
 
-__all__ = ["__version__", "subscribe", "subscribe_sync"]
+__all__ = [
+    "AddressError",
+    "Recognizer",
+    "SubscriptionError",
+    "__version__",
+    "publish",
+    "publish_sync",
+    "subscribe",
+    "subscribe_sync",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AddressError": "affectd.clients.address",
+    "SubscriptionError": "affectd.clients.refusal",
+    "Recognizer": "affectd.recognizer",
+    "publish": "affectd.clients.publisher",
+    "publish_sync": "affectd.clients.publisher",
     "subscribe": "affectd.clients.subscriber",
     "subscribe_sync": "affectd.clients.subscriber",
 }

@@ -17,6 +17,9 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "affectd.engine.cli",
     "watch": "affectd.clients.cli",
+    "send": "affectd.clients.cli",
+    "status": "affectd.clients.cli",
+    "analyze": "affectd.analyze",
     "devices": "affectd.engine.cli",
     "doctor": "affectd.engine.cli",
     "config": "affectd.engine.cli",
@@ -28,6 +31,9 @@ _COMMANDS = {
 _PANELS = {
     "run": "Live",
     "watch": "Live",
+    "send": "Live",
+    "status": "Live",
+    "analyze": "Files",
     "devices": "Set-up",
     "doctor": "Set-up",
     "config": "Set-up",
@@ -35,6 +41,20 @@ _PANELS = {
     "train": "Models",
     "evaluate": "Models",
     "export": "Models",
+}
+_EXAMPLES = {
+    "run": "affectd run --source mic",
+    "watch": "affectd watch",
+    "send": "affectd send talk.wav",
+    "status": "affectd status",
+    "analyze": "affectd analyze talk.mp3 -o talk.html",
+    "devices": "affectd devices",
+    "doctor": "affectd doctor",
+    "config": "affectd config --config affectd.toml",
+    "bench": "affectd bench latency",
+    "train": "affectd train crnn",
+    "evaluate": "affectd evaluate crnn --corpus ravdess",
+    "export": "affectd export runs/crnn/best.pt -o models",
 }
 
 
@@ -57,6 +77,9 @@ class _Rooms(TyperGroup):
         found: Any = typer.main.get_command(command)
         found.name = cmd_name
         found.rich_help_panel = _PANELS[cmd_name]
+        # The list of commands shows the first paragraph alone; one line of use says as much.
+        summary = (found.help or "").partition("\n\n")[0]
+        found.short_help = f"{summary} [dim]E.g. {_EXAMPLES[cmd_name]}[/dim]"
         return found
 
 

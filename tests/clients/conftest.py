@@ -14,6 +14,7 @@ from affectd.engine.access import AccessRules
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
 from affectd.engine.protocol import Abstention, Emotion, Event, Speech, Utterance
+from affectd.engine.publishing import Publishers, PublisherSettings
 from affectd.engine.server import Greeting, Server, ServerSettings
 
 LABELS = ("angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
@@ -95,12 +96,18 @@ class Station:
 
 @dataclass
 class Line:
-    """A TCP relay in front of a port. Cut, it drops who is connected and lets nobody through."""
+    """A TCP relay in front of a port. Cut, it drops who is connected and lets nobody through.
+
+    Half open, it has dropped the clients, and the server does not know yet; new ones are let in.
+    """
 
     target: int
     port: int = 0
     whole: bool = True
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    connections: int = 0
+    _near: set[asyncio.StreamWriter] = field(default_factory=set)
+    _far: set[asyncio.StreamWriter] = field(default_factory=set)
+    _half_open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -108,32 +115,46 @@ class Line:
 
     def cut(self) -> None:
         self.whole = False
-        for writer in self._writers:
+        for writer in self._near | self._far | self._half_open:
             writer.transport.abort()
 
     def mend(self) -> None:
         self.whole = True
 
+    def drop_clients(self) -> None:
+        """Let the clients lose their connections, and the server learn nothing of it."""
+        self._half_open |= self._far
+        for writer in self._near:
+            writer.transport.abort()
+
+    def tell_server(self) -> None:
+        """Let the server find out what it has lost."""
+        for writer in self._half_open:
+            writer.transport.abort()
+
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         if not self.whole:
             writer.close()
             return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-        pair = {writer, far_writer}
-        self._writers |= pair
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-        self._writers -= pair
+        self._near.add(writer)
+        self._far.add(far_writer)
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        self._near.discard(writer)
+        self._far.discard(far_writer)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        if writer not in self._half_open:
+            writer.close()
 
 
 StartStation = Callable[..., Awaitable[Station]]
+LineTo = Callable[[Station], Awaitable[Line]]
 
 
 @pytest.fixture
@@ -150,7 +171,12 @@ def new_speaker() -> Callable[[str], Speaker]:
 async def start_station() -> AsyncIterator[StartStation]:
     stations: list[Station] = []
 
-    async def start(port: int = 0, token: str = "", **settings: int) -> Station:
+    async def start(
+        port: int = 0,
+        token: str = "",
+        publishers: PublisherSettings | None = None,
+        **settings: int,
+    ) -> Station:
         hub, joined = Hub(), asyncio.Event()
         server = Server(
             hub,
@@ -158,6 +184,8 @@ async def start_station() -> AsyncIterator[StartStation]:
             access=AccessRules(token=token),
             settings=ServerSettings(**settings),
             metrics=Metrics(),
+            # Whatever they send is taken, and nobody hears it.
+            publishers=publishers and Publishers(publishers, begin=lambda source, seq: None),
             joined=joined.set,
         )
         station = Station(hub, server, await server.start("127.0.0.1", port), joined)
@@ -175,12 +203,21 @@ async def station(start_station: StartStation) -> Station:
 
 
 @pytest.fixture
-async def line(station: Station) -> AsyncIterator[Line]:
-    line = Line(station.port)
-    relay = await asyncio.start_server(line.relay, "127.0.0.1", 0)
-    line.port = relay.sockets[0].getsockname()[1]
-    yield line
-    line.cut()
-    relay.close()
-    await relay.wait_closed()
+async def line_to() -> AsyncIterator[LineTo]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def lay(station: Station) -> Line:
+            line = Line(station.port)
+            relay = await asyncio.start_server(line.relay, "127.0.0.1", 0)
+            line.port = relay.sockets[0].getsockname()[1]
+            await stack.enter_async_context(relay)
+            stack.callback(line.cut)
+            return line
+
+        yield lay
     await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def line(station: Station, line_to: LineTo) -> Line:
+    return await line_to(station)

@@ -96,3 +96,18 @@ def test_the_memory_is_bounded() -> None:
     view = overview(*(result("utterance", end) for end in range(500)))
     assert len(view.streams["demo"].utterances) == 64
     assert view.utterances == 500
+
+
+def test_who_joins_in_the_middle_knows_that_someone_speaks() -> None:
+    speech = {"type": "speech", "stream": "demo", "start": 0.0}
+    assert overview(result("emotion", 2)).streams["demo"].speaking
+    late = overview({**speech, "state": "end", "end": 3.0}, result("emotion", 2.5))
+    assert not late.streams["demo"].speaking, "a result may follow the end of its speech"
+
+
+def test_the_last_utterances_are_told_in_lines() -> None:
+    many = [result("utterance", float(end), captured_at=0.0) for end in range(1, 71)]
+    lines = overview(*many).lines()
+    assert lines[0] == "(6 earlier)"
+    assert lines[-1].endswith("1:09.0 to 1:10.0")
+    assert len(lines) == 65

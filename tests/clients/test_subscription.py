@@ -72,6 +72,52 @@ def test_after_a_loss_it_resumes_every_stream_where_nothing_is_missing() -> None
     ]
 
 
+def ended(seq: int, stream: str) -> bytes | str:
+    event = {"type": "device", "stream": stream, "seq": seq, "state": "ended", "detail": ""}
+    return encode(event, MSGPACK)
+
+
+def test_a_stream_that_is_over_is_forgotten() -> None:
+    core = subscription()
+    greeted(core)
+    for number in range(5_000):
+        assert core.receive(event(1, stream=f"stream-{number}")).event
+        failed = {**SLOW, "code": "source_failed", "stream": f"stream-{number}", "seq": 2}
+        assert core.receive(
+            ended(2, f"stream-{number}") if number % 2 else encode(failed, MSGPACK)
+        ).event
+    core.receive(event(1))
+    core.interrupted(ConnectionResetError())
+    assert [each["stream"] for each in greeted(core)] == ["demo"]
+
+
+def test_a_stream_that_ended_while_nobody_listened_is_asked_for_once_more() -> None:
+    core = subscription()
+    greeted(core, streams=["demo", "hall"])
+    for seq in (1, 2):
+        core.receive(event(seq, stream="hall"))
+    core.interrupted(ConnectionResetError())
+    assert [each["stream"] for each in greeted(core)] == ["hall"]
+    assert core.receive(event(3, stream="hall")).event
+    assert core.receive(ended(4, "hall")).event
+    assert not core.receive(event(3, stream="hall")).event, "sent live and again"
+    core.interrupted(ConnectionResetError())
+    assert greeted(core) == []
+    assert core.receive(event(9, stream="hall")).event, "someone else took the name"
+
+
+def test_a_stream_that_begins_again_is_resumed_again() -> None:
+    core = subscription()
+    greeted(core)
+    core.receive(event(1, stream="hall"))
+    core.interrupted(ConnectionResetError())
+    assert [each["stream"] for each in greeted(core)] == ["hall"]
+    started = {"type": "device", "stream": "hall", "seq": 7, "state": "started", "detail": ""}
+    assert core.receive(encode(started, MSGPACK)).event
+    core.interrupted(ConnectionResetError())
+    assert [each["stream"] for each in greeted(core)] == ["hall"]
+
+
 def test_a_new_epoch_starts_anew() -> None:
     core = subscription()
     greeted(core)
@@ -117,6 +163,12 @@ def test_with_reconnecting_a_goodbye_is_one_event_more() -> None:
     turn = core.receive(event(0, "bye", ""))
     assert turn.event
     assert not turn.last
+
+
+def test_a_source_that_has_ended_will_not_be_waited_for() -> None:
+    core = subscription()
+    greeted(core)
+    assert core.receive(encode({"type": "bye", "stream": "", "reason": "ended"}, MSGPACK)).last
 
 
 @pytest.mark.parametrize("code", ["slow_client", "too_many_clients"])

@@ -126,3 +126,29 @@ def test_two_streams_share_a_high_terminal(new_speaker: Callable[[str], Any]) ->
 def test_a_name_from_the_wire_cannot_command_the_terminal() -> None:
     text = drawn(overview(streams=("\x1b]0;owned\x07",)), color=True)
     assert "\x1b]" not in text
+
+
+def test_a_sparkline_tells_how_each_emotion_came_to_be(speaker: Any) -> None:
+    rising = [speaker.sounds("happy", share) for share in (0.1, 0.5, 0.9)]
+    text = drawn(overview(speaker.speech("start"), *rising), width=80)
+    happy = next(line for line in text.splitlines() if "happy" in line and "%" in line)
+    sad = next(line for line in text.splitlines() if "  sad" in line)
+    heights = [each for each in happy.split("%")[1] if each in "▁▂▃▄▅▆▇█"]
+    assert len(heights) == 3
+    assert heights == sorted(heights)
+    assert heights[0] != heights[-1]
+    assert len([each for each in sad.split("%")[1] if each in "▁▂▃▄▅▆▇█"]) == 3
+    assert "▁" not in drawn(overview(*rising), width=40)
+
+
+def test_the_footer_tells_how_device_and_load_are(speaker: Any) -> None:
+    assert "device well · load well" in drawn(overview(), width=120)
+    lost = {"type": "device", "stream": "demo", "seq": 9, "start": 1, "end": 1, "state": "lost"}
+    view = overview()
+    view.take({**lost, "captured_at": 0.0, "detail": ""})
+    assert "device demo lost" in drawn(view, width=120)
+    view.take({**lost, "captured_at": 0.0, "detail": "", "state": "restored"})
+    assert "device well" in drawn(view, width=120)
+    load = {**lost, "type": "load", "state": "degraded", "dropped": 2, "hop_seconds": 0.5}
+    view.take({**load, "captured_at": 0.0})
+    assert "load degraded (demo)" in drawn(view, width=120)

@@ -48,7 +48,7 @@ def test_notices(event: dict[str, Any], notice: str) -> None:
 def test_an_utterance_is_one_line_with_label_or_reason() -> None:
     event = {"type": "utterance", "stream": "demo", "start": 1.0, "end": 2.5, "confidence": 0.87}
     line = line_of({**event, "label": "happy", "captured_at": 0.0})
-    assert line.split()[1:] == ["demo", "happy", "87%", "1.5", "s"]
+    assert line.split()[1:] == ["demo", "happy", "87%", "0:01.0", "to", "0:02.5"]
     silent = line_of({**event, "label": None, "abstained": "noisy", "captured_at": 1e300})
     assert silent.startswith("--:--:--  demo  (too noisy to judge)")
     assert line_of({"type": "emotion"}) == ""

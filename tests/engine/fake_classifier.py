@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from affectd.engine.artefact import Metadata, fingerprint
+from affectd.engine.scheduling import Costs
 from affectd.kernels.front_end import FrontEnd
 
 LABELS = ("angry", "happy", "neutral", "sad")
@@ -51,6 +52,7 @@ class FakeClassifier:
     """Stands in for `Classifier` where no ONNX file shall be needed.
 
     Attributes:
+        costs: Says that a batch takes hardly longer than a window.
         go: While it is cleared, `run` waits.
         running: Set while `run` waits or works.
         batches: How many windows each run had.
@@ -59,6 +61,8 @@ class FakeClassifier:
 
     def __init__(self) -> None:
         self.metadata = fake_metadata()
+        seconds = {1: 0.001, 2: 0.0011, 4: 0.0012, 8: 0.0013}
+        self.costs = Costs(dict.fromkeys(self.metadata.frame_sizes, seconds))
         self.go = threading.Event()
         self.go.set()
         self.running = threading.Event()

@@ -16,11 +16,11 @@ from affectd.engine.batcher import Batcher, Job
 class Bench:
     """A batcher with its model and what it delivered."""
 
-    def __init__(self, largest_batch: int = 16) -> None:
+    def __init__(self) -> None:
         self.classifier = FakeClassifier()
         self.delivered: list[Job] = []
         self._more = threading.Condition()
-        self.batcher = Batcher(self.classifier, self._deliver, largest_batch=largest_batch)
+        self.batcher = Batcher(self.classifier, self._deliver, costs=self.classifier.costs)
         self.batcher.start()
 
     def _deliver(self, job: Job) -> None:
@@ -59,24 +59,14 @@ def test_a_window_that_comes_alone_runs_at_once_and_alone(bench: Bench) -> None:
     assert (done.superseded, done.error) == (0, "")
 
 
-def test_what_waits_runs_as_one_batch_with_every_result_at_its_window(bench: Bench) -> None:
+def test_what_waits_runs_in_batches_with_every_result_at_its_window(bench: Bench) -> None:
     bench.hold()
-    for number in range(1, 6):
-        bench.batcher.submit(job(number, stream=f"s{number}", frames=30 + number))
-    assert bench.wait(6) == [("first", 0), *((f"s{n}", n) for n in range(1, 6))]
-    assert bench.classifier.batches == [1, 5]
+    for number in range(1, 14):
+        bench.batcher.submit(job(number, stream=f"s{number}"))
+    assert bench.wait(14) == [("first", 0), *((f"s{n}", n) for n in range(1, 14))]
+    assert bench.classifier.batches == [1, 8, 4, 1]
     for done in bench.delivered:
         assert np.array_equal(done.logits, fake_logits(done.window.logmel))
-
-
-def test_a_batch_holds_no_more_than_the_largest() -> None:
-    bench = Bench(largest_batch=4)
-    bench.hold()
-    for number in range(1, 11):
-        bench.batcher.submit(job(number, stream=f"s{number}"))
-    bench.wait(11)
-    bench.batcher.stop()
-    assert bench.classifier.batches == [1, 4, 4, 2]
 
 
 def test_the_newest_provisional_window_of_a_stream_replaces_its_older_ones(bench: Bench) -> None:
@@ -96,7 +86,7 @@ def test_a_final_window_is_never_replaced_and_replaces_none(bench: Bench) -> Non
     bench.batcher.submit(job(4, final=True))
     bench.batcher.submit(job(5))
     numbers = [number for _, number in bench.wait(4)]
-    assert numbers == [0, 2, 4, 5]
+    assert numbers == [0, 2, 4, 5], "a stream's windows stay in their order"
     assert bench.delivered[-1].superseded == 2
 
 
@@ -134,4 +124,5 @@ def test_stop_drops_what_waits(bench: Bench) -> None:
 
 
 def test_a_batcher_that_never_started_can_be_stopped() -> None:
-    Batcher(FakeClassifier(), lambda _: None).stop()
+    classifier = FakeClassifier()
+    Batcher(classifier, lambda _: None, costs=classifier.costs).stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -10,9 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from affectd.engine.artefact import ArtefactError
+from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError
 from affectd.engine.classifier import (
-    DEFAULT_MODEL,
     Classifier,
     find_model,
     load_runtime,
@@ -34,12 +34,31 @@ def test_the_default_model_is_shipped() -> None:
     assert DEFAULT_MODEL in shipped_models()
 
 
-def test_a_batch_gives_what_its_windows_give_alone(shipped: Path) -> None:
-    classifier = Classifier(shipped)
-    batch = windows(184, 40, 97)
+# The integer LSTM scales its input by the loudest value of the whole batch.
+@pytest.mark.parametrize(("model", "tolerance"), [("crnn", 1e-4), ("crnn-int8", 0.1)])
+def test_a_batch_gives_what_its_windows_give_alone(model: str, tolerance: float) -> None:
+    classifier = Classifier(find_model(model))
+    batch = windows(184, 184, 184)
     together = classifier.run(batch)
     alone = np.concatenate([classifier.run([window]) for window in batch])
     assert together.shape == (3, len(classifier.metadata.labels))
+    np.testing.assert_allclose(together, alone, atol=tolerance)
+
+
+@pytest.mark.parametrize("model", ["crnn", "crnn-int8"])
+def test_windows_of_other_lengths_have_no_influence_at_all(model: str) -> None:
+    classifier = Classifier(find_model(model))
+    batch = windows(184, 40, 97)
+    together = classifier.run(batch)
+    alone = np.concatenate([classifier.run([window]) for window in batch])
+    assert together.tobytes() == alone.tobytes()
+
+
+def test_more_windows_than_a_batch_has_come_back_in_their_order() -> None:
+    classifier = Classifier(find_model("crnn"))
+    many = windows(*[60, 184] * 11)
+    together = classifier.run(many)
+    alone = np.concatenate([classifier.run([window]) for window in many])
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
@@ -47,6 +66,16 @@ def test_every_length_up_to_a_window_is_scored(shipped: Path) -> None:
     classifier = Classifier(shipped)
     for length in (1, 2, 63, 64, 65, 184):
         assert np.isfinite(classifier.run(windows(length))).all()
+
+
+def test_threads_at_once_get_each_its_own_logits(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    batches = [[window] for window in windows(*range(40, 184, 6))]
+    alone = [classifier.run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            together = list(pool.map(classifier.run, batches))
+            np.testing.assert_array_equal(together, alone)
 
 
 def changed(shipped: Path, tmp_path: Path, field: str, value: object) -> Path:
@@ -145,7 +174,7 @@ class _Installed:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ((), r"ONNX Runtime is missing: install 'affectd\[cpu\]'"),
+        ((), r"ONNX Runtime is missing: pip install 'affectd\[cpu\]'"),
         (("onnxruntime", "onnxruntime-gpu"), "both installed and overwrite each other"),
     ],
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
+from affectd.engine.classifier import load_runtime
 
 
 def affectd(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +94,18 @@ def test_an_unknown_model_is_named() -> None:
     assert_one_line(run("--model", "crmn"), "no model 'crmn'")
 
 
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in load_runtime().get_available_providers(),
+    reason="this ONNX Runtime is the one for GPUs",
+)
+def test_a_gpu_that_is_missing_is_named_and_no_cpu_taken_for_it() -> None:
+    assert_one_line(run("--processor", "cuda"), "pip install 'affectd[gpu]'")
+
+
+def test_an_unknown_processor_is_named() -> None:
+    assert_one_line(run("--processor", "tpu"), "setting 'processor' is 'tpu'")
+
+
 def test_an_unknown_option_is_named() -> None:
     assert_one_line(run("--sauce", "mic"), "No such option: --sauce", code=2)
 
@@ -138,9 +154,53 @@ def test_the_doctor_finds_runtime_and_model() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "watch", "devices", "doctor", "config", "bench", "train", "evaluate", "export"],
+    [
+        "run",
+        "watch",
+        "send",
+        "status",
+        "devices",
+        "doctor",
+        "config",
+        "bench",
+        "train",
+        "evaluate",
+        "export",
+    ],
 )
 def test_every_command_teaches_its_use(command: str) -> None:
     done = affectd(command, "--help")
     assert done.returncode == 0
     assert "Example" in done.stdout or command == "bench"
+
+
+def test_an_option_that_would_do_nothing_is_refused() -> None:
+    assert_one_line(run("--rate", "8000"), "--rate does nothing with --source demo")
+    assert_one_line(run("--source", "mic", "--pace", "fast"), "--pace does nothing with")
+
+
+def test_what_a_pipe_held_is_seen_in_a_terminal_and_stays_there(
+    clips: list[np.ndarray],
+) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--source", "-"]
+    silence = np.zeros(16_000, np.float32)
+    audio = np.concatenate([clips[0], silence, clips[1], silence])
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+    ) as process:
+        os.close(theirs)
+        assert process.stdin
+        process.stdin.write((audio * 32_767).astype("<i2").tobytes())
+        process.stdin.close()
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal without a process is an error to read
+            while chunk := os.read(ours, 65_536):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    left = shown.rpartition(b"\x1b[?1049l")[2].decode()
+    assert left.count(" to 0:0") == 2, "two utterances stay on the terminal"

@@ -67,12 +67,15 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AFFECTD_ORIGINS", '["a.example", "b.example"]')
     assert load_configuration(None, {}).origins == ("a.example", "b.example")
     monkeypatch.setenv("AFFECTD_ORIGINS", "a.example")
-    with pytest.raises(ConfigurationError, match=r"\"origins\".*written as JSON, like"):
+    with pytest.raises(ConfigurationError, match=r"setting 'origins' .* written as JSON, like"):
         load_configuration(None, {})
 
 
 BAD: list[tuple[str, str]] = [
-    ("ports = 1", "setting 'ports' is unknown; known are .*model, origins, pace, port, rate"),
+    (
+        "ports = 1",
+        "setting 'ports' is unknown; known are .*load, .*pace, port, processor, publishers, rate",
+    ),
     (
         "[voice]\nloudness = 1",
         "setting 'voice.loudness' is unknown; known are aggressiveness, hangover_seconds, "
@@ -96,7 +99,7 @@ BAD: list[tuple[str, str]] = [
         "[segmenter]\nhop_seconds = 0",
         "setting 'segmenter.hop_seconds' is 0: input should be greater than or equal to 0.05",
     ),
-    ("voice = 3", "setting 'voice' is 3: input should be"),
+    ("voice = 3", "setting 'voice' is 3: it is a table of settings"),
     ('host = "0.0.0.0"', "host '0.0.0.0' lets other machines listen in: set a token"),
 ]
 

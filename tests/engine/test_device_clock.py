@@ -75,6 +75,16 @@ def test_bursts_of_blocks_are_no_loss() -> None:
     assert missing(stamps) == []
 
 
+def test_blocks_of_a_sample_are_smoothed_from_few_stamps() -> None:
+    random = Random(1)
+    clock = DeviceClock(RATE)
+    for number in range(2 * RATE):
+        at, lost = clock.push(1, number / RATE + 0.02 * random.random())
+        assert lost == 0
+        assert len(clock._earliest) + len(clock._stamps) < 200
+    assert at == pytest.approx(2, abs=0.021)
+
+
 def test_samples_that_were_captured_but_overwritten_are_no_loss() -> None:
     clock = DeviceClock(RATE)
     for number in range(100):

@@ -68,23 +68,11 @@ async def test_close_lets_clients_have_what_is_left() -> None:
     assert await outbox.get() is None
 
 
-def test_final_events_can_be_asked_for_again_by_stream_and_number() -> None:
+def test_only_final_events_are_kept() -> None:
     hub = Hub()
     kinds = [Speech, Emotion, Utterance, Emotion, Speech]
     hub.publish(event(seq, kind) for seq, kind in enumerate(kinds, 1))
-    hub.publish([event(9, stream="other")])
-    assert [each.event.seq for each in hub.after("mic", 0)] == [1, 3, 5]
-    assert [each.event.seq for each in hub.after("mic", 1)] == [3, 5]
-    assert [each.event.seq for each in hub.after("other", 1)] == [9]
-    assert hub.after("mic", 5) == hub.after("nobody", 0) == []
-
-
-def test_what_is_kept_is_bounded() -> None:
-    hub = Hub()
-    hub.publish(event(seq) for seq in range(1, 10_001))
-    kept = [each.event.seq for each in hub.after("mic", 0)]
-    assert kept == list(range(10_001 - len(kept), 10_001))
-    assert len(kept) < 1_000
+    assert [each.event.seq for each in hub.history.after("mic", 0)] == [1, 3, 5]
 
 
 def test_a_result_is_given_its_age_and_its_last_stage() -> None:
@@ -105,3 +93,28 @@ def test_the_time_of_capture_is_told_in_utc() -> None:
     now = time.monotonic()
     parcel = parcel_of(event(1, captured_at=now))
     assert parcel.message["captured_at"] == pytest.approx(time.time(), abs=5)
+
+
+def test_a_stream_is_shown_while_somebody_who_hears_it_wants_to_see() -> None:
+    hub = Hub()
+    everything, one, blind = hub.join(), hub.join(), hub.join()
+    hub.subscribe(one, {"kitchen"})
+    hub.subscribe(blind, {"hall"})
+
+    def shown() -> list[str]:
+        return [name for name in ("kitchen", "hall") if hub.shows_mel(name)]
+
+    assert shown() == []
+    hub.show_mel(one, True)
+    assert shown() == ["kitchen"]
+    hub.show_mel(everything, True)
+    assert shown() == ["kitchen", "hall"]
+    hub.subscribe(everything, {"attic"})
+    assert shown() == ["kitchen"]
+    hub.subscribe(one, {"hall"})
+    assert shown() == ["hall"]
+    hub.show_mel(one, False)
+    assert shown() == []
+    hub.show_mel(one, True)
+    hub.leave(one)
+    assert shown() == []

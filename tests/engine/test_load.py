@@ -75,5 +75,28 @@ def test_the_hop_stays_within_its_bounds_and_every_change_of_state_is_told(
         told = governor.window(superseded, now)
         assert hop_seconds <= governor.hop_seconds <= max(2.0, hop_seconds)
         if told:
-            degraded = told == "degraded"
+            degraded = told in ("degraded", "voice_only")
         assert degraded or governor.hop_seconds == hop_seconds
+
+
+def test_windows_that_are_late_on_end_lengthen_the_hop_and_one_alone_does_not() -> None:
+    governor = LoadGovernor(0.25)
+    late = [governor.window(0, now=0.1 * n, waited_seconds=0.2) for n in range(3)]
+    assert late == [None, None, "degraded"]
+    governor = LoadGovernor(0.25)
+    for number in range(20):
+        assert governor.window(0, now=number, waited_seconds=0.2 * (number % 2)) is None
+
+
+def test_where_the_longest_hop_does_not_help_only_the_voice_is_followed_and_then_tried_again() -> (
+    None
+):
+    governor = LoadGovernor(1.0)
+    told = [governor.window(1, now=float(number)) for number in range(13)]
+    assert [each for each in told if each] == ["degraded", "degraded", "voice_only"]
+    assert governor.voice_only
+    last = 12.0  # what was in flight still came
+    assert governor.tick(last + 9.9) is None
+    assert governor.tick(last + 10.0) == "degraded"
+    assert not governor.voice_only
+    assert governor.window(0, now=last + 20.0) == "recovered"

@@ -22,7 +22,7 @@ def common(captured_at: float) -> dict[str, object]:
 
 
 def test_events_are_counted_by_stream_and_type_and_results_by_age() -> None:
-    metrics = Metrics()
+    metrics = Metrics(["mic"])
     speech = Speech(**common(10.0), state="start")
     result = Utterance(
         **common(10.0),

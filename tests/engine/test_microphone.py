@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,16 +11,18 @@ import numpy as np
 import pytest
 import soundfile
 from tests.engine.running_daemon import all_events, events_until, of_type, running_daemon
-from tests.engine.virtual_microphone import (
+
+from affectd.bench.virtual_microphone import (
     VirtualMicrophone,
     missing_tools,
     virtual_microphone,
 )
-
+from affectd.clients.address import Address
+from affectd.clients.status import fetch_status
 from affectd.engine.microphone import MicrophoneSource
 from affectd.engine.sources import DemoSource, SourceError
 
-MISSING = missing_tools() + ([] if ctypes.util.find_library("portaudio") else ["PortAudio"])
+MISSING = missing_tools()
 
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; see .ci/system-packages test"
@@ -147,6 +148,8 @@ def test_a_device_that_goes_away_is_reported_and_found_again(
         ) as daemon,
         daemon.connect() as client,
     ):
+        status = fetch_status(Address(daemon.address))
+        assert status["streams"][0]["capture"] == "machine code"
         microphone.play(spoken)
         events_until(client, "utterance")
         microphone.pull_out()

@@ -20,6 +20,7 @@ from affectd.engine.protocol import (
     MSGPACK,
     SUBPROTOCOLS,
     Abstention,
+    Accepted,
     Bye,
     Device,
     Emotion,
@@ -30,6 +31,7 @@ from affectd.engine.protocol import (
     Hello,
     Load,
     MalformedMessageError,
+    Mel,
     Speech,
     Utterance,
     decode,
@@ -37,7 +39,7 @@ from affectd.engine.protocol import (
 )
 from affectd.engine.server import ServerSettings
 
-EVENTS = (Hello, Speech, Emotion, Utterance, Gap, Device, Load, Error, Bye)
+EVENTS = (Hello, Speech, Emotion, Utterance, Gap, Device, Load, Mel, Error, Accepted, Bye)
 COMMON = {"type", *(each.name for each in fields(Event))}
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -158,8 +160,8 @@ def test_what_is_no_message_is_malformed(frame: bytes | str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_only_emotions_are_provisional() -> None:
-    assert [kind.type for kind in EVENTS if kind.provisional] == ["emotion"]
+def test_only_emotions_and_pictures_are_provisional() -> None:
+    assert [kind.type for kind in EVENTS if kind.provisional] == ["emotion", "mel"]
 
 
 def test_events_are_values() -> None:
@@ -231,14 +233,15 @@ def test_the_page_names_the_limits_that_may_be_configured() -> None:
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.type)
 def test_the_page_has_real_examples_with_exactly_the_fields(kind: type[Event]) -> None:
-    examples = [each for each in EXAMPLES if each["type"] == kind.type]
+    examples = [each for each in EXAMPLES if each["type"] == kind.type and "seq" in each]
     assert examples
     for example in examples:
         assert list(example) == ["type", *(each.name for each in fields(kind))]
 
 
 def test_the_examples_on_the_page_are_plausible() -> None:
-    assert {each["type"] for each in EXAMPLES} == {"resume", *(kind.type for kind in EVENTS)}
+    messages = {"resume", "spectrogram", "subscribe"}
+    assert {each["type"] for each in EXAMPLES} == {*messages, *(kind.type for kind in EVENTS)}
     for example in EXAMPLES:
         if "scores" in example:
             scores = example["scores"]

@@ -27,10 +27,12 @@ from affectd.engine.protocol import (
     MSGPACK,
     Device,
     Emotion,
+    Mel,
     Utterance,
     decode,
     encode,
 )
+from affectd.engine.publishing import Publishers, PublisherSettings
 from affectd.engine.server import Greeting, Server, ServerSettings
 
 GREETING = Greeting(
@@ -57,6 +59,7 @@ class Served:
             access=access,
             settings=settings,
             metrics=self.metrics,
+            publishers=Publishers(PublisherSettings(), begin=lambda source, seq: None),
             joined=self._count,
         )
         self.port = 0
@@ -216,7 +219,7 @@ FAULTS: list[tuple[str, bytes | str, str, str]] = [
     (JSON, "[" * 5_000, "malformed_message", "not JSON"),
     (JSON, "[1]", "malformed_message", "a message is a map"),
     (JSON, '{"type": 3}', "malformed_message", "a text under 'type'"),
-    (JSON, '{"type": "subscribe"}', "unknown_message", "type 'subscribe'; known is 'resume'"),
+    (JSON, '{"type": "shout"}', "unknown_message", "type 'shout'; known are 'hello', "),
     (MSGPACK, encode({"type": "x" * 99}, MSGPACK), "unknown_message", "x" * 40),
     (JSON, '{"type": "resume"}', "malformed_message", "'resume' needs 'epoch' and 'stream'"),
     (
@@ -378,7 +381,9 @@ async def test_a_token_may_stand_in_the_address() -> None:
 async def test_a_header_that_is_no_text_is_refused_and_no_fault_of_ours() -> None:
     async with serving(access=AccessRules(token="geheim")) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\n\r\n")
+        writer.write(
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\n\r\n"
+        )
         async with asyncio.timeout(DEADLINE):
             assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
         writer.close()
@@ -563,16 +568,39 @@ async def test_healthz_and_metrics_answer_plain_http() -> None:
         assert "affectd_events_sent_total 1.0\n" in text
 
 
-async def test_other_pages_are_told_what_is_spoken_here() -> None:
+async def test_the_page_is_served_to_those_who_may_know_this_host() -> None:
     async with serving() as served:
-        status, _, text = await get(served, "/")
-        assert status == 426
-        assert text == "affectd speaks WebSocket here; see 'affectd watch'\n"
+        status, kind, text = await get(served, "/")
+        assert (status, kind) == (200, "text/html; charset=utf-8")
+        assert "<title>affectd</title>" in text
+        assert (await get(served, "/page.js?v=1"))[1] == "text/javascript; charset=utf-8"
+        assert (await get(served, "/no-such-page"))[0] == 404
+        assert (await get(served, "/", Host="evil.example"))[0] == 403
+
+
+async def test_the_page_needs_no_token_and_its_events_do() -> None:
+    async with serving(access=AccessRules(token="geheim")) as served:
+        assert (await get(served, "/affectd.js"))[0] == 200
+        assert (await get(served, "/no-such-page"))[0] == 403
+        with pytest.raises(InvalidStatus):
+            await served.client()
+
+
+async def test_the_spectrogram_goes_to_those_who_asked_for_it() -> None:
+    async with serving() as served:
+        seer, other = await served.client(), await served.client()
+        await seer.send({"type": "spectrogram", "on": True}, JSON)
+        await served.until(lambda: served.hub.shows_mel("mic"))
+        picture = {"frames": 1, "bands": 1, "low_db": -80.0, "high_db": 40.0, "data": "AA=="}
+        served.hub.publish([event(0, Mel, **picture), event(1)])
+        assert (await seer.event())["type"] == "mel"
+        assert (await seer.event())["seq"] == 1
+        assert (await other.event())["seq"] == 1
 
 
 async def test_plain_http_needs_the_token_too() -> None:
     async with serving(access=AccessRules(token="geheim")) as served:
-        for path in ("/healthz", "/metrics"):
+        for path in ("/healthz", "/metrics", "/status"):
             assert (await get(served, path))[0] == 403
             assert (await get(served, path, Authorization="Bearer geheim"))[0] == 200
             assert (await get(served, path + "?token=geheim"))[0] == 200

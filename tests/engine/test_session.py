@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +15,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.fake_classifier import LABELS, fake_logits, fake_metadata
 
-from affectd.engine.protocol import Abstention, Emotion, ErrorCode, Event, Gap, Speech, Utterance
+from affectd.engine.protocol import (
+    Abstention,
+    Emotion,
+    ErrorCode,
+    Event,
+    Gap,
+    Mel,
+    Result,
+    Speech,
+    Utterance,
+)
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.session import Session, SessionSettings, Window
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import VoiceSettings
 from affectd.kernels.front_end import FrontEnd
-from affectd.kernels.logmel import NonFiniteSampleError
+from affectd.kernels.logmel import LogMel
+from affectd.kernels.samples import LARGEST_SAMPLE, BadSampleError
 
 METADATA = fake_metadata()
 BEGAN = 5_000.0
@@ -467,21 +479,31 @@ def test_finish_says_everything_once(short_speech: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_a_block_with_nan_is_refused_and_the_stream_goes_on_as_if_it_had_not_come(
-    short_speech: np.ndarray, rate: int
+@pytest.mark.parametrize("value", [np.nan, -1e25])
+def test_a_block_that_is_no_audio_is_refused_and_the_stream_goes_on_as_if_it_had_not_come(
+    short_speech: np.ndarray, rate: int, value: float
 ) -> None:
     samples = soxr.resample(short_speech, 16_000, rate)
     session = Session("mic", METADATA, rate=rate)
     half = samples.size // 2
     events = resolved(session, session.feed(samples[:half], BEGAN))
     bad = samples[half : half + 999].copy()
-    bad[123] = np.nan
-    with pytest.raises(NonFiniteSampleError) as caught:
+    bad[123] = value
+    with pytest.raises(BadSampleError) as caught:
         session.feed(bad, 9e9)
     assert caught.value.position == half + 123
     events += resolved(session, session.feed(samples[half:], BEGAN + half / rate))
     events += resolved(session, session.finish())
     assert comparable(events) == comparable(hear(samples, rate=rate))
+
+
+def test_the_loudest_samples_that_are_taken_give_finite_results(short_speech: np.ndarray) -> None:
+    loud = short_speech * (LARGEST_SAMPLE / np.abs(short_speech).max())
+    events = hear(np.concatenate([short_speech, loud, short_speech]).astype(np.float32))
+    results = [event for event in events if isinstance(event, Result)]
+    assert len(results) > 3
+    for result in results:
+        assert np.isfinite([result.snr_db, result.confidence, *result.scores.values()]).all()
 
 
 def test_a_device_without_sound_is_told_and_a_file_without_is_not() -> None:
@@ -534,3 +556,28 @@ def test_longer_windows_than_the_model_takes_are_refused() -> None:
             rate=16_000,
             settings=SessionSettings(segmenter=SegmenterSettings(window_seconds=5.0)),
         )
+
+
+@pytest.mark.parametrize("front_end", [FrontEnd(), *OTHER_FRONT_ENDS], ids=str)
+def test_the_spectrogram_is_shown_to_whom_wants_it_and_changes_nothing_else(
+    front_end: FrontEnd, short_speech: np.ndarray
+) -> None:
+    session = other_session(front_end, rate=16_000)
+    session.shows_mel = True
+    events = hear(short_speech[:32_000], session=session)
+    shown = [event for event in events if isinstance(event, Mel)]
+    rest = [event for event in events if not isinstance(event, Mel)]
+    unseen = hear(short_speech[:32_000], session=other_session(front_end, rate=16_000))
+    assert comparable(rest) == comparable(unseen)
+    assert {event.seq for event in shown} == {0}
+    for earlier, later in itertools.pairwise(shown):
+        assert earlier.end == pytest.approx(later.start)
+    # Whatever the model hears, what is shown is log-mel.
+    frames = LogMel(FrontEnd()).batch(short_speech[:32_000])
+    seen = np.concatenate(
+        [np.frombuffer(b64decode(each.data), np.uint8).reshape(-1, each.bands) for each in shown]
+    )
+    decibels = seen * (120 / 255) - 80
+    expected = np.clip(frames[: len(seen)], -80, 40)
+    assert len(frames) - len(seen) < 4
+    assert np.abs(decibels - expected).max() < 0.5

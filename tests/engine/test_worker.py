@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,10 +13,13 @@ import pytest
 from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 
 from affectd.engine.batcher import Batcher, Job
+from affectd.engine.load import LoadSettings
 from affectd.engine.protocol import Event
+from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
-from affectd.engine.sources import OVERFLOW, DemoSource, Notice, Source
+from affectd.engine.sources import OVERFLOW, DemoSource, Feed, Notice, Source
 from affectd.engine.worker import Stream, Worker
+from affectd.kernels.ring import Block
 
 METADATA = fake_metadata()
 Step = tuple[np.ndarray, float, int] | Notice
@@ -53,24 +58,31 @@ class Engine:
     """A worker with everything around it but the network."""
 
     def __init__(
-        self, sources: Sequence[Source], *, congested: Callable[[], bool] = lambda: False
+        self,
+        sources: Sequence[Feed],
+        *,
+        congested: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
+        load: LoadSettings | None = None,
     ) -> None:
         self.classifier = FakeClassifier()
         self.events: list[Event] = []
         self.ended = threading.Event()
         self.published = threading.Event()
-        self.batcher = Batcher(self.classifier, self._deliver)
+        self.batcher = Batcher(self.classifier, self._deliver, costs=self.classifier.costs)
         self.worker = Worker(
             [
                 Stream.of(
                     source,
                     Session(source.name, METADATA, rate=source.rate, device=source.device),
+                    load,
                 )
                 for source in sources
             ],
             submit=self.batcher.submit,
             publish=self._publish,
             congested=congested,
+            shows_mel=shows_mel,
             ended=self.ended.set,
         )
 
@@ -154,6 +166,12 @@ def test_two_streams_are_heard_apart(clips: list[np.ndarray]) -> None:
         assert [event["seq"] for event in mine] == list(range(1, len(mine) + 1))
         assert len(of(mine, "utterance")) == count
         assert mine[-1]["state"] == "ended"
+
+
+def test_only_streams_that_somebody_wants_to_see_are_shown() -> None:
+    sources = [ScriptedSource(blocks(zeros(1)), name=name) for name in ("seen", "unseen")]
+    events = Engine(sources, shows_mel=lambda stream: stream == "seen").run()
+    assert {event["stream"] for event in of(events, "mel")} == {"seen"}
 
 
 def test_an_overrun_is_a_gap_of_the_samples_lost() -> None:
@@ -257,6 +275,30 @@ def test_audio_that_is_not_finite_ends_its_stream_with_the_position_and_no_other
     assert engine.worker.failures == [error["message"]]
 
 
+def test_what_is_said_before_any_audio_carries_the_time_at_which_it_is_said() -> None:
+    bad = np.full(160, np.nan, np.float32)
+    before = time.monotonic()
+    events = Engine([ScriptedSource([Notice("started"), *blocks(bad, at=before)])]).run()
+    after = time.monotonic()
+    assert [event["type"] for event in events] == ["device", "error"]
+    for event in events:
+        assert before <= event["captured_at"] <= after
+        assert event["end"] == 0
+
+
+def test_a_model_that_answers_with_nan_ends_the_stream_with_one_error(
+    clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
+    answer = np.array([0, np.nan, 0, 0], np.float32)
+    monkeypatch.setattr(engine.classifier, "run", lambda windows: np.stack([answer] * len(windows)))
+    events = engine.run()
+    [error] = of(events, "error")
+    assert (error["code"], error["fatal"]) == ("internal", True)
+    assert error["message"] == "the model failed: its logits are 0, nan, 0, 0"
+    assert not of(events, "utterance")
+
+
 def test_a_model_that_fails_ends_the_stream_with_one_error(clips: list[np.ndarray]) -> None:
     engine = Engine([ScriptedSource(blocks(np.concatenate([clips[5], zeros(1)])))])
     engine.classifier.failure = RuntimeError("out of memory")
@@ -271,7 +313,9 @@ def test_a_model_that_cannot_keep_up_is_announced_and_the_hop_lengthened(
 ) -> None:
     # In all less than what the ring holds, for this source does not wait.
     samples = np.concatenate([piece for clip in clips[:3] for piece in (clip[:32_000], zeros(1))])
-    engine = Engine([ScriptedSource(blocks(samples), waits=False)])
+    # What waited is late, too, and on a busy machine would be announced before what was given up.
+    load = LoadSettings(late_seconds=60)
+    engine = Engine([ScriptedSource(blocks(samples), waits=False)], load=load)
     engine.classifier.go.clear()
     engine.start()
     while engine.worker._streams["mic"].in_flight < 6 and not engine.ended.is_set():
@@ -341,6 +385,28 @@ def test_a_device_survives_a_bad_sample(clips: list[np.ndarray]) -> None:
     assert events[-1]["state"] == "ended"
 
 
+def test_audio_that_comes_between_a_look_and_the_end_is_heard(clips: list[np.ndarray]) -> None:
+    class Hasty(PublisherSource):
+        """Its client sends all it has, and ends, just after the worker has found nothing."""
+
+        sent = False
+
+        def read(self) -> Block | None:
+            block = super().read()
+            if not self.sent:
+                self.sent = True
+                self.hear((clips[0] * 32767).astype("<i2").tobytes(), 0.0)
+                self.notice(Notice("ended"))
+            return block
+
+    source = Hasty("mic", 16_000, "s16le")
+    engine = Engine([source])
+    engine.worker._due.append(engine.worker._streams["mic"])
+    events = engine.run()
+    assert len(of(events, "utterance")) == 1
+    assert (events[-1]["state"], events[-1]["end"]) == ("ended", round(clips[0].size / 16_000, 4))
+
+
 def test_a_lost_device_ends_the_utterance_at_once(clips: list[np.ndarray]) -> None:
     script = [*blocks(clips[0]), Notice("lost", "unplugged")]
     events = Engine([ScriptedSource(script, device=True)]).run()
@@ -364,3 +430,26 @@ def test_stop_says_what_is_still_to_be_said(clips: list[np.ndarray]) -> None:
     events = engine.wire()
     assert [event["state"] for event in of(events, "speech")] == ["start", "end"]
     assert len(of(events, "utterance")) == 1
+
+
+def test_blocks_that_only_ring_the_bell_are_heard(clips: list[np.ndarray]) -> None:
+    class MachineCode(ScriptedSource):
+        """Writes its ring and the bell, and calls no Python, as a microphone's callback does."""
+
+        def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
+            assert bell is not None
+            self.polled, self._bell = True, bell
+            super().start(wake)
+
+        def _run(self) -> None:
+            wake, self._wake = self._wake, lambda: os.write(self._bell, b"\0") and None
+            super()._run()
+            while self.ring.read_position < self.ring.written and not self._stopping.is_set():
+                self._stopping.wait(0.001)
+            self._wake = wake
+
+    source = MachineCode(blocks(np.concatenate([clips[0], zeros(1)])))
+    engine = Engine([source])
+    events = engine.run()
+    assert len(of(events, "utterance")) == 1
+    assert not engine.worker._polled

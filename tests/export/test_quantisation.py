@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -88,3 +89,24 @@ def test_excluded_layers_stay_as_they_are(prepared: onnx.ModelProto, windows: Wi
     untouched = quantise(prepared, windows, replace(Scheme(), excluded=tuple(layers)))
     assert operators(untouched)["LSTM"] == 2
     assert not operators(untouched)["QuantizeLinear"]
+
+
+def test_a_graph_whose_shapes_are_not_to_be_had_is_prepared_and_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Symbolic inference knows no such operator, gives up, and saves what it has.
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [
+        helper.make_node("Inverse", ["x"], ["turned"], domain="com.microsoft"),
+        helper.make_node("Mul", ["turned", "turned"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", kind, ["n", 2, 2])
+    y = helper.make_tensor_value_info("y", kind, None)
+    graph = helper.make_model(
+        helper.make_graph(nodes, "inverse", [x], [y]),
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)],
+        ir_version=8,
+    )
+    monkeypatch.chdir(tmp_path)
+    assert [node.op_type for node in prepare(graph).graph.node] == ["Inverse", "Mul"]
+    assert not list(tmp_path.iterdir())

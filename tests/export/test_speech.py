@@ -29,7 +29,7 @@ def test_windows_come_from_the_best_audio_there_is(
     assert (given.source, given.real) == ("the given files", True)
     assert sorted({len(window) for window in given.windows}) == [34, 109, 184]
     assert windows_at_hand(windowing, corpora=tmp_path).source == "the corpora"
-    monkeypatch.setattr("affectd.export.speech._demo_clips", tuple)
+    monkeypatch.setattr("affectd.export.speech.demo_clips", tuple)
     tone = windows_at_hand(windowing, corpora=tmp_path / "emodb")
     assert (tone.source, tone.real) == ("a tone", False)
     assert len(tone.windows) > 9

@@ -24,6 +24,12 @@ from affectd.models.system_protocols import Place, train_system
 from affectd.models.systems import System, recipe_from, system_named, systems
 
 SENTENCES = 1
+SMALL: dict[str, dict[str, Any]] = {
+    "wav2vec": {
+        "convolution": 16, "width": 32, "layers": 2, "heads": 2, "hidden": 64, "projector": [16]
+    },
+    "vision": {"width": 0.125},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,11 @@ def hurried(system: System) -> System:
     """The system with one epoch of one batch, on the clips that the test has."""
     values = system.to_dict()
     values["pretrained"] = False  # nobody's weights are needed to see that it runs
+    if system.architecture == "wav2vec" and system.options["tuned"]:
+        values["options"]["tuned"] = [0, 1]
     values["corpora"] = {"ravdess": 1.0}
+    # The pretrained ones' sizes are their weights': without them, a small one of the same kind.
+    values["options"] |= SMALL.get(system.architecture, {})
     values["schedule"] |= {"epochs": 1, "batch": 8, "patience": 0}
     values["schedule"]["pretraining_epochs"] = min(1, system.schedule.pretraining_epochs)
     values["schedule"]["forest_grid"] = {

@@ -121,3 +121,9 @@ def test_a_dictionary_without_a_field_is_refused_by_name() -> None:
 
 def test_whole_numbers_written_as_floats_are_taken() -> None:
     assert FrontEnd.from_dict({**DEFAULT.to_dict(), "bands": 64.0, "low_hz": 0}) == DEFAULT
+
+
+def test_streams_with_one_front_end_share_its_filters() -> None:
+    first, second = FrontEnd(bands=41).filterbank(), FrontEnd(bands=41).filterbank()
+    assert first is second
+    assert FrontEnd(bands=42).filterbank() is not first

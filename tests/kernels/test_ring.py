@@ -20,7 +20,7 @@ from affectd.kernels.ring import (
     Block,
     Ring,
     _read,
-    _write,
+    write_block,
 )
 
 # A prime, so that no power of two in the ring can hide a shift.
@@ -158,7 +158,7 @@ def _produce(control, ring, stamps, table, period, sizes, blocks):  # type: igno
         position = control[_SAMPLES_WRITTEN]
         start = position % period
         samples = table[start : start + sizes[number % sizes.size]]
-        _write(control, ring, stamps, samples, position / 16_000, number)
+        write_block(control, ring, stamps, samples, position / 16_000, number)
 
 
 @numba.njit(nogil=True)

@@ -1,0 +1,186 @@
+"""How the daemon bears many streams and many subscribers: latency, memory, processor."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from affectd.bench.latency import end_daemon, resident_mib, write_speech
+from affectd.bench.percentiles import Percentiles
+from affectd.bench.swarm import run_swarm
+
+__all__ = ["measure_fanout", "measure_memory", "measure_streams"]
+
+_LATE_MS = 20.0
+_START_SECONDS = 60
+Say = Callable[[str], None]
+
+
+def measure_streams(
+    counts: Sequence[int],
+    *,
+    seconds: float,
+    model: str,
+    pauses: bool = False,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Let more and more streams talk at once, until p99 leaves 20 ms or results fail to come.
+
+    Every level has a daemon of its own that lets all of them in, so that what is measured is what
+    it bears and not what it dares.
+
+    Args:
+        counts: Streams at once, rising.
+        seconds: How long each level is measured.
+        model: As for ``affectd run``.
+        pauses: Whether there are pauses between the sentences.
+        say: Told how it goes.
+
+    Returns:
+        One entry a level, and how many streams were borne.
+    """
+    levels = []
+    borne = 0
+    for count in counts:
+        say(f"{count} streams")
+        with daemon("--source", "none", model=model, talking_share=0.01) as (pid, address, _):
+            base_mib = resident_mib(pid)
+            began, used = time.monotonic(), processor_seconds(pid)
+            swarm = run_swarm(
+                does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
+            )
+            # Before it ends its streams are still there.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                swarm.wait(timeout=seconds)
+            mib = resident_mib(pid)
+            result = _result(swarm)
+            cores = (processor_seconds(pid) - used) / (time.monotonic() - began)
+        level = {
+            "streams": result["clients"],
+            "latency_ms": _percentiles(result["latencies_ms"]),
+            "results_a_second": round(len(result["latencies_ms"]) / seconds, 1),
+            "events": result["events"],
+            "cores": round(cores, 3),
+            "core_percent_a_stream": round(100 * cores / max(1, result["clients"]), 3),
+            "kib_a_stream": round(1024 * (mib - base_mib) / max(1, result["clients"]), 1),
+        }
+        levels.append(level)
+        failed = any(result["events"].get(kind) for kind in ("gap", "load", "error"))
+        p99 = level["latency_ms"]["p99"] if level["latency_ms"] else float("inf")
+        if failed or p99 > _LATE_MS:
+            break
+        borne = result["clients"]
+    return {"levels": levels, "streams_borne": borne, "pauses": pauses, "late_ms": _LATE_MS}
+
+
+def measure_fanout(
+    counts: Sequence[int], *, seconds: float, model: str, say: Say = lambda _: None
+) -> dict[str, Any]:
+    """Let more and more subscribers hear one stream that talks without pause.
+
+    Args:
+        counts: Subscribers at once.
+        seconds: How long each level is measured.
+        model: As for ``affectd run``.
+        say: Told how it goes.
+    """
+    levels = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "speech.wav"
+        write_speech(path, seconds=seconds + 90)
+        for count in counts:
+            say(f"{count} subscribers")
+            with daemon("--source", str(path), model=model) as (pid, address, _):
+                began, used = time.monotonic(), processor_seconds(pid)
+                result = _result(
+                    run_swarm(does="listen", address=address, clients=count, seconds=seconds)
+                )
+                cores = (processor_seconds(pid) - used) / (time.monotonic() - began)
+            levels.append(
+                {
+                    "subscribers": result["clients"],
+                    "lost": result["lost"],
+                    "latency_ms": _percentiles(result["latencies_ms"]),
+                    "events_a_second": round(sum(result["events"].values()) / seconds, 1),
+                    "cores": round(cores, 3),
+                }
+            )
+    return {"levels": levels}
+
+
+def measure_memory(
+    subscribers: int, streams: int, *, model: str, say: Say = lambda _: None
+) -> dict[str, Any]:
+    """Return what an idle subscriber and a talking stream take of the daemon's memory."""
+    say(f"{subscribers} idle subscribers")
+    with daemon("--source", "none", model=model) as (pid, address, ready_seconds):
+        base_mib = resident_mib(pid)
+        swarm = run_swarm(
+            does="listen", address=address, clients=subscribers, seconds=3, hears=False
+        )
+        assert swarm.stderr
+        swarm.stderr.readline()  # all are connected
+        time.sleep(1)
+        mib = resident_mib(pid)
+        _result(swarm)
+    say(f"{streams} streams")
+    talking = measure_streams([streams], seconds=10, model=model)["levels"][0]
+    return {
+        "ready_seconds": round(ready_seconds, 3),
+        "daemon_mib": base_mib,
+        "subscribers": subscribers,
+        "kib_a_subscriber": round(1024 * (mib - base_mib) / subscribers, 1),
+        "streams": talking["streams"],
+        "kib_a_stream": talking["kib_a_stream"],
+    }
+
+
+@contextlib.contextmanager
+def daemon(
+    *arguments: str, model: str, talking_share: float = 1.0
+) -> Iterator[tuple[int, str, float]]:
+    """Run a daemon; yield its process, its address, and how long it took to be ready."""
+    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", *arguments]
+    if model:
+        command += ["--model", model]
+    environment = {
+        **os.environ,
+        "AFFECTD_PUBLISHERS__TALKING_SHARE": str(talking_share),
+        "AFFECTD_SERVER__LARGEST_CLIENTS": "20000",
+    }
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        if "ws://" not in line:
+            raise OSError(f"the daemon did not start (exit code {process.wait()})")
+        yield process.pid, "ws://" + line.rsplit("ws://")[1].strip(), time.monotonic() - began
+    finally:
+        end_daemon(process)
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
+    return Percentiles.of(values).to_dict() if len(values) else None
+
+
+def _result(swarm: subprocess.Popen[str]) -> dict[str, Any]:
+    out, errors = swarm.communicate()
+    if swarm.returncode:
+        raise OSError(f"the clients failed: {errors.strip().splitlines()[-1:]}")
+    result: dict[str, Any] = json.loads(out)
+    return result

@@ -1,0 +1,126 @@
+"""The papers' systems as a table in Markdown and as one plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from affectd.bench.papers import FOLDS_CORPUS, Papers
+
+__all__ = ["BEGIN", "END", "markdown", "plot", "put_into"]
+
+BEGIN = "<!-- affectd bench papers -->"
+"""Where the table begins in a page that has more than it."""
+END = "<!-- the end of affectd bench papers -->"
+
+_HEAD = (
+    "| system | parameters | published, % | here, same protocol, % | unseen speakers, UAR % "
+    "| p50 ms |\n"
+    "|---|---:|---|---|---|---:|"
+)
+
+
+def markdown(rows: Iterable[Papers]) -> str:
+    """Return the tables, one for each source, with what is to be said of each system under it."""
+    ordered = sorted(rows, key=lambda each: str(each["source"]))
+    parts: list[str] = []
+    for source, members in groupby(ordered, key=lambda each: str(each["source"])):
+        group = list(members)
+        parts.append("\n".join([f"### {source}", "", _HEAD, *map(_line, group)]))
+        notes = [f"- `{each['system']}`: {said}" for each in group if (said := _said(each))]
+        if notes:
+            parts.append("\n".join(notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def put_into(page: Path, table: str) -> None:
+    """Write a table to a file, or, where that is a page with the two marks, between them.
+
+    Raises:
+        ValueError: the page has one of the marks alone.
+    """
+    text = page.read_text("utf-8") if page.exists() else ""
+    if (BEGIN in text) != (END in text):
+        raise ValueError(f"{page} has one of the marks {BEGIN!r} and {END!r} without the other")
+    if BEGIN in text:
+        before, _, rest = text.partition(BEGIN)
+        table = f"{before}{BEGIN}\n\n{table}\n{END}{rest.partition(END)[2]}"
+    page.write_text(table, "utf-8")
+
+
+def _line(each: Papers) -> str:
+    latency = f"{each['latency_ms']['p50_ms']:.2f}" if each["latency_ms"] else "–"
+    cells = (
+        f"`{each['system']}`",
+        _count(each["parameters"]),
+        _published(each["published"]),
+        _here(each),
+        _unseen(each),
+        latency,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _count(parameters: int | None) -> str:
+    if parameters is None:
+        return "–"
+    return f"{parameters / 1e6:.2f} M" if parameters >= 1e5 else f"{parameters / 1e3:.1f} k"
+
+
+def _published(published: Sequence[Papers]) -> str:
+    return "; ".join(f"{one['accuracy']:g} ({one['protocol']})" for one in published) or "–"
+
+
+def _here(each: Papers) -> str:
+    if each["paper"] is None:
+        return "needs weights" if each["needs_weights"] else "not trained here yet"
+    accuracy = each["paper"]["accuracy"]
+    corpora = " + ".join(each["corpora"])
+    same = [one for one in each["published"] if set(one["corpora"]) == set(each["corpora"])]
+    if same:
+        return f"**{accuracy:.1f}** ({accuracy - same[0]['accuracy']:+.1f}; {corpora})"
+    missing = ", ".join(each["missing_corpora"])
+    return f"**{accuracy:.1f}** ({corpora}{f', without {missing}' if missing else ''})"
+
+
+def _unseen(each: Papers) -> str:
+    figures = each["folds"]
+    if figures is None:
+        return "–" if each["paper"] is None else "not trained here yet"
+    ran, published = figures["folds"], figures["published_folds"]
+    part = "" if ran == published else f", {ran} of {published} folds"
+    around = f" ± {figures['uar_fold_deviation']:.1f}" if ran > 1 else ""
+    return f"**{figures['uar_fold_mean']:.1f}**{around} ({figures['corpus']}{part})"
+
+
+def _said(each: Papers) -> str:
+    parts = [each["note"]] if each["note"] else []
+    if each["paper"] is None:
+        if each["needs_weights"]:
+            parts.append(f"needs {each['needs_weights']}")
+        parts.append(f"not trained here yet: `affectd bench papers --run {each['system']}`")
+    return "; ".join(parts)
+
+
+def plot(rows: Iterable[Papers], path: Path) -> bool:
+    """Draw accuracy on unseen speakers against latency; return whether there was anything."""
+    from matplotlib.figure import Figure
+
+    drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
+    if not drawn:
+        return False
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for each in drawn:
+        x, y = each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]
+        axes.errorbar(
+            x, y, yerr=each["folds"]["uar_fold_deviation"], fmt="o", color="#3465a4", capsize=2
+        )
+        axes.annotate(each["system"], (x, y), xytext=(5, 4), textcoords="offset points", size=7)
+    axes.set_xscale("log")
+    axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
+    axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
+    axes.grid(alpha=0.3)
+    figure.savefig(path)
+    return True

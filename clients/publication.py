@@ -1,0 +1,154 @@
+"""What a publisher says and expects, over any number of connections. No socket is touched here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from affectd.clients.address import Address
+from affectd.clients.refusal import NotAffectdError, RefusedError, SubscriptionError
+from affectd.engine.protocol import (
+    JSON,
+    MAX_CLIENT_FRAME_BYTES,
+    MSGPACK,
+    Accepted,
+    Device,
+    Error,
+    Hello,
+    MalformedMessageError,
+    decode,
+    encode,
+)
+
+__all__ = ["SAMPLE_BYTES", "Publication", "SampleFormat"]
+
+SampleFormat = Literal["s16le", "f32le"]
+
+SAMPLE_BYTES: dict[str, int] = {"s16le": 2, "f32le": 4}
+_LARGEST_FRAME_BYTES = 262_144
+_OPEN_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+_LONGEST_FRAME_SECONDS = 0.1
+
+
+class Publication:
+    """One stream, from the side of the client that sends it.
+
+    Args:
+        address: The daemon's.
+        rate: Sampling rate, Hz.
+        format: How the samples are written.
+        stream: A name for the stream; the daemon chooses one if it is `None`.
+
+    Attributes:
+        name: The stream's name, once it is accepted.
+        grace_seconds: How long the daemon waits after a loss.
+        ended_with: Why nothing more can be sent, once the stream is over.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        rate: int,
+        format: SampleFormat = "s16le",  # noqa: A002 - named as on the wire
+        stream: str | None = None,
+    ) -> None:
+        if format not in SAMPLE_BYTES:
+            raise ValueError(f"format {format!r} is unknown; allowed are {list(SAMPLE_BYTES)}")
+        if not 8_000 <= rate <= 96_000:
+            raise ValueError(f"rate is {rate} Hz; allowed are 8000 to 96000")
+        self.address = address
+        self.rate = rate
+        self.format = format
+        self.name = stream or ""
+        self.grace_seconds = 0.0
+        self.ended_with: SubscriptionError | None = None
+        self._key = ""
+
+    @property
+    def handshake(self) -> dict[str, Any]:
+        """What `websockets` needs to know to connect."""
+        return {
+            "uri": self.address.url,
+            "subprotocols": [MSGPACK],
+            "additional_headers": self.address.headers,
+            "compression": None,
+            "max_size": _LARGEST_FRAME_BYTES,
+            "open_timeout": _OPEN_SECONDS,
+            "close_timeout": _CLOSE_SECONDS,
+            "user_agent_header": "affectd",
+            "proxy": None if self.address.is_loopback else True,
+        }
+
+    def hello(self) -> bytes | str:
+        """Return the frame that begins the stream, or continues it."""
+        message = {"type": Hello.type, "rate": self.rate, "format": self.format}
+        if self.name:
+            message["stream"] = self.name
+        if self._key:
+            message["key"] = self._key
+        return encode(message, MSGPACK)
+
+    def end(self) -> bytes | str:
+        """Return the frame that ends the stream."""
+        return encode({"type": "end"}, JSON)
+
+    def frames(self, audio: bytes | memoryview) -> Iterator[bytes]:
+        """Cut samples into frames of a size that the daemon takes.
+
+        Raises:
+            ValueError: it holds no whole number of samples.
+        """
+        data = memoryview(audio).cast("B")
+        size = SAMPLE_BYTES[self.format]
+        if len(data) % size:
+            raise ValueError(
+                f"{len(data)} bytes hold no whole number of {self.format} samples of {size} bytes"
+            )
+        largest = min(MAX_CLIENT_FRAME_BYTES, round(self.rate * _LONGEST_FRAME_SECONDS) * size)
+        for start in range(0, len(data), largest):
+            yield bytes(data[start : start + largest])
+
+    def greeted(self, frame: bytes | str) -> bool:
+        """Take a frame before the stream is accepted; return whether it is now.
+
+        Raises:
+            RefusedError: the daemon does not take it.
+            NotAffectdError: no affectd would have sent it.
+        """
+        event = self._decode(frame)
+        if event["type"] == Error.type and not event.get("stream"):
+            raise RefusedError(str(event.get("code")), str(event.get("message")))
+        if event["type"] != Accepted.type:
+            return False
+        self.name, self._key = str(event["name"]), str(event["key"])
+        self.grace_seconds = float(event.get("grace_seconds", 0.0))
+        return True
+
+    def receive(self, frame: bytes | str) -> dict[str, Any]:
+        """Take a frame of an accepted stream, and return its event.
+
+        Raises:
+            RefusedError: the daemon ends the connection for a fault.
+            NotAffectdError: no affectd would have sent it.
+        """
+        event = self._decode(frame)
+        own = event.get("stream") == self.name
+        if event["type"] == Error.type and event.get("fatal"):
+            refused = RefusedError(str(event.get("code")), str(event.get("message")))
+            if not event.get("stream"):
+                raise refused
+            if own:
+                self.ended_with = refused
+        if event["type"] == Device.type and own and event.get("state") == "ended":
+            self.ended_with = SubscriptionError(f"stream {self.name!r} has ended")
+        return event
+
+    def _decode(self, frame: bytes | str) -> dict[str, Any]:
+        try:
+            return decode(frame)
+        except MalformedMessageError as error:
+            raise NotAffectdError(
+                f"what answers at {self.address.shown} is no affectd: {error}"
+            ) from None

@@ -1,0 +1,142 @@
+"""Audio that a client sends: from its frames to blocks that the worker can read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from affectd.engine.device_clock import DeviceClock
+from affectd.engine.protocol import SAMPLE_BYTES, SampleFormat
+from affectd.engine.sources import Feed, Notice
+from affectd.kernels.ring import Block
+
+__all__ = ["BlockQueue", "PublisherSource"]
+
+_QUEUE_SECONDS = 10
+_QUEUE_FRAMES = 4_096
+_QUEUE_FRAMES = 4_096
+_GAP_SECONDS = 0.5
+# Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
+_LARGEST_CORRECTION_SECONDS = 0.0005
+_FULL_SCALE = np.float32(1 / 32768)
+
+
+class BlockQueue:
+    """Frames between the event loop and the worker, as they came.
+
+    It reads as `affectd.kernels.ring.Ring` does, but keeps references instead of samples: what a
+    client sends lies in memory of its own already, and a stream that is read in time costs
+    nothing. When it is full the oldest frames go, and the next block that is read says how many
+    samples went.
+
+    Args:
+        capacity: Samples held.
+        frames: Frames held; of short ones each takes far more memory than its samples.
+    """
+
+    def __init__(self, capacity: int, *, frames: int = _QUEUE_FRAMES) -> None:
+        self.capacity = capacity
+        self._largest_frames = frames
+        self.written = 0
+        """Samples written since the queue began."""
+        self.read_position = 0
+        """Position that follows the last sample read or lost."""
+        self._frames: deque[tuple[bytes, SampleFormat, int, int, float]] = deque()
+
+    def write(self, frame: bytes, sample_format: SampleFormat, *, captured_at: float) -> None:
+        """Append a frame; called by the event loop alone.
+
+        Args:
+            frame: Whole samples.
+            sample_format: How they are written.
+            captured_at: When the first of them was captured, seconds.
+        """
+        samples = len(frame) // SAMPLE_BYTES[sample_format]
+        self._frames.append((frame, sample_format, samples, self.written, captured_at))
+        self.written += samples
+        frames = self._frames
+        with contextlib.suppress(IndexError):  # the worker took the last one meanwhile
+            while len(frames) > self._largest_frames or self.written - frames[0][3] > self.capacity:
+                frames.popleft()
+
+    def read(self) -> Block | None:
+        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        try:
+            frame, sample_format, count, position, captured_at = self._frames.popleft()
+        except IndexError:
+            return None
+        overrun = position - self.read_position
+        self.read_position = position + count
+        return Block(
+            samples=_samples(frame, sample_format),
+            position=position,
+            captured_at=captured_at,
+            flags=0,
+            overrun=overrun,
+        )
+
+
+class PublisherSource(Feed):
+    """One client's audio. The event loop writes it, so that it needs no thread of its own.
+
+    Args:
+        name: Name of the stream.
+        rate: Sampling rate, Hz.
+        sample_format: How the samples are written.
+    """
+
+    gap_reason = "publisher"
+
+    def __init__(self, name: str, rate: int, sample_format: SampleFormat) -> None:
+        super().__init__(name, rate)
+        self._format: SampleFormat = sample_format
+        self._queue = BlockQueue(rate * _QUEUE_SECONDS)
+        self._open = True
+
+    @property
+    def written(self) -> int:
+        """Samples written since the beginning."""
+        return self._queue.written
+
+    def read(self) -> Block | None:
+        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        return self._queue.read()
+
+    def clock(self, rate: int) -> DeviceClock:
+        """Return a new clock: networks deliver less evenly than sound devices.
+
+        Args:
+            rate: Sampling rate from now on, Hz.
+        """
+        return DeviceClock(
+            rate, gap_seconds=_GAP_SECONDS, largest_correction_seconds=_LARGEST_CORRECTION_SECONDS
+        )
+
+    def start(self, wake: Callable[[], None], *, bell: int | None = None) -> None:
+        """Begin to deliver what is written."""
+        self._wake = wake
+
+    def stop(self) -> None:
+        """Cease to deliver."""
+        self._open = False
+
+    def hear(self, frame: bytes, captured_at: float) -> None:
+        """Take a frame of whole samples, whose first was captured at this time."""
+        if self._open:
+            self._queue.write(frame, self._format, captured_at=captured_at)
+            self._wake()
+
+    def rejoin(self, rate: int, sample_format: SampleFormat, *, lost_seconds: float) -> None:
+        """Go on after the client was away, with audio that may be of another kind."""
+        self._format = sample_format
+        self.notice(Notice("rejoined", lost_seconds=lost_seconds, rate=rate))
+
+
+def _samples(frame: bytes, sample_format: SampleFormat) -> npt.NDArray[np.float32]:
+    if sample_format == "f32le":
+        return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
+    return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE

@@ -1,0 +1,384 @@
+"""Who sends audio: names, keys, pace, and what becomes of a stream whose client is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Interval
+
+from affectd.engine.protocol import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    SAMPLE_BYTES,
+    ErrorCode,
+    Event,
+    SampleFormat,
+)
+from affectd.engine.publisher import PublisherSource
+from affectd.engine.refusal import RequestError
+from affectd.engine.sources import Notice
+
+__all__ = ["Publication", "PublisherSettings", "Publishers"]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KEY_BYTES = 12
+# Whoever was away may catch up on what the network held back, but on no more than this.
+_CREDIT_SECONDS = 5.0
+# A frame costs the engine about as much as this much audio does. A browser's audio worklet hands
+# over 128 samples, 2.7 ms at 48 kHz, and may send them as they are.
+_SHORTEST_FRAME_SECONDS = 0.0025
+_REMEMBERED_NAMES = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherSettings:
+    """Limits of those who send audio."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    largest_streams: Annotated[int, Interval(ge=0, le=100_000)] = 4_096
+    """Published streams at once; with 0 nobody may publish."""
+    ahead_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 2.0
+    """How far ahead of real time audio is taken; beyond that it is left unread."""
+    fast_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 10.0
+    """Who must be held back for this long without a break is refused."""
+    stall_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 1.0
+    """Who sends nothing for this long is reported as lost."""
+    talking_share: Annotated[float, Interval(ge=0.01, le=1)] = 1.0
+    """How much of the time a stream is expected to talk: with less than 1 more streams are let
+    in than the machine carries if all talk at once; then `load` is announced."""
+    grace_seconds: Annotated[float, Interval(ge=0, le=600)] = 10.0
+    """How long a stream waits for its publisher after a loss of the connection."""
+
+
+class Publication:
+    """One stream and the client that sends it; `Publishers.open` makes one.
+
+    It lives on the event loop. The clock is given to it, so that tests need not wait.
+
+    Args:
+        source: What the worker reads.
+        settings: Limits.
+        release: Called when nothing more can come.
+        key: Shows that a client may continue it; by default a new one.
+    """
+
+    def __init__(
+        self,
+        source: PublisherSource,
+        settings: PublisherSettings,
+        *,
+        release: Callable[[Publication], None],
+        key: str = "",
+    ) -> None:
+        self.name = source.name
+        self.key = key or secrets.token_urlsafe(_KEY_BYTES)
+        self.over: Callable[[], None] = lambda: None
+        """Told when the stream's last event has been published."""
+        self.finished_with: tuple[int, str] | None = None
+        """How the connection is to be closed then."""
+        self._source = source
+        self._settings = settings
+        self._release = release
+        self._connected = True
+        self._ended = False
+        self._stalled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._rate = source.rate
+        self._format: SampleFormat = "s16le"
+        self._heard_at = time.monotonic()
+        self._ahead = 0.0
+        self._held_since: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether its client is there, as far as is known."""
+        return self._connected
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more audio is taken."""
+        return self._ended
+
+    def begin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+        """Expect audio of this kind from now on."""
+        self._rate = rate
+        self._format = sample_format
+        self._heard_at = now
+        self._ahead = 0.0
+        self._held_since = None
+        self._watch()
+
+    def hear(self, frame: bytes, now: float) -> float:
+        """Take a frame of audio.
+
+        Args:
+            frame: As it came.
+            now: Seconds of the engine's clock.
+
+        Returns:
+            How long to wait, in seconds, before more is read from this client.
+
+        Raises:
+            RequestError: it holds no whole number of samples, or the client is too fast.
+        """
+        if self._ended:
+            return 0.0
+        samples, rest = divmod(len(frame), SAMPLE_BYTES[self._format])
+        seconds = samples / self._rate
+        ahead = self._ahead - (now - self._heard_at)
+        self._ahead = max(ahead, -_CREDIT_SECONDS) + max(seconds, _SHORTEST_FRAME_SECONDS)
+        self._heard_at = now
+        if self._stalled:
+            self._stalled = False
+            self._source.notice(Notice("resumed"))
+        if rest:
+            self._source.notice(Notice("missing", lost_seconds=seconds))
+            text = f"a frame of {len(frame)} bytes holds no whole number of {self._format} samples"
+            raise RequestError(ErrorCode.ODD_AUDIO, text)
+        if samples:
+            self._source.hear(frame, now - seconds)
+        return self._hold_back(now)
+
+    def rejoin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+        """Go on after the client was away."""
+        lost = now - self._heard_at
+        self._connected = True
+        self._stalled = False
+        self._source.rejoin(rate, sample_format, lost_seconds=round(max(0.0, lost), 4))
+        self.begin(rate, sample_format, now)
+
+    def hand_over(self) -> Publication:
+        """Return the stream for another connection of its client, and close this one.
+
+        A client may know of a loss long before the daemon does, whose pings wait for an answer.
+        """
+        taken = Publication(self._source, self._settings, release=self._release, key=self.key)
+        taken._heard_at = self._heard_at
+        self._cancel()
+        if self._connected and not self._stalled:
+            self._source.notice(Notice("stalled", "the publisher is gone"))
+        self._ended = True  # for this connection
+        self.finished_with = (1008, ErrorCode.STREAM_TAKEN)
+        self.over()
+        return taken
+
+    def end(self) -> None:
+        """Let the stream end with what has been heard."""
+        if not self._ended:
+            self._ended = True
+            self._cancel()
+            self._source.notice(Notice("ended"))
+
+    def leave(self, *, purposely: bool) -> None:
+        """Note that the client's connection is gone.
+
+        Args:
+            purposely: Whether it closed it itself; else it may come back within the grace time.
+        """
+        self._connected = False
+        self.over = lambda: None
+        if self._ended:
+            return
+        if purposely or not self._settings.grace_seconds:
+            self.end()
+            return
+        self._cancel()
+        self._stalled = True
+        self._source.notice(Notice("stalled", "the publisher is gone"))
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._settings.grace_seconds, self.end)
+
+    def finished(self, fault: ErrorCode | None) -> None:
+        """Note that the stream's last event has been published."""
+        self._ended = True
+        self._cancel()
+        self._release(self)
+        self.finished_with = (1008, fault) if fault else (1000, "ended")
+        self.over()
+
+    def _hold_back(self, now: float) -> float:
+        too_far = self._ahead - self._settings.ahead_seconds
+        if too_far <= 0:
+            self._held_since = None
+            return 0.0
+        if self._held_since is None:
+            self._held_since = now
+        if now - self._held_since >= self._settings.fast_seconds:
+            self.end()
+            raise RequestError(
+                ErrorCode.TOO_FAST,
+                "audio comes faster than real time, and was held back for "
+                f"{self._settings.fast_seconds:g} s",
+            )
+        return too_far
+
+    def _watch(self) -> None:
+        """Look now and then whether audio still comes; that is cheaper than at every frame."""
+        self._cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._settings.stall_seconds / 2, self._look)
+
+    def _look(self) -> None:
+        silent = time.monotonic() - self._heard_at - max(0.0, self._ahead)
+        if not self._stalled and silent >= self._settings.stall_seconds:
+            self._stalled = True
+            self._source.notice(Notice("stalled", "the publisher sends nothing"))
+        self._watch()
+
+    def _cancel(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Publishers:
+    """All streams that clients send, by their names.
+
+    Args:
+        settings: Limits.
+        begin: Runs a new stream, given its source and the number of the last event of an earlier
+            stream with its name.
+        reserved: Names that no client may take.
+        capacity: How many streams the machine carries at once, and how many seconds from now
+            it is worth to ask again.
+    """
+
+    def __init__(
+        self,
+        settings: PublisherSettings,
+        *,
+        begin: Callable[[PublisherSource, int], None],
+        reserved: tuple[str, ...] = (),
+        capacity: Callable[[], tuple[int, float]] = lambda: (100_000, 1.0),
+    ) -> None:
+        self._settings = settings
+        self._begin = begin
+        self._reserved = reserved
+        self._capacity = capacity
+        self._publications: dict[str, Publication] = {}
+        self._last_seq: OrderedDict[str, int] = OrderedDict()
+
+    @classmethod
+    def none(cls) -> Publishers:
+        """Return publishers that nobody may join."""
+        return cls(PublisherSettings(largest_streams=0), begin=lambda source, seq: None)
+
+    def __len__(self) -> int:
+        return len(self._publications)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The streams that are published."""
+        return tuple(self._publications)
+
+    def open(self, message: dict[str, Any]) -> tuple[Publication, dict[str, Any]]:
+        """Begin or continue a stream.
+
+        Args:
+            message: A client's ``hello``.
+
+        Returns:
+            The stream, and the fields of the answer that are not of every event.
+
+        Raises:
+            RequestError: it asks for what cannot be.
+        """
+        rate, sample_format = _audio(message)
+        name, key = _identity(message)
+        now = time.monotonic()
+        known = self._publications.get(name) if name else None
+        if known:
+            if known.ended or not key or not hmac.compare_digest(key, known.key):
+                text = f"stream {name!r} has a publisher"
+                raise RequestError(ErrorCode.STREAM_TAKEN, text)
+            if known.connected:
+                known = self._publications[name] = known.hand_over()
+            known.rejoin(rate, sample_format, now)
+        else:
+            known = self._new(name or self._free_name(), rate, sample_format, now)
+        return known, {
+            "name": known.name,
+            "key": known.key,
+            "rate": rate,
+            "format": sample_format,
+            "resumed": known.name == name and key == known.key,
+            "grace_seconds": self._settings.grace_seconds,
+        }
+
+    def saw(self, event: Event) -> None:
+        """Look at an event that is being published, for streams that end with it."""
+        publication = self._publications.get(event.stream)
+        if publication is None:
+            return
+        fault = getattr(event, "code", None) if getattr(event, "fatal", False) else None
+        if fault or (event.type == "device" and getattr(event, "state", "") == "ended"):
+            self._last_seq[event.stream] = event.seq
+            self._last_seq.move_to_end(event.stream)
+            if len(self._last_seq) > _REMEMBERED_NAMES:
+                self._last_seq.popitem(last=False)
+            publication.finished(fault)
+
+    def _new(self, name: str, rate: int, sample_format: SampleFormat, now: float) -> Publication:
+        if name in self._reserved:
+            raise RequestError(ErrorCode.STREAM_TAKEN, f"stream {name!r} is the daemon's own")
+        self._admit()
+        source = PublisherSource(name, rate, sample_format)
+        publication = Publication(source, self._settings, release=self._release)
+        self._publications[name] = publication
+        source.notice(Notice("started"))
+        self._begin(source, self._last_seq.get(name, 0))
+        publication.begin(rate, sample_format, now)
+        return publication
+
+    def _admit(self) -> None:
+        streams = len(self._publications)
+        if streams >= self._settings.largest_streams:
+            text = f"{streams} streams are published, and no more may be"
+            raise RequestError(ErrorCode.TOO_MANY_STREAMS, text, retry_after=30.0)
+        carried, retry_after = self._capacity()
+        if streams >= carried:
+            text = f"{streams} streams are published, which is what this machine carries"
+            raise RequestError(ErrorCode.TOO_MANY_STREAMS, text, retry_after=retry_after)
+
+    def _free_name(self) -> str:
+        while (name := f"stream-{secrets.token_hex(4)}") in self._publications:
+            pass
+        return name
+
+    def _release(self, publication: Publication) -> None:
+        if self._publications.get(publication.name) is publication:
+            del self._publications[publication.name]
+
+
+def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
+    rate, sample_format = message.get("rate"), message.get("format")
+    if not isinstance(rate, int) or isinstance(rate, bool) or not isinstance(sample_format, str):
+        text = "'hello' needs 'rate' as a whole number and 'format' as a text"
+        raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        text = f"rate {rate} Hz: from {LOWEST_RATE} to {HIGHEST_RATE} are taken"
+        raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
+    if sample_format not in SAMPLE_BYTES:
+        text = f"format {sample_format[:40]!r}: {' and '.join(SAMPLE_BYTES)} are taken"
+        raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
+    return rate, sample_format
+
+
+def _identity(message: dict[str, Any]) -> tuple[str, str]:
+    name, key = message.get("stream"), message.get("key")
+    if name is not None and not (isinstance(name, str) and _NAME.fullmatch(name)):
+        text = "'stream' is a text of 1 to 64 of A-Z a-z 0-9 . _ -"
+        raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
+    if key is not None and not (isinstance(key, str) and key.isascii()):
+        text = "'key' is a text, as 'accepted' gave it"
+        raise RequestError(ErrorCode.MALFORMED_MESSAGE, text)
+    return name or "", key or ""

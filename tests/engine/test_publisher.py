@@ -1,0 +1,70 @@
+"""Unit tests of the audio that clients send, up to the worker."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from affectd.engine.publisher import BlockQueue, PublisherSource
+
+
+def test_both_formats_give_the_same_samples() -> None:
+    whole = np.array([0, 1, -1, 32767, -32768], np.int16)
+    source = PublisherSource("mic", 16_000, "s16le")
+    source.hear(whole.astype("<i2").tobytes(), 1.5)
+    integers = source.read()
+    other = PublisherSource("mic", 16_000, "f32le")
+    other.hear((whole.astype(np.float64) / 32768).astype("<f4").tobytes(), 1.5)
+    floats = other.read()
+    assert integers is not None
+    assert floats is not None
+    assert integers.samples.dtype == np.float32
+    np.testing.assert_array_equal(integers.samples, floats.samples)
+    assert (integers.captured_at, integers.position, integers.overrun) == (1.5, 0, 0)
+    assert source.read() is None
+
+
+def test_a_queue_that_nobody_reads_stays_bounded_and_says_what_went() -> None:
+    queue = BlockQueue(1_000)
+    for number in range(100):
+        queue.write(np.full(100, number, "<i2").tobytes(), "s16le", captured_at=float(number))
+    blocks = []
+    while (block := queue.read()) is not None:
+        blocks.append(block)
+    assert sum(block.samples.size for block in blocks) <= 1_000
+    assert blocks[0].overrun == blocks[0].position
+    assert sum(block.samples.size + block.overrun for block in blocks) == queue.written == 10_000
+    assert all(block.overrun == 0 for block in blocks[1:])
+
+
+def test_a_queue_holds_no_more_frames_than_it_may_however_short_they_are() -> None:
+    queue = BlockQueue(160_000, frames=50)
+    for number in range(1_000):
+        queue.write(b"\0\0", "s16le", captured_at=float(number))
+    blocks = []
+    while (block := queue.read()) is not None:
+        blocks.append(block)
+    assert [block.position for block in blocks] == list(range(950, 1_000))
+    assert [block.overrun for block in blocks] == [950] + [0] * 49
+
+
+def test_every_write_and_notice_wakes_until_it_is_stopped() -> None:
+    woken = []
+    source = PublisherSource("mic", 16_000, "s16le")
+    source.start(lambda: woken.append(1))
+    source.hear(b"\0\0", 0.0)
+    source.rejoin(8_000, "f32le", lost_seconds=1.0)
+    assert len(woken) == 2
+    source.stop()
+    source.hear(b"\0\0", 0.0)
+    assert source.written == 1
+
+
+@pytest.mark.parametrize(("behind", "missing"), [(0.3, 0.0), (2.0, 2.0)])
+def test_its_clock_calls_only_long_losses_missing(behind: float, missing: float) -> None:
+    clock = PublisherSource("mic", 16_000, "s16le").clock(16_000)
+    found = 0.0
+    for number in range(200):
+        late = behind if number >= 100 else 0.0
+        found += clock.push(320, number * 0.02 + late)[1]
+    assert found == pytest.approx(missing, abs=0.01)

@@ -121,7 +121,7 @@ def _among(scores: Scores, known: tuple[str, ...], wanted: tuple[str, ...]) -> S
     there = np.isin(scores.truth, columns)
     truth = np.array([columns.index(place) for place in scores.truth[there]])
     clips = tuple(clip for clip, each in zip(scores.clips, there, strict=True) if each)
-    return Scores(scores.logits[there][:, columns], truth, clips)
+    return Scores(scores.logits[there][:, columns], truth, clips, scores.relative[there])
 
 
 def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
@@ -178,7 +178,7 @@ def by_sex(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
     for sex in ("female", "male"):
         chosen = [
             _confusion(
-                Scores(each.logits[places], each.truth[places], ()),
+                Scores(each.logits[places], each.truth[places], (), each.relative[places]),
                 labels,
             )
             for each in scored

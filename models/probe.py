@@ -96,6 +96,8 @@ class Scores:
     truth: npt.NDArray[np.int64]
     """The place of each clip's emotion among the classes."""
     clips: tuple[Clip, ...]
+    relative: npt.NDArray[np.float64]
+    """Scores to be compared within a speaker, of all of `KINDS`, ``(clips, kinds)``."""
 
 
 class ProbeData:
@@ -197,13 +199,17 @@ class ProbeData:
         )
         owners = one.clean.owners
         heard = chosen[owners]
+        values = one.clean.values[heard]
+        shares = one.clean.shares[heard][:, None]
         sums = np.zeros((len(chosen), len(among)))
-        scores = probe.logits(one.clean.values[heard], among)
-        np.add.at(sums, owners[heard], scores * one.clean.shares[heard][:, None])
+        np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
+        compared = np.zeros((len(chosen), len(KINDS)))
+        np.add.at(compared, owners[heard], probe.compared(values) * shares)
         return Scores(
             logits=sums[chosen],
             truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
+            relative=compared[chosen],
         )
 
     def _moments(self, name: str) -> tuple[Moments, dict[str, Moments]]:
@@ -277,6 +283,11 @@ class Probe:
             scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
         chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
         return chosen
+
+    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return scores to be compared within a speaker, of all of `KINDS`."""
+        scores = np.maximum(self.relative(self.whitening(values)), _LOWEST)
+        return scores
 
     def network(self, recipe: ProbeRecipe, weights: Path) -> PooledWhisper:
         """Return encoder and probe as one network with the classes of the shipped models.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from affectd.kernels.baseline import VoiceModel
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
@@ -266,6 +267,8 @@ class Probe:
     """Weights and biases of ``widen`` and ``classify``, all members side by side."""
     relative: Discriminant
     """Of whitened vectors less their speaker's middle."""
+    voices: VoiceModel
+    """What its scores tell of voices."""
 
     def logits(
         self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
@@ -286,6 +289,7 @@ class Probe:
 
     def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return scores to be compared within a speaker, of all of `KINDS`."""
+        scores: npt.NDArray[np.float64]
         scores = np.maximum(self.relative(self.whitening(values)), _LOWEST)
         return scores
 
@@ -437,7 +441,15 @@ def train_probe(
         [member["classify.weight"] for member in members], axis=1
     ) / len(members)
     layers["classify.bias"] = np.mean([member["classify.bias"] for member in members], axis=0)
-    return Probe(whitening, layers, _relative(examples, data.recipe))
+    relative = _relative(examples, data.recipe)
+    voices = VoiceModel.of(
+        np.maximum(relative(examples.vectors), _LOWEST),
+        examples.kinds,
+        examples.speakers,
+        count=len(KINDS),
+        weights=examples.shares,
+    )
+    return Probe(whitening, layers, relative, voices)
 
 
 def _member(

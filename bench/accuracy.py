@@ -13,13 +13,23 @@ from typing import Any
 import numpy as np
 
 from affectd.models.calibration import expected_calibration_error, softmax
+from affectd.models.evaluation import Evaluation, FoldFigures
 from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
 from affectd.models.probe import ProbeData, Scores, train_probe
 from affectd.models.probe_training import temperature_of, unseen_scores
 
-__all__ = ["PROTOCOLS", "Protocol", "markdown", "measure_seed", "save", "shared_folds", "summary"]
+__all__ = [
+    "PROTOCOLS",
+    "Protocol",
+    "evaluations",
+    "markdown",
+    "measure_seed",
+    "save",
+    "shared_folds",
+    "summary",
+]
 
 Figures = dict[str, Any]
 Say = Callable[[str], None]
@@ -138,9 +148,10 @@ def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
             {
                 "speakers": sorted({clip.speaker for clip in each.clips}),
                 "clips": len(each.truth),
-                "uar": round(uar, 2),
+                "uar": round(100 * confusion.uar, 2),
+                "accuracy": round(100 * confusion.accuracy, 2),
             }
-            for each, uar in zip(scored, uars, strict=True)
+            for each, confusion in zip(scored, confusions, strict=True)
         ],
         "recalls": {label: round(100 * recall, 2) for label, recall in total.recalls.items()},
         "confusion": total.counts.tolist(),
@@ -232,6 +243,51 @@ def markdown(told: Figures) -> str:
         clips, count = (f"{one['clips']:,}", len(one["folds"])) if one else ("", "mean of four")
         lines.append(f"| {name} | {clips} | {count} | **{figures['mean']:.1f}**{spread} |")
     return "\n".join(lines) + "\n"
+
+
+def evaluations(told: Figures) -> list[Evaluation]:
+    """Return the first seed's folds as `affectd evaluate` would tell them, for the model card."""
+    run = told["runs"][0]
+    errors = run["calibration"]["error_unseen_speakers"]
+    found: list[Evaluation] = []
+    for protocol in PROTOCOLS:
+        if protocol.unseen:
+            continue
+        figures = run["protocols"][protocol.name]
+        found.append(
+            Evaluation(
+                model=told["model"],
+                checkpoint_sha256=None,
+                corpus=protocol.corpus,
+                protocol="folds",
+                heard_corpus=True,
+                command=told["command"],
+                trained_on=tuple(sorted(errors)),
+                epochs=told["epochs"],
+                clips=figures["clips"],
+                speakers=tuple(sorted({s for f in figures["folds"] for s in f["speakers"]})),
+                uar=figures["uar"],
+                accuracy=figures["accuracy"],
+                recalls=figures["recalls"],
+                calibration_error=errors[protocol.corpus],
+                uar_four=None,
+                uar_fold_mean=figures["uar_fold_mean"],
+                uar_fold_deviation=figures["uar_fold_deviation"],
+                folds=tuple(
+                    FoldFigures(
+                        index=index,
+                        speakers=tuple(each["speakers"]),
+                        clips=each["clips"],
+                        uar=each["uar"],
+                        accuracy=each["accuracy"],
+                    )
+                    for index, each in enumerate(figures["folds"], 1)
+                ),
+                labels=protocol.labels,
+                confusion=tuple(tuple(row) for row in figures["confusion"]),
+            )
+        )
+    return found
 
 
 def save(told: Figures, path: Path) -> None:

@@ -236,6 +236,12 @@ def accuracy(
             help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
         ),
     ] = None,
+    evaluations_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--evaluations", metavar="DIR", help="Write what `affectd export` puts into the card."
+        ),
+    ] = None,
 ) -> None:
     """Score a recipe on speakers and on corpora that it has not heard: the published folds.
 
@@ -250,7 +256,7 @@ def accuracy(
     need_inference_extra("bench accuracy")
     import torch
 
-    from affectd.bench.accuracy import markdown, measure_seed, save, summary
+    from affectd.bench.accuracy import evaluations, markdown, measure_seed, save, summary
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
@@ -277,11 +283,17 @@ def accuracy(
         "benchmark": "accuracy",
         "model": recipe.name,
         "command": f"affectd bench accuracy --model {model}",
+        "epochs": recipe.probe.epochs,
         "machine": describe_machine(),
         "summary": summary(runs),
         "runs": runs,
     }
-    save(told, json_file or Path(f"bench/results/accuracy-{recipe.name}.json"))
+    file = json_file or Path(f"bench/results/accuracy-{recipe.name}.json")
+    save(told, file)
+    if evaluations_folder is not None:
+        evaluations_folder.mkdir(parents=True, exist_ok=True)
+        for one in evaluations(told):
+            one.save(evaluations_folder / f"{recipe.name}-{one.corpus}-folds.json")
     typer.echo(markdown(told))
 
 

@@ -115,7 +115,7 @@ class ProbeData:
         self._origin = np.mean(
             [one.clean.values.mean(axis=0) for one in self.corpora.values()], axis=0
         ).astype(np.float32)
-        self._sums: dict[tuple[str, tuple[str, ...], bool], tuple[Moments, dict[str, Moments]]] = {}
+        self._sums: dict[str, tuple[Moments, dict[str, Moments]]] = {}
 
     def moments(self, without: Mapping[str, Iterable[str]]) -> list[Moments]:
         """Return what a probe learns from, corpus by corpus, each times its weight.

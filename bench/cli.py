@@ -210,6 +210,94 @@ def papers(
 
 
 @bench.command()
+def accuracy(
+    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."
+        ),
+    ] = None,
+    corpora: Annotated[
+        Path | None,
+        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
+    ] = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
+    ] = Path(),
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
+        ),
+    ] = None,
+    evaluations_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--evaluations", metavar="DIR", help="Write what `affectd export` puts into the card."
+        ),
+    ] = None,
+) -> None:
+    """Score a recipe on speakers and on corpora that it has not heard: the published folds.
+
+    One model leaves out the first fold of every corpus, the next the second, and so on; four more
+    leave one corpus out.
+
+    Example: affectd bench accuracy --model accurate --corpora ~/corpora --weights ~/weights
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench accuracy")
+    need_inference_extra("bench accuracy")
+    import torch
+
+    from affectd.bench.accuracy import evaluations, markdown, measure_seed, save, summary
+    from affectd.bench.machine import describe_machine
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+
+    torch.set_num_threads(1)
+    recipe = load_recipe(model)
+    if not isinstance(recipe, ProbeRecipe):
+        raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
+    with RunProgress() as progress:
+        data = gather_probe_data(
+            recipe,
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            weights=weights,
+            seed=1,
+            progress=progress.extracting,
+        )
+        runs = [measure_seed(data, each, progress.say) for each in seed or [1, 2, 3]]
+    told = {
+        "benchmark": "accuracy",
+        "model": recipe.name,
+        "command": f"affectd bench accuracy --model {model}",
+        "epochs": recipe.probe.epochs,
+        "machine": describe_machine(),
+        "summary": summary(runs),
+        "runs": runs,
+    }
+    file = json_file or Path(f"bench/results/accuracy-{recipe.name}.json")
+    save(told, file)
+    if evaluations_folder is not None:
+        evaluations_folder.mkdir(parents=True, exist_ok=True)
+        for one in evaluations(told):
+            one.save(evaluations_folder / f"{recipe.name}-{one.corpus}-folds.json")
+    typer.echo(markdown(told))
+
+
+@bench.command()
 def page(
     streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,

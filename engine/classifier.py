@@ -82,12 +82,16 @@ def shipped_models() -> list[str]:
 def find_model(name_or_file: str) -> Path:
     """Return the file of a shipped model, or of one's own.
 
+    A model of which only the quantised artefact is shipped goes by its bare name, too: ``accurate``
+    for ``accurate-int8``.
+
     Raises:
         ArtefactError: there is neither such a name nor such a file.
     """
-    if name_or_file in shipped_models():
-        with resources.as_file(resources.files("affectd.models") / "weights") as folder:
-            return folder / f"{name_or_file}.onnx"
+    for name in (name_or_file, f"{name_or_file}-int8"):
+        if name in shipped_models():
+            with resources.as_file(resources.files("affectd.models") / "weights") as folder:
+                return folder / f"{name}.onnx"
     path = Path(name_or_file)
     if not path.is_file():
         raise ArtefactError(

@@ -62,6 +62,7 @@ ARCHITECTURES: dict[str, _Builder] = {
     "transformer": _of("transformer", "transformer", "Transformer"),
     "forest": _of("forest", "forest", "Forest"),
     "whisper": _of("whisper", "whisper_trunk", "Whisper"),
+    "pooled-whisper": _of("pooled-whisper", "pooled_whisper", "PooledWhisper"),
     "wav2vec": _of("wav2vec", "wav2vec", "Wav2Vec"),
     "vision": _of("vision", "vision", "Vision"),
     "two-branch": _of("two-branch", "vectors", "TwoBranch"),
@@ -73,7 +74,7 @@ NEEDS_LINEAR_SPECTRUM = frozenset({"two-branch"})
 """Architectures that cannot be built on a log-mel front end."""
 NEEDS_SAMPLES = frozenset({"wav2vec"})
 """Architectures that begin with the samples themselves."""
-NEEDS_WHISPERS_FRONT_END = frozenset({"whisper"})
+NEEDS_WHISPERS_FRONT_END = frozenset({"whisper", "pooled-whisper"})
 """Architectures that take nothing but what Whisper takes."""
 
 

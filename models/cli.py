@@ -67,7 +67,8 @@ def train(
     The test speakers are never heard; the best epoch and the temperature are chosen on development
     speakers, who are not trained on either. The folder of the run gets latest.pt and best.pt.
 
-    A system of a paper is trained on its paper's split instead, whose speakers are in every part.
+    A system of a paper is trained on its paper's split instead, whose speakers are in every part. A
+    probe on a frozen encoder is trained on every speaker.
 
     Example: affectd train crnn --corpora ~/corpora -o runs/crnn
     """
@@ -78,6 +79,8 @@ def train(
     from affectd.models.features import cache_folder
     from affectd.models.folds import HELD_OUT
     from affectd.models.material import gather
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.probe_training import fit_and_save
     from affectd.models.progress import RunProgress
     from affectd.models.system_protocols import Place, train_system
     from affectd.models.systems import System, named_recipe
@@ -102,6 +105,18 @@ def train(
             )
             train_system(wanted, place, folder)
             progress.say(f"best checkpoint: {folder / BEST}")
+            return
+        if isinstance(wanted, ProbeRecipe):
+            fit_and_save(
+                wanted,
+                folder,
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                weights=weights,
+                seed=seed,
+                progress=progress.extracting,
+            )
+            progress.say(f"checkpoint: {folder / BEST}")
             return
         material = gather(
             wanted,

@@ -168,6 +168,12 @@ def load_recipe(named: str) -> Recipe:
             text = Path(named).read_text("utf-8")
         else:
             raise RecipeError(f"no recipe {named!r}; {nearest(named, shipped_recipes())}")
-        return Recipe.from_dict(tomllib.loads(text))
+        values = tomllib.loads(text)
+        if "probe" in values:
+            # Imported where needed: its recipe is a recipe, too.
+            from affectd.models.probe_recipe import ProbeRecipe
+
+            return ProbeRecipe.from_dict(values)
+        return Recipe.from_dict(values)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"recipe {named} cannot be read: {error}") from None

@@ -134,8 +134,9 @@ def subject_named(model: str) -> Subject:
     if path.suffix in (".pt", ".safetensors"):
         return Subject.of_checkpoint(path)
     shipped = shipped_models()
-    if model in shipped:
-        return Subject.of_artefact(shipped[model])
+    for name in (model, f"{model}-int8"):
+        if name in shipped:
+            return Subject.of_artefact(shipped[name])
     if path.suffix == ".toml" or model in shipped_recipes():
         raise EvaluationError(
             f"{model} is a recipe; held-out scores a trained model: an ONNX file or a checkpoint"

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affectd.models.augmentation import Augmentation
+from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.recipes import Recipe, RecipeError, load_recipe, shipped_recipes
 from affectd.models.spelling import nearest
 
@@ -238,6 +239,8 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: a key is missing, unknown, or holds what is not allowed.
     """
+    if "probe" in values:
+        return ProbeRecipe.from_dict(values)
     kind = System if "source" in values else Recipe
     return kind.from_dict(values)
 

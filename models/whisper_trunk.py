@@ -21,14 +21,30 @@ from affectd.models.foreign_weights import WeightsError
 from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
-__all__ = ["WEIGHTS", "WeightsError", "Whisper", "WhisperOptions", "read_trunk"]
+__all__ = [
+    "BANDS",
+    "FRAMES",
+    "STEPS",
+    "WEIGHTS",
+    "WIDTH",
+    "Trunk",
+    "WeightsError",
+    "Whisper",
+    "WhisperOptions",
+    "on_the_right",
+    "read_trunk",
+    "valid_steps",
+]
 
 WEIGHTS = "smart-turn-v3.2-cpu.onnx"
 WHEEL = "pipecat_ai-1.14.0-py3-none-any.whl"
 _MEMBER = f"pipecat/audio/turn/smart_turn/data/{WEIGHTS}"
-_BANDS, _WIDTH, _HEADS, _HIDDEN, _POSITIONS = 80, 384, 6, 1_536, 400
-_FRAMES = 304
+BANDS, WIDTH = 80, 384
+_HEADS, _HIDDEN, _POSITIONS = 6, 1_536, 400
+FRAMES = 304
 """What a window is padded to, on the left: the trunk was trained on audio that ends its input."""
+STEPS = FRAMES // 2
+"""What the trunk makes of them."""
 _LOWEST = -1e4
 
 
@@ -63,18 +79,18 @@ class Whisper(nn.Module):
         super().__init__()
         self.options = options = options or WhisperOptions()
         front_end = windowing.front_end
-        if front_end.columns != _BANDS or windowing.window_frames > _FRAMES:
+        if front_end.columns != BANDS or windowing.window_frames > FRAMES:
             raise ValueError(
-                f"the trunk takes {_BANDS} bands and at most {_FRAMES} frames; these windows have "
+                f"the trunk takes {BANDS} bands and at most {FRAMES} frames; these windows have "
                 f"{front_end.columns} and {windowing.window_frames}"
             )
-        self.trunk = _Trunk(options.blocks)
+        self.trunk = Trunk(options.blocks)
         if options.frozen:
             self.trunk.requires_grad_(requires_grad=False)
-        self.norm = nn.LayerNorm(_WIDTH)
-        self.attention = nn.Sequential(nn.Linear(_WIDTH, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.attention = nn.Sequential(nn.Linear(WIDTH, 64), nn.Tanh(), nn.Linear(64, 1))
         self.dense = nn.Sequential(
-            nn.BatchNorm1d(2 * _WIDTH), nn.Linear(2 * _WIDTH, options.hidden), nn.ReLU()
+            nn.BatchNorm1d(2 * WIDTH), nn.Linear(2 * WIDTH, options.hidden), nn.ReLU()
         )
         self.classify = nn.Linear(options.hidden, classes)
 
@@ -97,21 +113,18 @@ class Whisper(nn.Module):
         Returns:
             float32 ``(batch, steps, width + 1)``; the last column tells which steps are valid.
         """
-        padded = _on_the_right(logmel, frames)
-        # Two frames become one step.
-        first = (_FRAMES - frames) // 2
-        steps = torch.arange(_FRAMES // 2, device=frames.device)
-        valid = (steps[None, :] >= first[:, None]).float().unsqueeze(2)
+        padded = on_the_right(logmel, frames)
+        valid = valid_steps(frames).unsqueeze(2)
         if self.options.frozen:
             return torch.cat([self.trunk(padded), valid], dim=2)
-        pairs = padded.reshape(-1, _FRAMES // 2, 2 * _BANDS)
+        pairs = padded.reshape(-1, STEPS, 2 * BANDS)
         return torch.cat([pairs, valid], dim=2)
 
     def body(self, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score what `view` gave."""
         x, valid = kept[:, :, :-1], kept[:, :, -1]
         if not self.options.frozen:
-            x = self.trunk(x.reshape(-1, _FRAMES, _BANDS))
+            x = self.trunk(x.reshape(-1, FRAMES, BANDS))
         x = self.norm(x)
         if self.training and self.options.step_dropout:
             valid = valid * (torch.rand_like(valid) >= self.options.step_dropout)
@@ -125,43 +138,62 @@ class Whisper(nn.Module):
         return self.classify(embedding), embedding, attention
 
 
-def _on_the_right(logmel: Tensor, frames: Tensor) -> Tensor:
-    """Move the valid frames to the end of `_FRAMES`, after frames of the window's minimum."""
+def valid_steps(frames: Tensor) -> Tensor:
+    """Return 1.0 for the steps that a window's valid frames fill, float32 ``(batch, STEPS)``."""
+    # Two frames become one step.
+    first = (FRAMES - frames) // 2
+    steps = torch.arange(STEPS, device=frames.device)
+    return (steps[None, :] >= first[:, None]).float()
+
+
+def on_the_right(logmel: Tensor, frames: Tensor) -> Tensor:
+    """Move the valid frames to the end of `FRAMES`, after frames of the window's minimum."""
     valid = inside(frames, logmel.shape[1]).unsqueeze(2)
     quietest = (logmel + 1e4 * (1 - valid)).amin((1, 2), keepdim=True)
-    places = torch.arange(_FRAMES, device=frames.device)[None, :] - (_FRAMES - frames[:, None])
+    places = torch.arange(FRAMES, device=frames.device)[None, :] - (FRAMES - frames[:, None])
     there = (places >= 0).float().unsqueeze(2)
-    chosen = places.clamp(min=0).unsqueeze(2).expand(-1, -1, _BANDS)
+    chosen = places.clamp(min=0).unsqueeze(2).expand(-1, -1, BANDS)
     return logmel.gather(1, chosen) * there + quietest * (1 - there)
 
 
-class _Trunk(nn.Module):
+class Trunk(nn.Module):
+    """The stem and the first blocks of the encoder.
+
+    Args:
+        blocks: How many, 1 to 4.
+    """
+
     def __init__(self, blocks: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv1d(_BANDS, _WIDTH, 3, 1, 1)
-        self.conv2 = nn.Conv1d(_WIDTH, _WIDTH, 3, 2, 1)
-        self.positions = nn.Parameter(torch.zeros(_POSITIONS, _WIDTH))
+        self.conv1 = nn.Conv1d(BANDS, WIDTH, 3, 1, 1)
+        self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, 2, 1)
+        self.positions = nn.Parameter(torch.zeros(_POSITIONS, WIDTH))
         self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
 
     def forward(self, logmel: Tensor) -> Tensor:
-        """Return float32 ``(batch, _FRAMES / 2, _WIDTH)``."""
+        """Return what the last block says, float32 ``(batch, STEPS, WIDTH)``."""
+        return self.layers(logmel)[-1]
+
+    def layers(self, logmel: Tensor) -> list[Tensor]:
+        """Return what the stem and each block say of windows that `on_the_right` gave."""
         x = nn.functional.gelu(self.conv1(logmel.transpose(1, 2)))
         x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)
-        x = x + self.positions[_POSITIONS - _FRAMES // 2 :]
+        x = x + self.positions[_POSITIONS - STEPS :]
+        said = [x]
         for block in self.blocks:
-            x = block(x)
-        return x
+            said.append(block(said[-1]))
+        return said
 
 
 class _Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.before = nn.LayerNorm(_WIDTH)
-        self.queries, self.values = nn.Linear(_WIDTH, _WIDTH), nn.Linear(_WIDTH, _WIDTH)
-        self.keys = nn.Linear(_WIDTH, _WIDTH, bias=False)
-        self.out = nn.Linear(_WIDTH, _WIDTH)
-        self.between = nn.LayerNorm(_WIDTH)
-        self.widen, self.narrow = nn.Linear(_WIDTH, _HIDDEN), nn.Linear(_HIDDEN, _WIDTH)
+        self.before = nn.LayerNorm(WIDTH)
+        self.queries, self.values = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.keys = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.out = nn.Linear(WIDTH, WIDTH)
+        self.between = nn.LayerNorm(WIDTH)
+        self.widen, self.narrow = nn.Linear(WIDTH, _HIDDEN), nn.Linear(_HIDDEN, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
         steps, width = x.shape[1:]

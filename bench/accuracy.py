@@ -1,0 +1,298 @@
+"""How right a probe is about people it has never heard: the published folds, and unseen corpora."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affectd.models.calibration import expected_calibration_error, softmax
+from affectd.models.evaluation import Evaluation, FoldFigures
+from affectd.models.folds import folds
+from affectd.models.labels import FOUR_LABELS, LABELS
+from affectd.models.metrics import Confusion
+from affectd.models.probe import ProbeData, Scores, train_probe
+from affectd.models.probe_training import temperature_of, unseen_scores
+
+__all__ = [
+    "PROTOCOLS",
+    "Protocol",
+    "evaluations",
+    "markdown",
+    "measure_seed",
+    "save",
+    "shared_folds",
+    "summary",
+]
+
+Figures = dict[str, Any]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One corpus, its classes, and whom a model scored on it has heard."""
+
+    name: str
+    corpus: str
+    labels: tuple[str, ...]
+    unseen: bool = False
+    """Whether the whole corpus is left out, and not one fold's speakers."""
+
+
+PROTOCOLS: tuple[Protocol, ...] = (
+    Protocol("ravdess-8", "ravdess", (*LABELS, "calm")),
+    Protocol("nemo-6", "nemo", tuple(each for each in LABELS if each != "disgust")),
+    Protocol(
+        "emodb-7", "emodb", ("angry", "bored", "disgust", "fearful", "happy", "neutral", "sad")
+    ),
+    Protocol("tess-7", "tess", LABELS),
+    *(
+        Protocol(f"four-unseen-{corpus}", corpus, FOUR_LABELS, unseen=True)
+        for corpus in ("ravdess", "emodb", "nemo", "tess")
+    ),
+)
+"""RAVDESS in EmoBox's six folds, nEMO and EmoDB leaving one speaker out, TESS trained on the other
+speaker; then four emotions of a corpus of which nothing was heard."""
+
+
+def shared_folds(data: ProbeData) -> list[dict[str, tuple[str, ...]]]:
+    """Return the test speakers by corpus of each model that is trained.
+
+    One model leaves out the first fold of every corpus, the next the second, and so on: so few
+    models score all folds, each having heard a little less than a model for one fold alone would.
+    """
+    published = {name: folds(name, one.speakers()) for name, one in data.corpora.items()}
+    count = max(map(len, published.values()))
+    return [
+        {name: each[index].test for name, each in published.items() if index < len(each)}
+        for index in range(count)
+    ]
+
+
+def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
+    """Train and score every fold, and every unseen corpus, with one seed.
+
+    Args:
+        data: What is learnt from.
+        seed: Decides first weights and draws.
+        say: Told a line for each figure.
+    """
+    scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
+    shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
+    tests = shared_folds(data)
+    for index, without in enumerate(tests, 1):
+        probe = train_probe(data, seed=seed, without=without)
+        for protocol in PROTOCOLS:
+            if protocol.unseen or protocol.corpus not in without:
+                continue
+            speakers = without[protocol.corpus]
+            scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
+            scored[protocol.name].append(scores)
+            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
+            shipped[protocol.corpus].append(
+                data.score(
+                    probe,
+                    protocol.corpus,
+                    among=tuple(label for label in LABELS if label in own),
+                    speakers=speakers,
+                )
+            )
+        say(f"seed {seed}: model {index} of {len(tests)} is done")
+    unseen = unseen_scores(data, seed=seed)
+    for protocol in PROTOCOLS:
+        if protocol.unseen:
+            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
+            known = tuple(label for label in LABELS if label in own)
+            scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
+    found = {
+        one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
+        for one in PROTOCOLS
+    }
+    for name, figures in found.items():
+        say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
+    return {
+        "seed": seed,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "protocols": found,
+        "calibration": _calibration(unseen, shipped),
+    }
+
+
+def _among(scores: Scores, known: tuple[str, ...], wanted: tuple[str, ...]) -> Scores:
+    """Return the clips of some classes, guessed among these."""
+    columns = [known.index(label) for label in wanted]
+    there = np.isin(scores.truth, columns)
+    truth = np.array([columns.index(place) for place in scores.truth[there]])
+    clips = tuple(clip for clip, each in zip(scores.clips, there, strict=True) if each)
+    return Scores(scores.logits[there][:, columns], truth, clips, scores.relative[there])
+
+
+def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
+    confusions = [_confusion(each, labels) for each in scored]
+    total = sum(confusions[1:], confusions[0])
+    uars = [100 * each.uar for each in confusions]
+    return {
+        "uar": round(100 * total.uar, 2),
+        "accuracy": round(100 * total.accuracy, 2),
+        "clips": total.clips,
+        "uar_fold_mean": round(float(np.mean(uars)), 2),
+        "uar_fold_deviation": round(float(np.std(uars, ddof=len(uars) > 1)), 2),
+        "folds": [
+            {
+                "speakers": sorted({clip.speaker for clip in each.clips}),
+                "clips": len(each.truth),
+                "uar": round(100 * confusion.uar, 2),
+                "accuracy": round(100 * confusion.accuracy, 2),
+            }
+            for each, confusion in zip(scored, confusions, strict=True)
+        ],
+        "recalls": {label: round(100 * recall, 2) for label, recall in total.recalls.items()},
+        "confusion": total.counts.tolist(),
+        "uar_by_sex": by_sex(scored, labels),
+    }
+
+
+def _calibration(unseen: dict[str, Scores], speakers: dict[str, list[Scores]]) -> Figures:
+    """Return the temperature, and how far confidence lies from accuracy.
+
+    The temperature is fitted on corpora of which nothing was heard, each counting the same. The
+    error on such a corpus is measured with a temperature fitted on the others; the error on unseen
+    speakers of corpora that were heard with the temperature of all, which is the shipped one.
+    """
+    temperature = temperature_of(unseen.values())
+    errors = {
+        corpus: _error(
+            [scores], temperature_of(one for name, one in unseen.items() if name != corpus)
+        )
+        for corpus, scores in unseen.items()
+    }
+    return {
+        "temperature": round(temperature, 4),
+        "error_unseen_corpus": errors,
+        "error_unseen_corpus_mean": round(float(np.mean(list(errors.values()))), 2),
+        "error_unseen_speakers": {
+            corpus: _error(scored, temperature) for corpus, scored in speakers.items()
+        },
+    }
+
+
+def by_sex(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
+    """Return the UAR of women's and men's clips, percent, where there are both."""
+    found: Figures = {}
+    for sex in ("female", "male"):
+        chosen = [
+            _confusion(
+                Scores(each.logits[places], each.truth[places], (), each.relative[places]),
+                labels,
+            )
+            for each in scored
+            if (places := np.array([clip.sex == sex for clip in each.clips])).any()
+        ]
+        if chosen:
+            found[sex] = round(100 * sum(chosen[1:], chosen[0]).uar, 2)
+    return found if len(found) > 1 else {}
+
+
+def _error(scored: Sequence[Scores], temperature: float) -> float:
+    probabilities = np.concatenate([softmax(each.logits, temperature) for each in scored])
+    truth = np.concatenate([each.truth for each in scored])
+    return round(100 * expected_calibration_error(probabilities, truth), 2)
+
+
+def _confusion(scores: Scores, labels: tuple[str, ...]) -> Confusion:
+    return Confusion.of(
+        [labels[place] for place in scores.truth],
+        [labels[place] for place in scores.logits.argmax(axis=1)],
+        labels,
+    )
+
+
+def summary(runs: Sequence[Figures]) -> Figures:
+    """Return mean and deviation over seeds of the UAR, and of its mean over unseen corpora."""
+    names = list(runs[0]["protocols"])
+    found = {name: _spread([run["protocols"][name]["uar"] for run in runs]) for name in names}
+    unseen = [name for name in names if name.startswith("four-unseen-")]
+    found["four-unseen"] = _spread(
+        [float(np.mean([run["protocols"][name]["uar"] for name in unseen])) for run in runs]
+    )
+    return found
+
+
+def _spread(values: Sequence[float]) -> Figures:
+    return {
+        "mean": round(float(np.mean(values)), 2),
+        "deviation": round(float(np.std(values, ddof=len(values) > 1)), 2),
+        "seeds": len(values),
+    }
+
+
+def markdown(told: Figures) -> str:
+    """Return the table for the documentation and the model card."""
+    lines = ["| protocol | clips | folds | UAR %, mean over seeds |", "|---|---:|---:|---:|"]
+    first = told["runs"][0]["protocols"]
+    for name, figures in told["summary"].items():
+        one = first.get(name)
+        spread = f" ± {figures['deviation']:.1f}" if figures["seeds"] > 1 else ""
+        clips, count = (f"{one['clips']:,}", len(one["folds"])) if one else ("", "mean of four")
+        lines.append(f"| {name} | {clips} | {count} | **{figures['mean']:.1f}**{spread} |")
+    return "\n".join(lines) + "\n"
+
+
+def evaluations(told: Figures) -> list[Evaluation]:
+    """Return the first seed's folds as `affectd evaluate` would tell them, for the model card."""
+    run = told["runs"][0]
+    errors = run["calibration"]["error_unseen_speakers"]
+    found: list[Evaluation] = []
+    for protocol in PROTOCOLS:
+        if protocol.unseen:
+            continue
+        figures = run["protocols"][protocol.name]
+        found.append(
+            Evaluation(
+                model=told["model"],
+                checkpoint_sha256=None,
+                corpus=protocol.corpus,
+                protocol="folds",
+                heard_corpus=True,
+                command=told["command"],
+                trained_on=tuple(sorted(errors)),
+                epochs=told["epochs"],
+                clips=figures["clips"],
+                speakers=tuple(sorted({s for f in figures["folds"] for s in f["speakers"]})),
+                uar=figures["uar"],
+                accuracy=figures["accuracy"],
+                recalls=figures["recalls"],
+                calibration_error=errors[protocol.corpus],
+                uar_four=None,
+                uar_fold_mean=figures["uar_fold_mean"],
+                uar_fold_deviation=figures["uar_fold_deviation"],
+                folds=tuple(
+                    FoldFigures(
+                        index=index,
+                        speakers=tuple(each["speakers"]),
+                        clips=each["clips"],
+                        uar=each["uar"],
+                        accuracy=each["accuracy"],
+                    )
+                    for index, each in enumerate(figures["folds"], 1)
+                ),
+                labels=protocol.labels,
+                confusion=tuple(tuple(row) for row in figures["confusion"]),
+            )
+        )
+    return found
+
+
+def save(told: Figures, path: Path) -> None:
+    """Write figures as JSON; the file is the old one or the new one, whole."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    unfinished.replace(path)

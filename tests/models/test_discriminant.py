@@ -1,0 +1,98 @@
+"""The discriminant is scikit-learn's where that knows the answer, and is not misled by corpora."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from affectd.models.discriminant import Moments, fit_discriminant
+from affectd.models.whitening import fit_whitening
+
+
+def cloud(
+    rng: np.random.Generator, means: np.ndarray, count: int, offset: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    classes = np.repeat(np.arange(len(means)), count)
+    noise = rng.normal(0, [1.0, 3.0, 0.5, 1.0], (len(classes), 4))
+    return (means[classes] + noise + offset).astype(np.float32), classes
+
+
+MEANS = np.array([[1, 0, 0, 0], [-1, 1, 0, 0], [0, -1, 0.5, 0]], float)
+
+
+def test_without_shrinkage_it_is_fishers() -> None:
+    vectors, classes = cloud(np.random.default_rng(0), MEANS, 300)
+    scores = fit_discriminant([Moments.of(vectors, classes, 3)], shrinkage=1e-9)(vectors)
+    oracle = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 3] * 3).fit(vectors, classes)
+    expected = oracle.decision_function(vectors)
+    np.testing.assert_allclose(
+        scores - scores.mean(1, keepdims=True),
+        expected - expected.mean(1, keepdims=True),
+        atol=2e-2,
+    )
+
+
+def test_moments_add_up_and_a_speaker_can_be_taken_away() -> None:
+    rng = np.random.default_rng(1)
+    first, second = cloud(rng, MEANS, 20), cloud(rng, MEANS, 30)
+    both = Moments.of(*first, 3) + Moments.of(*second, 3)
+    together = Moments.of(np.vstack([first[0], second[0]]), np.r_[first[1], second[1]], 3)
+    left = both - Moments.of(*second, 3)
+    for one, other in ((both, together), (left, Moments.of(*first, 3))):
+        np.testing.assert_allclose(one.counts, other.counts)
+        np.testing.assert_allclose(one.sums, other.sums, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(one.squares, other.squares, rtol=1e-4, atol=1e-2)
+
+
+def test_weights_count_as_repetitions() -> None:
+    vectors, classes = cloud(np.random.default_rng(2), MEANS, 10)
+    weighted = Moments.of(vectors, classes, 3, weights=np.full(len(vectors), 3.0))
+    repeated = Moments.of(np.repeat(vectors, 3, axis=0), np.repeat(classes, 3), 3)
+    np.testing.assert_allclose(weighted.counts, repeated.counts)
+    np.testing.assert_allclose(weighted.squares, repeated.squares, rtol=1e-4, atol=1e-3)
+
+
+def test_a_class_of_one_corpus_is_not_what_that_corpus_sounds_like() -> None:
+    rng = np.random.default_rng(3)
+    offset = np.array([0.0, 0, 0, 12])
+    first = cloud(rng, MEANS, 200, offset)
+    second, classes = cloud(rng, MEANS, 200, -offset)
+    some = classes < 2  # the other corpus lacks the third class
+    parts = [Moments.of(*first, 3), Moments.of(second[some], classes[some], 3)]
+    guessed = fit_discriminant(parts, shrinkage=0.01)(first[0]).argmax(1)
+    pooled = fit_discriminant([parts[0] + parts[1]], shrinkage=0.01)(first[0]).argmax(1)
+    assert np.mean(guessed == first[1]) > 0.6
+    assert abs(np.mean(guessed == 2) - 1 / 3) < 0.05
+    assert np.mean(pooled == 2) > 0.45
+
+
+def test_a_class_that_was_subtracted_away_is_never_guessed() -> None:
+    vectors, classes = cloud(np.random.default_rng(4), MEANS, 50)
+    third = classes == 2
+    left = Moments.of(vectors, classes, 3) - Moments.of(vectors[third], classes[third], 3)
+    scores = fit_discriminant([left], shrinkage=0.1)(vectors)
+    assert np.isneginf(scores[:, 2]).all()
+
+
+def test_whitened_scatter_is_even() -> None:
+    vectors, classes = cloud(np.random.default_rng(5), MEANS, 2_000)
+    whitening = fit_whitening([Moments.of(vectors, classes, 3)], shrinkage=1e-6, kept=4)
+    along = whitening(vectors)
+    means = np.stack([along[classes == each].mean(0) for each in range(3)])
+    within = np.cov((along - means[classes]).T)
+    np.testing.assert_allclose(within, np.eye(4), atol=0.02)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 1.5])
+def test_bad_settings_are_named(shrinkage: float) -> None:
+    vectors, classes = cloud(np.random.default_rng(6), MEANS, 20)
+    moments = Moments.of(vectors, classes, 3)
+    with pytest.raises(ValueError, match=f"shrinkage is {shrinkage}"):
+        fit_discriminant([moments], shrinkage=shrinkage)
+    with pytest.raises(ValueError, match="shrinkage"):
+        fit_whitening([moments], shrinkage=shrinkage, kept=2)
+    with pytest.raises(ValueError, match="kept is 9"):
+        fit_whitening([moments], shrinkage=0.5, kept=9)
+    with pytest.raises(ValueError, match="fewer than two classes"):
+        fit_discriminant([Moments.of(vectors, np.zeros_like(classes), 3)], shrinkage=0.5)

@@ -1,0 +1,76 @@
+"""The pooled network says what its parts say, and merges calm into neutral."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from affectd.models.architectures import build
+from affectd.models.labels import LABELS
+from affectd.models.pooled_whisper import PooledWhisper, PooledWhisperOptions, statistics_of
+from affectd.models.recipes import load_recipe
+
+WINDOWING = load_recipe("accurate").windowing
+OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), directions=16, hidden=4, members=2)
+
+
+@pytest.fixture(scope="module")
+def network() -> PooledWhisper:
+    torch.manual_seed(0)
+    return PooledWhisper(WINDOWING, classes=len(LABELS), options=OPTIONS).eval()
+
+
+def test_statistics_are_means_and_deviations_of_the_valid_steps() -> None:
+    layer = torch.randn(2, 10, 384)
+    weights = torch.zeros(2, 10)
+    weights[0, 4:] = 1 / 6
+    weights[1, 8:] = 1 / 2
+    pooled = statistics_of([layer], weights).numpy()
+    for row, first in ((0, 4), (1, 8)):
+        valid = layer[row, first:].numpy()
+        expected = np.concatenate([valid.mean(0), valid.std(0)])
+        np.testing.assert_allclose(pooled[row], expected, atol=1e-4)
+
+
+def test_padding_and_company_change_nothing(network: PooledWhisper) -> None:
+    short, long = torch.randn(1, 80, 80), torch.randn(1, 300, 80)
+    together = torch.zeros(2, 300, 80)
+    together[0, :80], together[1] = short[0], long[0]
+    with torch.inference_mode():
+        both = network(together, torch.tensor([80, 300]))
+        first = network(short, torch.tensor([80]))
+        second = network(long, torch.tensor([300]))
+    for place in (0, 1):
+        torch.testing.assert_close(both[place][:1], first[place], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(both[place][1:], second[place], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(both[2].sum(1), torch.ones(2))
+
+
+def test_calm_counts_as_neutral_and_bored_as_nothing(network: PooledWhisper) -> None:
+    outputs = torch.randn(5, len(LABELS) + 2)
+    merged = network.merged(outputs)
+    neutral = LABELS.index("neutral")
+    expected = outputs[:, : len(LABELS)].clone()
+    expected[:, neutral] = torch.logaddexp(outputs[:, neutral], outputs[:, len(LABELS)])
+    torch.testing.assert_close(merged, expected)
+
+
+def test_nothing_is_merged_where_nothing_stands_beside() -> None:
+    options = replace(OPTIONS, beside=0)
+    network = PooledWhisper(WINDOWING, classes=3, options=options)
+    outputs = torch.randn(2, 3)
+    assert network.merged(outputs) is outputs
+
+
+@pytest.mark.parametrize("layers", [(), (2,), (-1,)])
+def test_a_layer_that_is_not_there_is_named(layers: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"layers is .*; allowed are 0 to 1"):
+        PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, layers=layers))
+
+
+def test_other_windows_are_refused() -> None:
+    with pytest.raises(ValueError, match="the trunk takes 80 bands"):
+        build("pooled-whisper", bands=64, classes=7, options={})

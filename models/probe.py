@@ -28,6 +28,7 @@ from affectd.models.windows import noise_bank
 __all__ = [
     "KINDS",
     "CorpusMaterial",
+    "LinearProbe",
     "Probe",
     "ProbeData",
     "Scores",
@@ -144,6 +145,13 @@ class ProbeData:
         )
         return Whitening(found.centre + self._origin, found.directions)
 
+    def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
+        """Return a discriminant of all speakers but a few, without whitening or network."""
+        found = fit_discriminant(self.moments(without), shrinkage=self.recipe.probe.shrinkage)
+        return LinearProbe(
+            Discriminant(found.centre + self._origin, found.scale, found.weights, found.bias)
+        )
+
     def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
         """Return the whitened windows of all speakers but a few, clean and disturbed."""
         parts: list[Examples] = []
@@ -175,7 +183,7 @@ class ProbeData:
 
     def score(
         self,
-        probe: Probe,
+        probe: Probe | LinearProbe,
         corpus: str,
         *,
         among: tuple[str, ...],
@@ -256,6 +264,25 @@ def _sum(parts: list[Moments]) -> Moments:
     for part in parts[1:]:
         total = total + part
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class LinearProbe:
+    """A discriminant alone, of the statistics as they are: what one corpus is told apart by."""
+
+    discriminant: Discriminant
+
+    def logits(
+        self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
+    ) -> npt.NDArray[np.float64]:
+        """Return logits of windows for some emotions, float64 ``(windows, emotions)``."""
+        scores = self.discriminant(values)
+        chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
+        return chosen
+
+    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return no scores to be compared: zeros."""
+        return np.zeros((len(values), len(KINDS)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,11 @@ def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
             name: SimpleNamespace(speakers=lambda who=who: who) for name, who in speakers.items()
         }
     )
-    assert shared_folds(data) == [
+    assert shared_folds(data, models=2) == [
         {"emodb": ("03",), "tess": ("OAF",)},
+        {"emodb": ("08", "09"), "tess": ("YAF",)},
+    ]
+    assert shared_folds(data, models=3)[1:] == [
         {"emodb": ("08",), "tess": ("YAF",)},
         {"emodb": ("09",)},
     ]
@@ -122,8 +125,15 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     figures = summary(runs)
     assert figures["ravdess-8"] == {"mean": 83.34, "deviation": 23.57, "seeds": 2}
     assert figures["four-unseen"]["mean"] == pytest.approx(83.34)
-    told = {"model": "m", "command": "c", "epochs": 2, "summary": figures, "runs": runs}
-    assert "| ravdess-8 | 3 | 1 | **83.3** ± 23.6 |" in markdown(told)
+    told = {
+        "model": "m",
+        "command": "c",
+        "epochs": 2,
+        "summary": figures,
+        "runs": runs,
+        "alone": {},
+    }
+    assert "| ravdess-8 | 3 | 1 | **83.3** ± 23.6 | – |" in markdown(told)
     save(told, tmp_path / "deep" / "figures.json")
     assert (tmp_path / "deep" / "figures.json").read_text().endswith("}\n")
     cards = evaluations(told)

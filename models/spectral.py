@@ -25,6 +25,9 @@ class SpectralOptions:
     steps: int = 0
     height: int = 0
     image_channels: int = 1
+    gate_db: float = 0.0
+    """Spectral gating; see `Image`."""
+    gate_reduction_db: float = 20.0
     channels: tuple[int, ...] = (16, 32, 64, 64)
     """Of each convolution."""
     kernels: tuple[int, ...] = (3,)
@@ -75,6 +78,8 @@ class Spectral(nn.Module):
             steps=options.steps,
             height=options.height,
             channels=options.image_channels,
+            gate_db=options.gate_db,
+            gate_reduction_db=options.gate_reduction_db,
         )
         blocks: list[nn.Module] = []
         inputs, steps, height = options.image_channels, self.view.steps, self.view.height

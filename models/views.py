@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from affectd.models.spectral_gate import spectral_gate
 from affectd.models.windowing import Windowing
 
 __all__ = ["Image", "Levels", "dct", "hold", "inside", "resize"]
@@ -80,6 +81,9 @@ class Image(nn.Module):
         channels: 1, or 3: the image, its slope and its curvature over time, or three times the
             same with ``repeat``.
         repeat: See `channels`.
+        gate_db: How far above its band's noise a level passes the spectral gate; none where it
+            is 0. Wants levels in dB or magnitudes.
+        gate_reduction_db: How far the gate lowers what it shuts out.
 
     Raises:
         ValueError: an option is out of range.
@@ -98,13 +102,20 @@ class Image(nn.Module):
         height: int = 0,
         channels: int = 1,
         repeat: bool = False,
+        gate_db: float = 0.0,
+        gate_reduction_db: float = 20.0,
     ) -> None:
         super().__init__()
         if levels not in get_args(Levels):
             raise ValueError(f"levels is {levels!r}; allowed are {get_args(Levels)}")
         if channels not in (1, 3):
             raise ValueError(f"channels is {channels}; allowed are 1 and 3")
+        if gate_db < 0 or gate_reduction_db < 0:
+            raise ValueError("gate_db and gate_reduction_db must not be negative")
+        if gate_db and levels == "as-is":
+            raise ValueError("gate_db wants the levels 'decibel' or 'magnitude'")
         self.levels, self.channels, self.repeat = levels, channels, repeat
+        self.gate_db, self.gate_reduction_db = gate_db, gate_reduction_db
         self.bands = windowing.front_end.bands
         self.window_frames = windowing.window_frames
         self.steps = steps or self.window_frames
@@ -130,6 +141,10 @@ class Image(nn.Module):
             quietest = (x + 1e4 * (1 - valid)).amin((1, 2), keepdim=True)
         else:
             x = (x - loudest).clamp(min=-_DYNAMIC_RANGE_DB)
+            if self.gate_db:
+                x = spectral_gate(
+                    x, valid, margin_db=self.gate_db, reduction_db=self.gate_reduction_db
+                ).clamp(min=-_DYNAMIC_RANGE_DB)
             if self.levels == "decibel":
                 x = x / _DYNAMIC_RANGE_DB + 1
             else:

@@ -146,7 +146,7 @@ async def test_audio_goes_straight_only_when_nothing_is_before_it() -> None:
     # The first ones lie behind a message that is still being dealt with.
     behind = FIRST + b"".join(frames[:3])
     async with served(heard) as port, asyncio.timeout(DEADLINE):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST)
         while heard.connection is None:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -155,8 +155,9 @@ async def test_audio_goes_straight_only_when_nothing_is_before_it() -> None:
             await asyncio.sleep(0.001)
         assert heard.straight == 0
         writer.write(b"".join(frames[3:]) + CLOSE)
-        await heard.over.wait()
+        await reader.read()
         writer.close()
+        await heard.over.wait()
     assert heard.messages == ["first", *audio]
     assert heard.straight == 7
 
@@ -200,8 +201,9 @@ async def test_what_breaks_the_protocol_closes_as_the_library_says(
 async def test_frames_before_the_handshake_is_over_are_not_lost() -> None:
     heard = Heard()
     async with served(heard) as port, asyncio.timeout(DEADLINE):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST + FIRST + wire(Opcode.BINARY, b"0" * 640) + CLOSE)
-        await heard.over.wait()
+        await reader.read()
         writer.close()
+        await heard.over.wait()
     assert heard.messages == ["first", b"0" * 640]

@@ -202,7 +202,9 @@ async def test_frames_before_the_handshake_is_over_are_not_lost() -> None:
     heard = Heard()
     async with served(heard) as port, asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(REQUEST + FIRST + wire(Opcode.BINARY, b"0" * 640) + CLOSE)
+        writer.write(REQUEST + FIRST[:3])
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(FIRST[3:] + wire(Opcode.BINARY, b"0" * 640) + CLOSE)
         await reader.read()
         writer.close()
         await heard.over.wait()

@@ -170,7 +170,8 @@ class Desk:
             if block is None or stream.over:
                 return
             self._hear(stream, block)
-            self._resolve()
+            if self._results:
+                self._resolve()
 
     def _must_wait(self, stream: Stream) -> bool:
         source = stream.source

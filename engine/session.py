@@ -354,18 +354,19 @@ class Session:
         if self.shows_mel:
             end = self._frame_end + (len(frames) - 1) * front_end.hop_samples
             out += self._show_mel(frames, front_end, end)
-        hop_samples, keep = front_end.hop_samples, self._segmenter.keep
+        hop_samples, segmenter = front_end.hop_samples, self._segmenter
         ended = self._position
-        for first in range(0, len(frames), keep):
-            some = slice(first, first + keep)
-            self._segmenter.store(frames[some], snr_db[some], flags[some] & FRAME_VOICED != 0)
+        voiced = flags & FRAME_VOICED
+        for first in range(0, len(frames), segmenter.keep):
+            some = slice(first, first + segmenter.keep)
+            segmenter.store(frames[some], snr_db[some], voiced[some])
             for flag in flags[some].tolist():
-                speaking = flag & FRAME_SPEAKING != 0
-                # Where the steps were when this frame ended.
-                self._position = self._frame_end - (self._frame_end - begun) % STEP_SAMPLES
-                self._frame_end += hop_samples
-                cuts = self._segmenter.step(flag & FRAME_VOICED != 0, speaking)
+                speaking = flag >= FRAME_SPEAKING
+                frame_end, self._frame_end = self._frame_end, self._frame_end + hop_samples
+                cuts = segmenter.step(flag & FRAME_VOICED == FRAME_VOICED, speaking)
                 if cuts or speaking is not self._speaking:
+                    # Where the steps were when this frame ended.
+                    self._position = frame_end - (frame_end - begun) % STEP_SAMPLES
                     out += self._told(cuts, speaking)
         self._position = ended
         return out

@@ -16,7 +16,7 @@ from typing import Any
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
-from affectd.engine.capacity import Capacity, session_cost
+from affectd.engine.capacity import Capacity, stream_cost
 from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.desk import Stream
@@ -114,7 +114,7 @@ class Daemon:
         self._batcher = Batcher(self._classifier, self._deliver, costs=self._classifier.costs)
         self._capacity = Capacity.measured(
             self._classifier.costs,
-            session_cost(artefact, self._settings),
+            stream_cost(artefact, self._settings),
             hop_seconds=configuration.segmenter.hop_seconds,
             talking_share=configuration.publishers.talking_share,
         )

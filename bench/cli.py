@@ -325,6 +325,15 @@ def streams(
     pauses: Annotated[
         bool, typer.Option("--pauses", help="With the pauses between sentences.")
     ] = False,
+    hops: Annotated[
+        str, typer.Option(help="Seconds between windows, each measured in turn; '' for none.")
+    ] = "0.1,0.25,0.5,1",
+    windows: Annotated[
+        str, typer.Option(help="Longest windows in seconds, each in turn; '' for none.")
+    ] = "1,2,3",
+    growing: Annotated[
+        int, typer.Option(min=1, help="Streams that talk for --hops and --windows.")
+    ] = 20,
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
@@ -333,14 +342,19 @@ def streams(
     """Measure how many streams talk at once before p99 leaves 20 ms.
 
     Real speech at real-time pace over WebSockets, from a process of its own, until the p99 from
-    the end of the block that closed a window to the client's receive call is over 20 ms.
+    the end of the block that closed a window to the client's receive call is over 20 ms. Then
+    some streams talk with other hops and other windows, to show how the cost grows with them.
 
     Example: affectd bench streams --counts 50,100,150 --html streams.html
     """
-    from affectd.bench.many import measure_streams
+    from affectd.bench.many import measure_growth, measure_streams
 
     levels = _counts(counts)
+    hop_seconds, window_seconds = _seconds("--hops", hops), _seconds("--windows", windows)
     figures = measure_streams(levels, seconds=seconds, model=model, pauses=pauses, say=_say)
+    figures |= measure_growth(
+        hop_seconds, window_seconds, streams=growing, seconds=seconds, model=model, say=_say
+    )
     _report("streams", figures, json_file, html, compare)
 
 
@@ -535,6 +549,16 @@ def everything(
         seconds=seconds, windows=windows, encoders=encoder or (), model=model, say=_say
     )
     _report("all", figures, json_file, html, compare)
+
+
+def _seconds(name: str, text: str) -> list[float]:
+    try:
+        seconds = sorted({float(each) for each in text.split(",") if text})
+    except ValueError:
+        seconds = [0.0]
+    if not all(0 < each < float("inf") for each in seconds):
+        raise ValueError(f"{name} is {text!r}: it is seconds above 0, like 0.25,0.5,1, or nothing")
+    return seconds
 
 
 def _counts(text: str) -> list[int]:

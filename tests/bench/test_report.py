@@ -58,6 +58,17 @@ def test_the_page_plots_every_level_and_needs_nothing_else() -> None:
     assert "streams_borne" in text
 
 
+def test_levels_of_every_part_are_plotted_over_their_own_axis() -> None:
+    levels = [
+        {"hop_seconds": hop, "streams": 20, "latency_ms": {"p50": 4, "p95": 5, "p99": 6}}
+        for hop in (0.25, 0.5)
+    ]
+    text = page({"benchmark": "all", "growth": {"hop": {"levels": levels}}})
+    assert text.count("<svg") == 1
+    assert "all, growth, hop: latency, ms" in text
+    assert ">hop_seconds</text>" in text
+
+
 def test_a_plot_puts_its_points_where_they_belong() -> None:
     svg = ElementTree.fromstring(plot("a < b", "x", {"p99": [(0, 0), (5, 10), (10, 5)]}))
     [line] = svg.findall("polyline")

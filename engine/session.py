@@ -347,28 +347,28 @@ class Session:
         assert self._listener is not None
         frames, snr_db, flags = self._listener.push(samples)
         begun, self._position = self._position, self._position + samples.size
-        if not len(frames):
+        if not flags.size:
             return []
         out: list[Event | Window] = []
         front_end = self._logmel.front_end
         if self.shows_mel:
             end = self._frame_end + (len(frames) - 1) * front_end.hop_samples
             out += self._show_mel(frames, front_end, end)
-        hop_samples, segmenter = front_end.hop_samples, self._segmenter
-        ended = self._position
+        segmenter, keep = self._segmenter, self._segmenter.keep
         voiced = flags & FRAME_VOICED
-        for first in range(0, len(frames), segmenter.keep):
-            some = slice(first, first + segmenter.keep)
-            segmenter.store(frames[some], snr_db[some], voiced[some])
-            for flag in flags[some].tolist():
-                speaking = flag >= FRAME_SPEAKING
-                frame_end, self._frame_end = self._frame_end, self._frame_end + hop_samples
-                cuts = segmenter.step(flag & FRAME_VOICED == FRAME_VOICED, speaking)
-                if cuts or speaking is not self._speaking:
-                    # Where the steps were when this frame ended.
-                    self._position = frame_end - (frame_end - begun) % STEP_SAMPLES
-                    out += self._told(cuts, speaking)
-        self._position = ended
+        for place, flag in enumerate(flags.tolist()):
+            if place % keep == 0:
+                some = slice(place, place + keep)
+                segmenter.store(frames[some], snr_db[some], voiced[some])
+            speaking = flag >= FRAME_SPEAKING
+            cuts = segmenter.step(flag & FRAME_VOICED == FRAME_VOICED, speaking)
+            if cuts or speaking is not self._speaking:
+                # Where the steps were when this frame ended.
+                end = self._frame_end + place * front_end.hop_samples
+                self._position = end - (end - begun) % STEP_SAMPLES
+                out += self._told(cuts, speaking)
+        self._frame_end += len(frames) * front_end.hop_samples
+        self._position = begun + samples.size
         return out
 
     def _show_mel(

@@ -50,6 +50,10 @@ HtmlFile = Annotated[
         "--html", callback=_in_a_folder, help="Write a report with plots to this file, too."
     ),
 ]
+SvgFile = Annotated[
+    Path | None,
+    typer.Option("--svg", callback=_in_a_folder, help="Write the plots alone to this file, too."),
+]
 Compare = Annotated[
     Path | None,
     typer.Option(
@@ -337,6 +341,7 @@ def streams(
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    svg: SvgFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure how many streams talk at once before p99 leaves 20 ms.
@@ -355,7 +360,7 @@ def streams(
     figures |= measure_growth(
         hop_seconds, window_seconds, streams=growing, seconds=seconds, model=model, say=_say
     )
-    _report("streams", figures, json_file, html, compare)
+    _report("streams", figures, json_file, html, compare, svg=svg)
 
 
 @bench.command()
@@ -365,6 +370,7 @@ def fanout(
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    svg: SvgFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure how fast events of one stream reach many subscribers in another process.
@@ -374,7 +380,7 @@ def fanout(
     from affectd.bench.many import measure_fanout
 
     figures = measure_fanout(_counts(counts), seconds=seconds, model=model, say=_say)
-    _report("fanout", figures, json_file, html, compare)
+    _report("fanout", figures, json_file, html, compare, svg=svg)
 
 
 @bench.command()
@@ -582,12 +588,13 @@ def _report(
     html: Path | None,
     compare: Path | None,
     *,
+    svg: Path | None = None,
     show: Callable[[Any, dict[str, Any]], None] | None = None,
 ) -> None:
     from rich.console import Console
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.report import comparison, missing_of, page, table
+    from affectd.bench.report import comparison, missing_of, page, picture, table
 
     document = {"benchmark": name, "machine": describe_machine(), **figures}
     console = Console()
@@ -608,6 +615,8 @@ def _report(
         json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     if html:
         html.write_text(page(document), "utf-8")
+    if svg:
+        svg.write_text(picture(document), "utf-8")
 
 
 def _earlier(file: Path) -> dict[str, Any]:

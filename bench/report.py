@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
-__all__ = ["bars", "comparison", "figures_of", "missing_of", "page", "plot", "table"]
+__all__ = ["bars", "comparison", "figures_of", "missing_of", "page", "picture", "plot", "table"]
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 300, 56
 _LABEL = 250
@@ -94,6 +95,20 @@ def _drawn(title: str, part: Mapping[str, Any]) -> list[str]:
         else:
             drawn += _drawn(f"{title}, {key}" if title else key, values)
     return drawn
+
+
+def picture(document: Mapping[str, Any]) -> str:
+    """Return all plots of a document, one below the other, as one SVG that needs nothing else."""
+    drawn = "".join(_drawn(str(document.get("benchmark", "")), document))
+    plots = re.findall(r'<svg (.*?height="(\d+)".*?</svg>)', drawn)
+    placed, top = "", 0
+    for plot_text, height in plots:
+        placed += f'<svg y="{top}" {plot_text}'
+        top += int(height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{top}" '
+        f'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>{placed}</svg>\n'
+    )
 
 
 def _heights(values: Mapping[str, Any]) -> dict[str, float]:

@@ -8,7 +8,15 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from affectd.bench.report import bars, comparison, figures_of, missing_of, page, plot
+from affectd.bench.report import (
+    bars,
+    comparison,
+    figures_of,
+    missing_of,
+    page,
+    picture,
+    plot,
+)
 
 DOCUMENT = {
     "benchmark": "streams",
@@ -67,6 +75,15 @@ def test_levels_of_every_part_are_plotted_over_their_own_axis() -> None:
     assert text.count("<svg") == 1
     assert "all, growth, hop: latency, ms" in text
     assert ">hop_seconds</text>" in text
+
+
+def test_a_picture_holds_every_plot_below_the_one_before() -> None:
+    drawn = ElementTree.fromstring(picture(DOCUMENT))
+    plots = drawn.findall("{*}svg")
+    heights = [int(plot.attrib["height"]) for plot in plots]
+    assert len(plots) == 2
+    assert [int(plot.attrib["y"]) for plot in plots] == [0, heights[0]]
+    assert int(drawn.attrib["height"]) == sum(heights)
 
 
 def test_a_plot_puts_its_points_where_they_belong() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from affectd.bench.capture import measure_capture
 from affectd.bench.kernels import measure_logmel
 from affectd.bench.latency import measure_latency
-from affectd.bench.many import measure_fanout, measure_memory, measure_streams
+from affectd.bench.many import measure_fanout, measure_growth, measure_memory, measure_streams
 from affectd.bench.offline import measure_offline
 from affectd.bench.peers import measure_peers
 from affectd.engine.artefact import DEFAULT_MODEL
@@ -20,6 +20,9 @@ Say = Callable[[str], None]
 
 _STREAMS = (1, 10, 25, 50, 75, 100, 150, 200, 300, 400, 500)
 _SUBSCRIBERS = (1, 100, 500, 1_000, 2_000)
+_HOPS = (0.1, 0.25, 0.5, 1.0)
+_WINDOWS = (1.0, 2.0, 3.0)
+_GROWING = 20
 
 
 def measure_all(
@@ -63,6 +66,9 @@ def measure_all(
         "streams": lambda: measure_streams(streams, seconds=seconds, model=model, say=say),
         "streams_pauses": lambda: measure_streams(
             streams, seconds=seconds, model=model, pauses=True, say=say
+        ),
+        "streams_growth": lambda: measure_growth(
+            _HOPS, _WINDOWS, streams=_GROWING, seconds=seconds, model=model, say=say
         ),
         "fanout": lambda: measure_fanout(subscribers, seconds=seconds, model=model, say=say),
     }

@@ -50,6 +50,10 @@ HtmlFile = Annotated[
         "--html", callback=_in_a_folder, help="Write a report with plots to this file, too."
     ),
 ]
+SvgFile = Annotated[
+    Path | None,
+    typer.Option("--svg", callback=_in_a_folder, help="Write the plots alone to this file, too."),
+]
 Compare = Annotated[
     Path | None,
     typer.Option(
@@ -325,23 +329,38 @@ def streams(
     pauses: Annotated[
         bool, typer.Option("--pauses", help="With the pauses between sentences.")
     ] = False,
+    hops: Annotated[
+        str, typer.Option(help="Seconds between windows, each measured in turn; '' for none.")
+    ] = "0.1,0.25,0.5,1",
+    windows: Annotated[
+        str, typer.Option(help="Longest windows in seconds, each in turn; '' for none.")
+    ] = "1,2,3",
+    growing: Annotated[
+        int, typer.Option(min=1, help="Streams that talk for --hops and --windows.")
+    ] = 20,
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    svg: SvgFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure how many streams talk at once before p99 leaves 20 ms.
 
     Real speech at real-time pace over WebSockets, from a process of its own, until the p99 from
-    the end of the block that closed a window to the client's receive call is over 20 ms.
+    the end of the block that closed a window to the client's receive call is over 20 ms. Then
+    some streams talk with other hops and other windows, to show how the cost grows with them.
 
     Example: affectd bench streams --counts 50,100,150 --html streams.html
     """
-    from affectd.bench.many import measure_streams
+    from affectd.bench.many import measure_growth, measure_streams
 
     levels = _counts(counts)
+    hop_seconds, window_seconds = _seconds("--hops", hops), _seconds("--windows", windows)
     figures = measure_streams(levels, seconds=seconds, model=model, pauses=pauses, say=_say)
-    _report("streams", figures, json_file, html, compare)
+    figures |= measure_growth(
+        hop_seconds, window_seconds, streams=growing, seconds=seconds, model=model, say=_say
+    )
+    _report("streams", figures, json_file, html, compare, svg=svg)
 
 
 @bench.command()
@@ -351,6 +370,7 @@ def fanout(
     model: Model = "",
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    svg: SvgFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure how fast events of one stream reach many subscribers in another process.
@@ -360,7 +380,7 @@ def fanout(
     from affectd.bench.many import measure_fanout
 
     figures = measure_fanout(_counts(counts), seconds=seconds, model=model, say=_say)
-    _report("fanout", figures, json_file, html, compare)
+    _report("fanout", figures, json_file, html, compare, svg=svg)
 
 
 @bench.command()
@@ -537,6 +557,16 @@ def everything(
     _report("all", figures, json_file, html, compare)
 
 
+def _seconds(name: str, text: str) -> list[float]:
+    try:
+        seconds = sorted({float(each) for each in text.split(",") if text})
+    except ValueError:
+        seconds = [0.0]
+    if not all(0 < each < float("inf") for each in seconds):
+        raise ValueError(f"{name} is {text!r}: it is seconds above 0, like 0.25,0.5,1, or nothing")
+    return seconds
+
+
 def _counts(text: str) -> list[int]:
     try:
         counts = sorted({int(each) for each in text.split(",")})
@@ -558,12 +588,13 @@ def _report(
     html: Path | None,
     compare: Path | None,
     *,
+    svg: Path | None = None,
     show: Callable[[Any, dict[str, Any]], None] | None = None,
 ) -> None:
     from rich.console import Console
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.report import comparison, missing_of, page, table
+    from affectd.bench.report import comparison, missing_of, page, picture, table
 
     document = {"benchmark": name, "machine": describe_machine(), **figures}
     console = Console()
@@ -584,6 +615,8 @@ def _report(
         json_file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     if html:
         html.write_text(page(document), "utf-8")
+    if svg:
+        svg.write_text(picture(document), "utf-8")
 
 
 def _earlier(file: Path) -> dict[str, Any]:

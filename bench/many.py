@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +17,7 @@ from affectd.bench.latency import end_daemon, resident_mib, write_speech
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
-__all__ = ["measure_fanout", "measure_memory", "measure_streams"]
+__all__ = ["measure_fanout", "measure_growth", "measure_memory", "measure_streams"]
 
 _LATE_MS = 20.0
 _START_SECONDS = 60
@@ -51,31 +51,92 @@ def measure_streams(
     borne = 0
     for count in counts:
         say(f"{count} streams")
-        with daemon("--source", "none", model=model, talking_share=0.01) as (pid, address, _):
-            base_mib = resident_mib(pid)
-            swarm = run_swarm(
-                does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
-            )
-            cores = _cores(pid, swarm, seconds)
-            # Before it ends its streams are still there.
-            mib = resident_mib(pid)
-            result = _result(swarm)
-        level = {
-            "streams": result["clients"],
-            "latency_ms": _percentiles(result["latencies_ms"]),
-            "results_a_second": round(len(result["latencies_ms"]) / seconds, 1),
-            "events": result["events"],
-            "cores": round(cores, 3),
-            "core_percent_a_stream": round(100 * cores / max(1, result["clients"]), 3),
-            "kib_a_stream": round(1024 * (mib - base_mib) / max(1, result["clients"]), 1),
-        }
-        levels.append(level)
-        failed = any(result["events"].get(kind) for kind in ("gap", "load", "error"))
-        p99 = level["latency_ms"]["p99"] if level["latency_ms"] else float("inf")
+        talk = _talk(count, seconds=seconds, model=model, pauses=pauses)
+        levels.append(talk)
+        failed = any(talk["events"].get(kind) for kind in ("gap", "load", "error"))
+        p99 = talk["latency_ms"]["p99"] if talk["latency_ms"] else float("inf")
         if failed or p99 > _LATE_MS:
             break
-        borne = result["clients"]
+        borne = talk["streams"]
     return {"levels": levels, "streams_borne": borne, "pauses": pauses, "late_ms": _LATE_MS}
+
+
+def measure_growth(
+    hops: Sequence[float],
+    windows: Sequence[float],
+    *,
+    streams: int,
+    seconds: float,
+    model: str,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Let as many streams talk with other distances between windows, and with other windows.
+
+    Args:
+        hops: Seconds between windows.
+        windows: Longest window, seconds.
+        streams: How many talk.
+        seconds: How long each level is measured.
+        model: As for ``affectd run``.
+        say: Told how it goes.
+
+    Returns:
+        Levels by hop and by window, each as those of `measure_streams`.
+    """
+
+    def levels(axis: str, values: Sequence[float]) -> dict[str, Any]:
+        found = []
+        for value in values:
+            say(f"{streams} streams, {axis} {value:g}")
+            settings = {f"AFFECTD_SEGMENTER__{axis.upper()}": str(value)}
+            talk = _talk(streams, seconds=seconds, model=model, settings=settings)
+            found.append({axis: value, **talk})
+        return {"levels": found}
+
+    grown = {"hop": ("hop_seconds", hops), "window": ("window_seconds", windows)}
+    return {name: levels(axis, values) for name, (axis, values) in grown.items() if values}
+
+
+def _talk(
+    count: int,
+    *,
+    seconds: float,
+    model: str,
+    pauses: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Measure streams that talk to a daemon of their own.
+
+    Args:
+        count: How many.
+        seconds: How long.
+        model: As for ``affectd run``.
+        pauses: Whether there are pauses between the sentences.
+        settings: Environment variables of the daemon.
+    """
+    with daemon("--source", "none", model=model, talking_share=0.01, settings=settings) as (
+        pid,
+        address,
+        _,
+    ):
+        base_mib = resident_mib(pid)
+        swarm = run_swarm(
+            does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
+        )
+        cores = _cores(pid, swarm, seconds)
+        # Before it ends its streams are still there.
+        mib = resident_mib(pid)
+        result = _result(swarm)
+    talkers = max(1, result["clients"])
+    return {
+        "streams": result["clients"],
+        "latency_ms": _percentiles(result["latencies_ms"]),
+        "results_a_second": round(len(result["latencies_ms"]) / seconds, 1),
+        "events": result["events"],
+        "cores": round(cores, 3),
+        "core_percent_a_stream": round(100 * cores / talkers, 3),
+        "kib_a_stream": round(1024 * (mib - base_mib) / talkers, 1),
+    }
 
 
 def measure_fanout(
@@ -140,7 +201,10 @@ def measure_memory(
 
 @contextlib.contextmanager
 def daemon(
-    *arguments: str, model: str, talking_share: float = 1.0
+    *arguments: str,
+    model: str,
+    talking_share: float = 1.0,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, str, float]]:
     """Run a daemon; yield its process, its address, and how long it took to be ready."""
     command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", *arguments]
@@ -150,6 +214,7 @@ def daemon(
         **os.environ,
         "AFFECTD_PUBLISHERS__TALKING_SHARE": str(talking_share),
         "AFFECTD_SERVER__LARGEST_CLIENTS": "20000",
+        **(settings or {}),
     }
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
-__all__ = ["bars", "comparison", "figures_of", "missing_of", "page", "plot", "table"]
+__all__ = ["bars", "comparison", "figures_of", "missing_of", "page", "picture", "plot", "table"]
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 300, 56
 _LABEL = 250
@@ -66,18 +67,7 @@ def missing_of(document: Mapping[str, Any]) -> list[str]:
 
 def page(document: Mapping[str, Any]) -> str:
     """Return a page that needs nothing else: plots of all levels, and every figure."""
-    parts = []
-    for name, part in {"": document, **document}.items():
-        if not isinstance(part, Mapping):
-            continue
-        title = name or str(document.get("benchmark", ""))
-        if levels := part.get("levels"):
-            parts.append(_plots(title, levels))
-        parts += [
-            bars(f"{title}: {key}", _heights(values))
-            for key in _BARS
-            if isinstance(values := part.get(key), Mapping)
-        ]
+    parts = _drawn(str(document.get("benchmark", "")), document)
     parts += [f"<p>not measured: {html.escape(each)}</p>" for each in missing_of(document)]
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{value:,.3f}</td></tr>"
@@ -89,6 +79,35 @@ def page(document: Mapping[str, Any]) -> str:
         f"<!doctype html><meta charset=utf-8><title>{title}</title>"
         "<style>body{font:15px sans-serif;margin:2em;max-width:60em}td{padding:0 1em 0 0}"
         f"</style><h1>{title}</h1><p>{machine}</p>{''.join(parts)}<table>{rows}</table>\n"
+    )
+
+
+def _drawn(title: str, part: Mapping[str, Any]) -> list[str]:
+    """Return the plots of a part of a document, and of all parts of it."""
+    drawn = []
+    if levels := part.get("levels"):
+        drawn.append(_plots(title, levels))
+    for key, values in part.items():
+        if not isinstance(values, Mapping) or key == "machine":
+            continue
+        if key in _BARS:
+            drawn.append(bars(f"{title}: {key}", _heights(values)))
+        else:
+            drawn += _drawn(f"{title}, {key}" if title else key, values)
+    return drawn
+
+
+def picture(document: Mapping[str, Any]) -> str:
+    """Return all plots of a document, one below the other, as one SVG that needs nothing else."""
+    drawn = "".join(_drawn(str(document.get("benchmark", "")), document))
+    plots = re.findall(r'<svg (.*?height="(\d+)".*?</svg>)', drawn)
+    placed, top = "", 0
+    for plot_text, height in plots:
+        placed += f'<svg y="{top}" {plot_text}'
+        top += int(height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{top}" '
+        f'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>{placed}</svg>\n'
     )
 
 
@@ -136,7 +155,7 @@ def _plots(name: str, levels: Sequence[Mapping[str, Any]]) -> str:
         for key in ("p50", "p95", "p99")
     }
     plots = plot(f"{name}: latency, ms", axis, curves)
-    for key in ("cores", "kib_a_stream"):
+    for key in ("cores", "core_percent_a_stream", "kib_a_stream"):
         if key in levels[0]:
             values = [float(level[key]) for level in levels]
             plots += plot(f"{name}: {key}", axis, {key: list(zip(at, values, strict=True))})

@@ -59,9 +59,9 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most. Final windows, and those of a source that waits, are never replaced, and a stream's
-    windows are run in their order. Where nothing waits, a window runs at once and alone: no
-    deadline is spent on company that may not come.
+    most, or those that one block closed. Final windows, and those of a source that waits, are
+    never replaced, and a stream's windows are run in their order. Where nothing waits, a window
+    runs at once and alone: no deadline is spent on company that may not come.
 
     Args:
         classifier: The model.
@@ -80,8 +80,8 @@ class Batcher:
         self._deliver = deliver
         self._costs = costs
         self._waiting: list[Job] = []
-        self._provisional: dict[str, Job] = {}
-        """Of those that wait, the one of each stream that may be replaced."""
+        self._provisional: dict[str, list[Job]] = {}
+        """Of those that wait, the ones of each stream that may be replaced, of one block all."""
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="affectd-inference", daemon=True)
@@ -105,11 +105,14 @@ class Batcher:
         job.deadline = job.window.completed_at + budget
         with self._changed:
             if not job.keep:
-                older = self._provisional.get(job.window.stream)
-                if older is not None:
-                    job.superseded = older.superseded + 1
-                    self._waiting.remove(older)
-                self._provisional[job.window.stream] = job
+                older = self._provisional.setdefault(job.window.stream, [])
+                # Of windows that one block closed none is late, and nobody fails to keep up.
+                if older and older[0].read_at != job.read_at:
+                    job.superseded = sum(each.superseded + 1 for each in older)
+                    for each in older:
+                        self._waiting.remove(each)
+                    older.clear()
+                older.append(job)
             self._waiting.append(job)
             self._changed.notify()
 
@@ -136,7 +139,10 @@ class Batcher:
             del self._waiting[places[each]]
         for job in batch:
             if not job.keep:
-                del self._provisional[job.window.stream]
+                waiting = self._provisional[job.window.stream]
+                waiting.remove(job)
+                if not waiting:
+                    del self._provisional[job.window.stream]
         return batch
 
     def _infer(self, batch: list[Job]) -> None:

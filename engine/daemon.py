@@ -16,10 +16,12 @@ from typing import Any
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
-from affectd.engine.capacity import Capacity, session_cost
+from affectd.engine.capacity import Capacity, stream_cost
 from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
+from affectd.engine.desk import Stream
 from affectd.engine.hub import Hub
+from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.metrics import Metrics
 from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.processor import open_runner
@@ -28,7 +30,7 @@ from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
 from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceError, StdinSource
-from affectd.engine.worker import Stream, Worker
+from affectd.engine.worker import Worker
 
 __all__ = ["Daemon", "open_source"]
 
@@ -112,7 +114,7 @@ class Daemon:
         self._batcher = Batcher(self._classifier, self._deliver, costs=self._classifier.costs)
         self._capacity = Capacity.measured(
             self._classifier.costs,
-            session_cost(artefact, self._settings),
+            stream_cost(artefact, self._settings),
             hop_seconds=configuration.segmenter.hop_seconds,
             talking_share=configuration.publishers.talking_share,
         )
@@ -124,9 +126,15 @@ class Daemon:
             shows_mel=self._hub.shows_mel,
             ended=lambda: self._call(self._end),
         )
+        self._loop_worker = LoopWorker(
+            submit=self._batcher.submit,
+            publish=self._publish_now,
+            shows_mel=self._hub.shows_mel,
+            ended=self._end,
+        )
         self._publishers = Publishers(
             configuration.publishers,
-            begin=lambda source, seq: self._worker.add(self._stream(source, seq=seq)),
+            begin=lambda source, seq: self._loop_worker.add(self._stream(source, seq=seq)),
             reserved=names,
             capacity=lambda: (self._capacity.streams - len(names), _RETRY_SECONDS),
         )
@@ -189,11 +197,12 @@ class Daemon:
                 self._batcher.start()
                 self._worker.start()
                 await self._stopping.wait()
-            await asyncio.to_thread(self._stop)
+            await asyncio.gather(self._loop_worker.stop(), asyncio.to_thread(self._worker.stop))
+            await asyncio.to_thread(self._batcher.stop)
         finally:
             await server.stop(self._reason)
-        if self._worker.failures:
-            raise SourceError(self._worker.failures[0])
+        for failure in (*self._worker.failures, *self._loop_worker.failures):
+            raise SourceError(failure)
 
     def _status(self) -> dict[str, Any]:
         """Say how it fares, for ``/status``."""
@@ -213,7 +222,7 @@ class Daemon:
                     "hop_seconds": stream.governor.hop_seconds,
                     "voice_only": stream.governor.voice_only,
                 }
-                for stream in self._worker.streams
+                for stream in (*self._worker.streams, *self._loop_worker.streams)
             ],
         }
 
@@ -232,12 +241,10 @@ class Daemon:
         )
         return Stream.of(source, session, self._configuration.load)
 
-    def _stop(self) -> None:
-        self._worker.stop()
-        self._batcher.stop()
-
     def _deliver(self, job: Job) -> None:
-        self._worker.deliver(job)
+        """Take a window back from the model; called in the batcher's thread."""
+        own = job.window.stream in self._worker
+        (self._worker if own else self._loop_worker).deliver(job)
 
     def _publish(self, events: list[Event]) -> None:
         """Hand events to the event loop; called in the worker's thread."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from affectd.engine.history import History
 from affectd.engine.outbox import Outbox, Parcel
@@ -126,13 +125,11 @@ class Hub:
 def parcel_of(event: Event) -> Parcel:
     """Turn an event into its message, with its age at this moment and in UTC."""
     now = time.monotonic()
+    message = event.to_wire(utc_offset=time.time() - now)
     if isinstance(event, Result):
         age_ms = 1000 * (now - event.captured_at)
         stages = dict(event.stages_ms or {})
         stages["publish"] = age_ms - sum(stages.values())
-        event = replace(
-            event,
-            age_ms=round(age_ms, 3),
-            stages_ms={name: round(value, 3) for name, value in stages.items()},
-        )
-    return Parcel(event, event.to_wire(utc_offset=time.time() - now))
+        message["age_ms"] = round(age_ms, 3)
+        message["stages_ms"] = {name: round(value, 3) for name, value in stages.items()}
+    return Parcel(event, message)

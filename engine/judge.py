@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ class Judge:
     def __init__(self, artefact: Metadata, settings: SmoothingSettings) -> None:
         self._labels = artefact.labels
         self._temperature = artefact.temperature
-        self._coordinates = np.array([artefact.valence_arousal[label] for label in artefact.labels])
+        self._valences, self._arousals = zip(
+            *(artefact.valence_arousal[label] for label in artefact.labels), strict=True
+        )
         self._smoother = Smoother(settings)
         self._utterance = 0
         self._full_logits = np.zeros(len(artefact.labels), np.float64)
@@ -53,7 +56,7 @@ class Judge:
             NonFiniteResultError: the logits, or the window's level, are NaN or infinite: such an
                 event could be told in one encoding and not in the other.
         """
-        if not np.isfinite(logits).all():
+        if not all(map(math.isfinite, logits.tolist())):
             raise NonFiniteResultError(f"its logits are {', '.join(f'{x:g}' for x in logits)}")
         if not math.isfinite(cut.snr_db):
             raise NonFiniteResultError(f"its window's level is {cut.snr_db} dB")
@@ -74,16 +77,17 @@ class Judge:
             scores = posterior(logits, self._temperature)
             decision = self._smoother.provisional(scores, at, **quality)
         abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
-        valence, arousal = decision.scores @ self._coordinates
+        told = decision.scores
+        valence = sum(map(operator.mul, told, self._valences))
+        arousal = sum(map(operator.mul, told, self._arousals))
         return {
             "label": None if abstained else self._labels[decision.label],
             "abstained": abstained,
-            "confidence": round(float(decision.scores[decision.label]), 4),
+            "confidence": round(told[decision.label], 4),
             "scores": {
-                label: round(float(score), 4)
-                for label, score in zip(self._labels, decision.scores, strict=True)
+                label: round(score, 4) for label, score in zip(self._labels, told, strict=True)
             },
-            "valence": round(float(valence), 3),
-            "arousal": round(float(arousal), 3),
+            "valence": round(valence, 3),
+            "arousal": round(arousal, 3),
             "snr_db": round(cut.snr_db, 1),
         }

@@ -43,13 +43,21 @@ class Metrics:
             buckets=[bucket / 1000 for bucket in _AGE_BUCKETS_MS],
             registry=registry,
         )
+        # To find a child by its labels takes longer than to count.
+        self._counted: dict[tuple[str, str], Counter] = {}
+        self._aged: dict[str, Histogram] = {}
 
     def count(self, event: Event, now: float) -> None:
         """Count an event at a time of the engine's clock."""
         stream = event.stream if event.stream in self._streams else PUBLISHED
-        self._events.labels(stream, event.type).inc()
+        kind = event.type
+        if (counted := self._counted.get((stream, kind))) is None:
+            counted = self._counted[stream, kind] = self._events.labels(stream, kind)
+        counted.inc()
         if isinstance(event, Result):
-            self._age.labels(stream).observe(max(0.0, now - event.captured_at))
+            if (aged := self._aged.get(stream)) is None:
+                aged = self._aged[stream] = self._age.labels(stream)
+            aged.observe(max(0.0, now - event.captured_at))
 
     def text(self) -> str:
         """Return all counters in the text format."""

@@ -123,14 +123,17 @@ class Event:
             utc_offset: UTC less the engine's clock, in seconds.
         """
         message: dict[str, Any] = {"type": self.type}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name == "captured_at":
-                value = round(value + utc_offset, 6)
-            elif each.name in ("start", "end"):
-                value = round(value, 4)
-            message[each.name] = value
+        if (names := _NAMES.get(type(self))) is None:
+            names = _NAMES[type(self)] = tuple(each.name for each in fields(self))
+        for name in names:
+            message[name] = getattr(self, name)
+        message["captured_at"] = round(self.captured_at + utc_offset, 6)
+        message["start"], message["end"] = round(self.start, 4), round(self.end, 4)
         return message
+
+
+_NAMES: dict[type[Event], tuple[str, ...]] = {}
+"""The fields of each type, because to list them takes as long as to encode them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,9 +85,11 @@ class BlockQueue:
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
+        if not self._frames:
+            return None
         try:
             frame, sample_format, count, position, captured_at = self._frames.popleft()
-        except IndexError:
+        except IndexError:  # it was given up meanwhile
             return None
         overrun = position - self.read_position
         self.read_position = position + count

@@ -111,6 +111,10 @@ class Publication:
         self._held_since = None
         self._watch()
 
+    def takes(self, frame: bytes) -> bool:
+        """Return whether a frame holds whole samples, or an Opus packet, and nothing else."""
+        return frame_samples(frame, self._format)[1]
+
     def hear(self, frame: bytes, now: float) -> float:
         """Take a frame of audio.
 

@@ -22,6 +22,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from affectd.engine.access import AccessRules
+from affectd.engine.audio_connection import LONGEST_FRAME_BYTES, AudioConnection, Hear
 from affectd.engine.hub import Hub, parcel_of
 from affectd.engine.metrics import Metrics
 from affectd.engine.offline_connection import OFFLINE_PATH, OfflineHearing
@@ -43,9 +44,6 @@ from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]
 
-# A frame over our own limit can still be read, and answered by name, up to this size; past it
-# websockets closes the connection with 1009 before we see the frame.
-_HARD_FRAME_BYTES = 2 * MAX_CLIENT_FRAME_BYTES
 _WRITE_BUFFER_BYTES = 32_768
 _CLOSE_SECONDS = 0.5
 _MALFORMED_MESSAGES = 16
@@ -121,6 +119,7 @@ class Server:
         self._server: WebSocketServer | None = None
         self._closing = False
         self._reason = ""
+        self._dismissals: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -138,7 +137,8 @@ class Server:
             select_subprotocol=_select_subprotocol,
             process_request=self._request,
             compression=None,
-            max_size=_HARD_FRAME_BYTES,
+            max_size=LONGEST_FRAME_BYTES,
+            create_connection=AudioConnection,
             max_queue=1,
             write_limit=_WRITE_BUFFER_BYTES,
             close_timeout=_CLOSE_SECONDS,
@@ -343,10 +343,10 @@ class Server:
                     if ahead_seconds:
                         # Not read meanwhile: the socket fills up, and sending blocks.
                         await asyncio.sleep(ahead_seconds)
-                    continue
-                # Past the queue: what was missed is for this client alone, and waits for it here.
-                for parcel in requests.take(frame):
-                    await connection.send(parcel.frame(subprotocol))
+                else:
+                    # Past the queue: what was missed is for this client alone, and waits for it.
+                    for parcel in requests.take(frame):
+                        await connection.send(parcel.frame(subprotocol))
             except RequestError as fault:
                 faults += 1
                 if fault.fatal:
@@ -362,6 +362,33 @@ class Server:
             if publication is None and requests.publication is not None:
                 publication = requests.publication
                 publication.over = outbox.close
+                if isinstance(connection, AudioConnection):
+                    connection.hear = self._hearing(connection, publication)
+            if isinstance(connection, AudioConnection):
+                connection.settle()
+
+    def _hearing(self, connection: ServerConnection, publication: Publication) -> Hear:
+        """Return what takes a publisher's audio straight from its connection.
+
+        What is wrong with a frame is told by whoever reads the others, in their order.
+        """
+
+        def hear(frame: bytes) -> float | None:
+            if len(frame) > MAX_CLIENT_FRAME_BYTES or not publication.takes(frame):
+                return None
+            try:
+                return publication.hear(frame, time.monotonic())
+            except RequestError as fault:
+                task = asyncio.create_task(self._dismiss(connection, fault))
+                self._dismissals.add(task)
+                task.add_done_callback(self._dismissals.discard)
+                return 0.0
+
+        return hear
+
+    async def _dismiss(self, connection: ServerConnection, fault: RequestError) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._refuse(connection, fault.code, str(fault), 1008)
 
     async def _refuse(
         self, connection: ServerConnection, code: ErrorCode, message: str, close_code: int

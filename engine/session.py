@@ -32,6 +32,7 @@ from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import SAMPLE_RATE, STEP_SAMPLES, VoiceActivity, VoiceSettings
 from affectd.kernels.front_end import FrontEnd
+from affectd.kernels.listening import FRAME_SPEAKING, FRAME_VOICED, Listener
 from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
 from affectd.kernels.samples import require_audio
@@ -42,8 +43,6 @@ __all__ = ["Session", "SessionSettings", "Window"]
 
 _MEL_FRAMES = 4
 _MEL_RANGE_DB = (-80.0, 40.0)
-_FULL_SCALE = np.float32(32768)
-_LARGEST = np.float32(32767)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,10 @@ class Session:
         # as it needs them; else on frames of its own.
         apart = self._model_rate != SAMPLE_RATE or front_end.spectrum != "mel" or front_end.extras
         self._ear = Ear(self._voice) if apart else None
-        self._noise = None if apart else NoiseFloor(front_end)
+        self._noise = NoiseFloor(front_end) if not apart else None
+        self._listener = (
+            Listener(self._logmel, self._noise, self._voice.voicing) if self._noise else None
+        )
         self._segmenter = Segmenter(
             front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
         )
@@ -279,11 +281,12 @@ class Session:
         position = round(source_position * self._model_rate / self.rate)
         self._logmel.reset()
         self._voice.reset()
+        if self._listener:
+            self._listener.restart(position)
         self._segmenter.restart(position)
         self._position = position
         """Samples at the model's rate that were turned into steps."""
         self._frame_end = position + self._logmel.front_end.fft_samples
-        self._snr_db = -20.0
         self._last_heard = Heard(0, voiced=False, speaking=False, snr_db=-20.0)
         self._voiced = False
         self._speaking = False
@@ -307,6 +310,8 @@ class Session:
 
     def _steps(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
         """Hear all whole steps, and keep the rest for the next time."""
+        if not self._pending.size and not samples.size % STEP_SAMPLES:
+            return self._hear(samples) if samples.size else []
         pending = np.concatenate((self._pending, samples)) if self._pending.size else samples
         whole = pending.size - pending.size % STEP_SAMPLES
         self._pending = pending[whole:].copy()
@@ -339,29 +344,31 @@ class Session:
         return out
 
     def _hear(self, samples: npt.NDArray[np.float32]) -> list[Event | Window]:
-        assert self._noise is not None
-        frames = self._logmel.push(samples)
-        snr_db = self._noise.push(frames)
-        scaled = samples * _FULL_SCALE
-        # A third of the time of np.clip, which looks at types first.
-        np.maximum(scaled, -_FULL_SCALE, out=scaled)
-        pcm = np.minimum(scaled, _LARGEST, out=scaled).astype(np.int16)
+        assert self._listener is not None
+        frames, snr_db, flags = self._listener.push(samples)
+        begun, self._position = self._position, self._position + samples.size
+        if not flags.size:
+            return []
         out: list[Event | Window] = []
-        if self.shows_mel and len(frames):
-            end = self._frame_end + (len(frames) - 1) * self._logmel.front_end.hop_samples
-            out += self._show_mel(frames, self._logmel.front_end, end)
-        taken = 0
-        for step in pcm.reshape(-1, STEP_SAMPLES):
-            # A frame that ended before this step does is complete, with the steps up to its end.
-            step_end = self._position + STEP_SAMPLES
-            while taken < len(frames) and self._frame_end < step_end:
-                out += self._frame(frames[taken], float(snr_db[taken]), self._voice.speaking)
-                taken += 1
-            self._position = step_end
-            self._voiced |= self._voice.push(step, self._snr_db)
-            if taken < len(frames) and self._frame_end == step_end:
-                out += self._frame(frames[taken], float(snr_db[taken]), self._voice.speaking)
-                taken += 1
+        front_end = self._logmel.front_end
+        if self.shows_mel:
+            end = self._frame_end + (len(frames) - 1) * front_end.hop_samples
+            out += self._show_mel(frames, front_end, end)
+        segmenter, keep = self._segmenter, self._segmenter.keep
+        voiced = flags & FRAME_VOICED
+        for place, flag in enumerate(flags.tolist()):
+            if place % keep == 0:
+                some = slice(place, place + keep)
+                segmenter.store(frames[some], snr_db[some], voiced[some])
+            speaking = flag >= FRAME_SPEAKING
+            cuts = segmenter.step(flag & FRAME_VOICED == FRAME_VOICED, speaking)
+            if cuts or speaking is not self._speaking:
+                # Where the steps were when this frame ended.
+                end = self._frame_end + place * front_end.hop_samples
+                self._position = end - (end - begun) % STEP_SAMPLES
+                out += self._told(cuts, speaking)
+        self._frame_end += len(frames) * front_end.hop_samples
+        self._position = begun + samples.size
         return out
 
     def _show_mel(
@@ -394,10 +401,13 @@ class Session:
     def _frame(
         self, frame: npt.NDArray[np.float32], snr_db: float, speaking: bool
     ) -> Iterator[Event | Window]:
-        self._snr_db = snr_db
         self._frame_end += self._logmel.front_end.hop_samples
         voiced, self._voiced = self._voiced, False
         cuts = self._segmenter.push(frame, snr_db, voiced=voiced, speaking=speaking)
+        yield from self._told(cuts, speaking)
+
+    def _told(self, cuts: list[Cut], speaking: bool) -> Iterator[Event | Window]:
+        """Yield what is said of a frame: where speech begins or ends, and the windows it closes."""
         if speaking and not self._speaking:
             self._speaking = True
             yield self._speech("start", self._segmenter.utterance_start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -14,7 +15,8 @@ from affectd.engine.protocol import Abstention
 
 __all__ = ["Decision", "Smoother", "SmoothingSettings", "posterior"]
 
-Scores = npt.NDArray[np.float64]
+# A handful of labels: plain numbers take a fifth of the time of arrays.
+Scores = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Decision:
     label: int
     """The leading label's index, also where the engine abstains."""
     scores: Scores
-    """Posterior, float64 ``(classes,)``."""
+    """Posterior, one number a class."""
     abstained: Abstention | None
 
 
@@ -56,11 +58,13 @@ def posterior(logits: npt.NDArray[np.float32], temperature: float) -> Scores:
         temperature: Above 0; more than 1 makes the model less sure.
 
     Returns:
-        float64 ``(classes,)``, adding up to 1.
+        One number a class, adding up to 1.
     """
-    scaled = logits.astype(np.float64) / temperature
-    weights = np.exp(scaled - scaled.max())
-    return weights / weights.sum()  # type: ignore[no-any-return]
+    scaled = [logit / temperature for logit in logits.tolist()]
+    largest = max(scaled)
+    weights = [math.exp(each - largest) for each in scaled]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 class Smoother:
@@ -88,7 +92,7 @@ class Smoother:
         """Take the posterior of one window.
 
         Args:
-            scores: float64 ``(classes,)``.
+            scores: One number a class.
             at: End of the window in stream seconds.
             snr_db: The window's level above the background.
             voiced_fraction: Share of its frames that are voiced.
@@ -98,9 +102,11 @@ class Smoother:
         else:
             elapsed = max(0.0, at - self._at)
             weight = 1 - math.exp(-elapsed / self.settings.time_constant_seconds)
-            smoothed = self._scores + weight * (scores - self._scores)
+            smoothed = [
+                old + weight * (new - old) for old, new in zip(self._scores, scores, strict=True)
+            ]
         self._scores, self._at = smoothed, at
-        best = int(smoothed.argmax())
+        best = _leading(smoothed)
         shown = self._shown
         if shown is None or smoothed[best] - smoothed[shown] >= self.settings.switch_margin:
             shown = best
@@ -109,7 +115,7 @@ class Smoother:
 
     def final(self, scores: Scores, *, snr_db: float, voiced_fraction: float) -> Decision:
         """Decide on a whole utterance; nothing is smoothed."""
-        best = int(scores.argmax())
+        best = _leading(scores)
         return Decision(best, scores, self._reason(scores[best], snr_db, voiced_fraction))
 
     def _reason(
@@ -122,3 +128,7 @@ class Smoother:
         if confidence < self.settings.minimum_confidence:
             return Abstention.UNCERTAIN
         return None
+
+
+def _leading(scores: Scores) -> int:
+    return max(range(len(scores)), key=scores.__getitem__)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
+import ctypes
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar
 
+import _webrtcvad
 import numpy as np
 import numpy.typing as npt
-import webrtcvad
 from annotated_types import Interval
+
+from affectd.kernels.voicing import SAMPLE_RATE, STEP_SAMPLES, DetectorCode, Voicing
 
 __all__ = ["SAMPLE_RATE", "STEP_SAMPLES", "VoiceActivity", "VoiceSettings"]
 
-STEP_SAMPLES = 160
-"""10 ms at 16 kHz: the shortest frame that WebRTC's detector takes."""
-STEP_SECONDS = 0.01
+STEP_SECONDS = STEP_SAMPLES / SAMPLE_RATE
 _RENEWED_STEPS = 3_000
-SAMPLE_RATE = 16_000
+_CAPSULE = b"WebRtcVadPtr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +46,34 @@ class VoiceActivity:
 
     Args:
         settings: When speech begins and ends.
+
+    Attributes:
+        voicing: The same, for kernels.
     """
 
     def __init__(self, settings: VoiceSettings | None = None) -> None:
         self.settings = settings = settings or VoiceSettings()
-        self._onset_steps = max(1, round(settings.onset_seconds / STEP_SECONDS))
-        self._hangover_steps = max(1, round(settings.hangover_seconds / STEP_SECONDS))
-        self._recent: deque[bool] = deque(maxlen=self._onset_steps * 3 // 2)
-        self.reset()
+        # The package's C code is called by address, from kernels: through Python each of a
+        # hundred calls a second costs more than the detector does.
+        self._detector = _webrtcvad.create()
+        self.voicing = Voicing(
+            _detector_code(),
+            _handle(self._detector),
+            mode=settings.aggressiveness,
+            minimum_snr_db=settings.minimum_snr_db,
+            onset_steps=max(1, round(settings.onset_seconds / STEP_SECONDS)),
+            hangover_steps=max(1, round(settings.hangover_seconds / STEP_SECONDS)),
+            renewed_steps=_RENEWED_STEPS,
+        )
 
     def reset(self) -> None:
         """Forget everything, as after a gap."""
-        self._judge = webrtcvad.Vad(self.settings.aggressiveness)
-        self._recent.clear()
-        self._unvoiced_steps = 0
-        self.speaking = False
+        self.voicing.reset()
+
+    @property
+    def speaking(self) -> bool:
         """Whether an utterance is going on, hang-over included."""
+        return self.voicing.speaking
 
     def push(self, step: npt.NDArray[np.int16], snr_db: float) -> bool:
         """Hear the next 10 ms.
@@ -72,26 +85,32 @@ class VoiceActivity:
         Returns:
             Whether this step is voiced; `speaking` is brought up to date.
         """
-        voiced = snr_db >= self.settings.minimum_snr_db and self._judge.is_speech(
-            step.tobytes(), SAMPLE_RATE
-        )
-        self._recent.append(voiced)
-        if not self.speaking:
-            self._unvoiced_steps += 1
-            if self._unvoiced_steps >= _RENEWED_STEPS:
-                # WebRTC's noise model drifts over minutes and has no reset. Half a minute after
-                # the last utterance a new one takes its place, so that no onset is clipped.
-                self._judge = webrtcvad.Vad(self.settings.aggressiveness)
-                self._unvoiced_steps = 0
-            if voiced and sum(self._recent) >= self._onset_steps:
-                self.speaking = True
-                self._unvoiced_steps = 0
-        elif voiced:
-            self._unvoiced_steps = 0
-        else:
-            self._unvoiced_steps += 1
-            if self._unvoiced_steps >= self._hangover_steps:
-                self.speaking = False
-                self._recent.clear()
-                self._unvoiced_steps = 0
-        return bool(voiced)
+        return self.voicing.push(step, snr_db)
+
+
+@cache
+def _detector_code() -> DetectorCode:
+    library = ctypes.CDLL(_webrtcvad.__file__)
+
+    def address(name: str) -> int:
+        try:
+            function = getattr(library, name)
+        except AttributeError:
+            raise ImportError(
+                f"{_webrtcvad.__file__} does not export {name}: pip install webrtcvad-wheels"
+            ) from None
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+    return DetectorCode(
+        process=address("WebRtcVad_Process"),
+        init=address("WebRtcVad_Init"),
+        set_mode=address("WebRtcVad_set_mode"),
+    )
+
+
+def _handle(detector: Any) -> int:
+    """Return the address that a detector's capsule holds."""
+    pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    pointer_of.restype = ctypes.c_void_p
+    return int(pointer_of(detector, _CAPSULE))

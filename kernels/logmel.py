@@ -15,7 +15,7 @@ from affectd.kernels.mel import MelWeights, sums_of_bands
 from affectd.kernels.samples import BadSampleError
 from affectd.kernels.vectors import LANES
 
-__all__ = ["LogMel", "NonFiniteSampleError", "require_finite"]
+__all__ = ["LogMel", "NonFiniteSampleError", "log_mel", "require_finite"]
 
 Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
@@ -38,19 +38,22 @@ class LogMel:
 
     Args:
         front_end: What to compute.
+
+    Attributes:
+        numbers: The state, as `log_mel` takes it; as are ``constants`` and ``tail``.
     """
 
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
         self._plain = front_end.spectrum != "samples" and not front_end.extras
-        numbers, self._constants = _constants(front_end)
-        self._numbers = numbers.copy()
-        self._tail = np.zeros(front_end.fft_samples, np.float32)
+        numbers, self.constants = _constants(front_end)
+        self.numbers = numbers.copy()
+        self.tail = np.zeros(front_end.fft_samples, np.float32)
         self._position = 0
 
     def reset(self) -> None:
         """Forget the samples kept so far; the next one is position 0 again."""
-        self._numbers[_TAIL_SAMPLES] = 0
+        self.numbers[_TAIL_SAMPLES] = 0
         self._position = 0
 
     def push(self, samples: Samples) -> Frames:
@@ -69,9 +72,9 @@ class LogMel:
         """
         samples = _checked(samples)
         if self._plain:
-            out = _log_mel(self._numbers, self._constants, self._tail, samples)
+            out = log_mel(self.numbers, self.constants, self.tail, samples)
         else:
-            out = self._measured(self._numbers, self._tail, samples)
+            out = self._measured(self.numbers, self.tail, samples)
         if not out.shape[1]:
             require_finite(samples, self._position)
         self._position += samples.size
@@ -91,11 +94,11 @@ class LogMel:
             TypeError: the signal is not a one-dimensional float32 array.
         """
         samples = _checked(samples)
-        numbers = self._numbers.copy()
+        numbers = self.numbers.copy()
         numbers[_TAIL_SAMPLES] = 0
-        tail = np.empty_like(self._tail)
+        tail = np.empty_like(self.tail)
         if self._plain:
-            out = _log_mel(numbers, self._constants, tail, samples)
+            out = log_mel(numbers, self.constants, tail, samples)
         else:
             out = self._measured(numbers, tail, samples)
         if not out.shape[1]:
@@ -103,7 +106,7 @@ class LogMel:
         return out
 
     def _measured(self, numbers: npt.NDArray[np.int64], tail: Samples, samples: Samples) -> Frames:
-        """Return frames with something else than a spectrum in them; see `_log_mel`."""
+        """Return frames with something else than a spectrum in them; see `log_mel`."""
         if _first_non_finite(samples) >= 0:
             return np.empty((0, 0), np.float32)
         held = np.concatenate((tail[: numbers[_TAIL_SAMPLES]], samples))
@@ -117,7 +120,7 @@ class LogMel:
         # Imported where needed: most models want the bands alone.
         from affectd.kernels.waveform import measure
 
-        bands = _log_mel(numbers, self._constants, tail, samples)
+        bands = log_mel(numbers, self.constants, tail, samples)
         out = np.empty((len(bands), columns), np.float32)
         out[:, : self.front_end.bands] = bands
         measure(self.front_end, held, out)
@@ -126,7 +129,7 @@ class LogMel:
 
 @lru_cache(maxsize=16)  # all streams of a model share them; to make them takes a millisecond
 def _constants(front_end: FrontEnd) -> tuple[npt.NDArray[np.int64], Samples]:
-    """Return what `_log_mel` calls its numbers, with an empty tail, and its constants.
+    """Return what `log_mel` calls its numbers, with an empty tail, and its constants.
 
     They are few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
     """
@@ -211,7 +214,7 @@ def _to_db(values: Samples) -> None:
     "float32[:, ::1](int64[::1], float32[::1], float32[::1], float32[::1])",
     fastmath={"reassoc", "contract", "arcp", "nsz"},
 )
-def _log_mel(
+def log_mel(
     numbers: npt.NDArray[np.int64], constants: Samples, tail: Samples, samples: Samples
 ) -> Frames:
     """Return the frames that ``tail`` and then ``samples`` hold, and keep in ``tail`` the rest.

@@ -91,22 +91,31 @@ def _normalise(
     logmel: npt.NDArray[np.float32], per_band: bool, out: npt.NDArray[np.float32]
 ) -> None:
     frames, bands = logmel.shape
-    floor = logmel.max() - np.float32(_DYNAMIC_RANGE_DB)
+    # Band by band and selected, not called, so that all lanes are used; and added up in doubles,
+    # so that the order does not matter.
+    loudest = logmel[0].copy()
+    for frame in range(1, frames):
+        for band in range(bands):
+            value = logmel[frame, band]
+            loudest[band] = value if value > loudest[band] else loudest[band]
+    floor = loudest.max() - np.float32(_DYNAMIC_RANGE_DB)
     means = np.zeros(bands, np.float64)
     for frame in range(frames):
         for band in range(bands):
-            value = max(logmel[frame, band], floor)
+            value = logmel[frame, band]
+            value = value if value > floor else floor
             out[frame, band] = value
             means[band] += value
     means /= frames
     if not per_band:
         means[:] = means.mean()
-    squares = 0.0
+    band_squares = np.zeros(bands, np.float64)
     for frame in range(frames):
         for band in range(bands):
-            value = out[frame, band] - means[band]
-            out[frame, band] = value
-            squares += value * value
+            distance = out[frame, band] - means[band]
+            out[frame, band] = distance
+            band_squares[band] += distance * distance
+    squares = band_squares.sum()
     deviation = np.sqrt(squares / (frames * bands))
     scale = np.float32(1 / deviation) if deviation > 1e-5 else np.float32(0)
     for frame in range(frames):

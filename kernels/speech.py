@@ -11,7 +11,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.jit import kernel
 from affectd.kernels.logmel import LogMel
 
-__all__ = ["NoiseFloor"]
+__all__ = ["NoiseFloor", "follow"]
 
 _LOW_HZ, _HIGH_HZ = 100.0, 5_000.0
 _SUB_WINDOWS = 6
@@ -24,6 +24,9 @@ _BIAS_SECONDS = 24
 _SLACK_DB = 1.5
 # Bands lower than this (dB of the front end) hold no sound, only rounding and dither.
 _SILENCE_DB = np.float32(-60.0)
+# Where things stand in `NoiseFloor.rows`, behind the minima of the sub-windows, and in its numbers.
+_SMOOTHED, _BIAS, _CONSTANT = range(_SUB_WINDOWS + 1, _SUB_WINDOWS + 4)
+_SEEN, _SINCE = 3, 4
 
 
 class NoiseFloor:
@@ -41,6 +44,9 @@ class NoiseFloor:
     Args:
         front_end: The frames' front end.
 
+    Attributes:
+        numbers: The state, as `follow` takes it; as are ``rows``.
+
     Raises:
         ValueError: it has no band where speech is looked for.
     """
@@ -50,21 +56,18 @@ class NoiseFloor:
         inside = np.flatnonzero((centres >= _LOW_HZ) & (centres <= _HIGH_HZ))
         if not inside.size:
             raise ValueError(f"the front end has no band between {_LOW_HZ} and {_HIGH_HZ} Hz")
-        self._first, self._last = int(inside[0]), int(inside[-1]) + 1
-        bands = self._last - self._first
+        first, last = int(inside[0]), int(inside[-1]) + 1
         frames = max(1, round(_SUB_WINDOW_SECONDS / front_end.frame_seconds))
-        self._smoothed = np.empty(bands, np.float32)
-        self._minima = np.empty((_SUB_WINDOWS + 1, bands), np.float32)
-        self._smoothing = np.float32(np.exp(-front_end.frame_seconds / _SMOOTHING_SECONDS))
-        self._bias_db = _bias_db(front_end)[self._first : self._last]
-        self._counters = np.zeros(2, np.int64)
-        self._sub_window_frames = frames
+        self.numbers = np.array([first, last, frames, 0, 0], np.int64)
+        self.rows = np.empty((_SUB_WINDOWS + 4, last - first), np.float32)
+        self.rows[_BIAS] = _bias_db(front_end)[first:last]
+        self.rows[_CONSTANT] = np.float32(np.exp(-front_end.frame_seconds / _SMOOTHING_SECONDS))
         self.reset()
 
     def reset(self) -> None:
         """Forget the background."""
-        self._counters[:] = 0
-        self._minima.fill(np.inf)
+        self.numbers[_SEEN:] = 0
+        self.rows[: _SUB_WINDOWS + 1].fill(np.inf)
 
     def push(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return how far each frame stands above the background, and follow the background.
@@ -77,16 +80,7 @@ class NoiseFloor:
             −20 to 60; −20 where nothing stands out or nothing sounds.
         """
         snr_db = np.empty(logmel.shape[0], np.float32)
-        _follow(
-            logmel[:, self._first : self._last],
-            self._smoothed,
-            self._minima,
-            self._counters,
-            self._sub_window_frames,
-            self._smoothing,
-            self._bias_db,
-            snr_db,
-        )
+        _follow(self.numbers, self.rows, logmel, snr_db)
         return snr_db
 
 
@@ -113,30 +107,33 @@ def _bias_db(front_end: FrontEnd) -> npt.NDArray[np.float32]:
     return np.asarray(mean_db - minima - _SLACK_DB, np.float32)
 
 
-@kernel(
-    "void(float32[:, :], float32[::1], float32[:, ::1], int64[::1], int64, float32,"
-    " float32[::1], float32[::1])",
-    fastmath={"reassoc", "contract", "nsz"},
-)
-def _follow(
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def follow(
+    numbers: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.float32],
     logmel: npt.NDArray[np.float32],
-    smoothed: npt.NDArray[np.float32],
-    minima: npt.NDArray[np.float32],
-    counters: npt.NDArray[np.int64],
-    sub_window_frames: int,
-    smoothing: np.float32,
-    bias_db: npt.NDArray[np.float32],
     snr_db: npt.NDArray[np.float32],
 ) -> None:
-    frames, bands = logmel.shape
+    """Write how far each frame stands above the background, and follow it. For other kernels.
+
+    Args:
+        numbers: `NoiseFloor.numbers`.
+        rows: `NoiseFloor.rows`.
+        logmel: As for `NoiseFloor.push`.
+        snr_db: What it returns.
+    """
+    first, last, sub_window_frames = numbers[0], numbers[1], numbers[2]
+    minima = rows[: _SUB_WINDOWS + 1]
+    smoothed, bias_db, smoothing = rows[_SMOOTHED], rows[_BIAS], rows[_CONSTANT, 0]
+    frames, bands = logmel.shape[0], last - first
     newest = minima.shape[0] - 1
     per_db = np.float32(np.log(10) / 10)
     for frame in range(frames):
-        seen = counters[0]
+        seen = numbers[_SEEN]
         sound = np.float32(0)
         noise = np.float32(0)
         for band in range(bands):
-            level = logmel[frame, band]
+            level = logmel[frame, first + band]
             if seen == 0:
                 smoothed[band] = level
             else:
@@ -151,12 +148,22 @@ def _follow(
             noise += np.exp(per_db * floor)
         excess = max(sound - noise, np.float32(1e-12))
         snr_db[frame] = min(max(np.log(excess / noise) / per_db, np.float32(-20)), np.float32(60))
-        counters[0] = seen + 1
-        counters[1] += 1
-        if counters[1] == sub_window_frames:
-            counters[1] = 0
+        numbers[_SEEN] = seen + 1
+        numbers[_SINCE] += 1
+        if numbers[_SINCE] == sub_window_frames:
+            numbers[_SINCE] = 0
             for row in range(newest):
                 for band in range(bands):
                     minima[row, band] = minima[row + 1, band]
             for band in range(bands):
                 minima[newest, band] = np.inf
+
+
+@kernel("void(int64[::1], float32[:, ::1], float32[:, ::1], float32[::1])")
+def _follow(
+    numbers: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.float32],
+    logmel: npt.NDArray[np.float32],
+    snr_db: npt.NDArray[np.float32],
+) -> None:
+    follow(numbers, rows, logmel, snr_db)

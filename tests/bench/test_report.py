@@ -8,7 +8,15 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from affectd.bench.report import bars, comparison, figures_of, missing_of, page, plot
+from affectd.bench.report import (
+    bars,
+    comparison,
+    figures_of,
+    missing_of,
+    page,
+    picture,
+    plot,
+)
 
 DOCUMENT = {
     "benchmark": "streams",
@@ -56,6 +64,26 @@ def test_the_page_plots_every_level_and_needs_nothing_else() -> None:
     assert text.count("<svg") == 2
     assert "http" not in text
     assert "streams_borne" in text
+
+
+def test_levels_of_every_part_are_plotted_over_their_own_axis() -> None:
+    levels = [
+        {"hop_seconds": hop, "streams": 20, "latency_ms": {"p50": 4, "p95": 5, "p99": 6}}
+        for hop in (0.25, 0.5)
+    ]
+    text = page({"benchmark": "all", "growth": {"hop": {"levels": levels}}})
+    assert text.count("<svg") == 1
+    assert "all, growth, hop: latency, ms" in text
+    assert ">hop_seconds</text>" in text
+
+
+def test_a_picture_holds_every_plot_below_the_one_before() -> None:
+    drawn = ElementTree.fromstring(picture(DOCUMENT))
+    plots = drawn.findall("{*}svg")
+    heights = [int(plot.attrib["height"]) for plot in plots]
+    assert len(plots) == 2
+    assert [int(plot.attrib["y"]) for plot in plots] == [0, heights[0]]
+    assert int(drawn.attrib["height"]) == sum(heights)
 
 
 def test_a_plot_puts_its_points_where_they_belong() -> None:

@@ -14,15 +14,16 @@ from websockets.exceptions import ConnectionClosed
 
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
+from affectd.engine.desk import Stream
 from affectd.engine.hub import Hub
 from affectd.engine.load import LoadSettings
+from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.metrics import Metrics
 from affectd.engine.protocol import JSON, Event, decode, encode
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.publishing import Publishers, PublisherSettings
 from affectd.engine.server import Greeting, Server, ServerSettings
 from affectd.engine.session import Session
-from affectd.engine.worker import Stream, Worker
 
 METADATA = fake_metadata()
 DEADLINE = 60
@@ -40,10 +41,9 @@ class Engine:
         load: LoadSettings,
     ) -> None:
         self.hub = Hub()
-        self.loop = asyncio.get_running_loop()
         self.batcher = Batcher(classifier, self._deliver, costs=classifier.costs)
         self._load = load
-        self.worker = Worker([], submit=self.batcher.submit, publish=self._publish)
+        self.worker = LoopWorker(submit=self.batcher.submit, publish=self._publish)
         self.publishers = Publishers(
             settings,
             begin=self._begin,
@@ -76,9 +76,6 @@ class Engine:
         self.worker.deliver(job)
 
     def _publish(self, events: list[Event]) -> None:
-        self.loop.call_soon_threadsafe(self._publish_now, events)
-
-    def _publish_now(self, events: list[Event]) -> None:
         self.hub.publish(events)
         for event in events:
             self.publishers.saw(event)
@@ -161,12 +158,11 @@ async def engine(
         load or LoadSettings(),
     )
     found.batcher.start()
-    found.worker.start()
     found.address = f"ws://127.0.0.1:{await found.server.start('127.0.0.1', 0)}"
     try:
         yield found
     finally:
-        await asyncio.to_thread(found.worker.stop)
+        await found.worker.stop()
         found.batcher.stop()
         await found.server.stop()
         for client in found.clients:

@@ -78,6 +78,17 @@ def test_the_newest_provisional_window_of_a_stream_replaces_its_older_ones(bench
     assert [done.superseded for done in bench.delivered] == [0, 3, 0]
 
 
+def test_windows_that_one_block_closed_replace_those_before_and_not_each_other(
+    bench: Bench,
+) -> None:
+    bench.hold()
+    for number, read_at in [(1, 1.0), (2, 2.0), (3, 2.0), (4, 3.0), (5, 3.0), (6, 3.0)]:
+        bench.batcher.submit(job(number, read_at=read_at))
+    numbers = [number for _, number in bench.wait(4)]
+    assert numbers == [0, 4, 5, 6]
+    assert [done.superseded for done in bench.delivered] == [0, 3, 0, 0]
+
+
 def test_a_final_window_is_never_replaced_and_replaces_none(bench: Bench) -> None:
     bench.hold()
     bench.batcher.submit(job(1))

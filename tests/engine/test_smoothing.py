@@ -37,10 +37,10 @@ def test_a_posterior_is_a_distribution_that_keeps_the_order(
 ) -> None:
     values = np.array(logits, np.float32)
     scores = posterior(values, temperature)
-    assert scores.dtype == np.float64
-    assert scores.sum() == pytest.approx(1)
-    assert (scores >= 0).all()
-    assert scores[values.argmax()] == scores.max()
+    assert all(isinstance(score, float) for score in scores), "JSON takes no other"
+    assert sum(scores) == pytest.approx(1)
+    assert min(scores) >= 0
+    assert scores[values.argmax()] == max(scores)
 
 
 def test_the_first_window_is_shown_as_it_is() -> None:

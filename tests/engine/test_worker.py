@@ -13,12 +13,13 @@ import pytest
 from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 
 from affectd.engine.batcher import Batcher, Job
+from affectd.engine.desk import Stream
 from affectd.engine.load import LoadSettings
 from affectd.engine.protocol import Event
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
 from affectd.engine.sources import OVERFLOW, DemoSource, Feed, Notice, Source
-from affectd.engine.worker import Stream, Worker
+from affectd.engine.worker import Worker
 from affectd.kernels.ring import Block
 
 METADATA = fake_metadata()

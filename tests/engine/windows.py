@@ -10,9 +10,14 @@ from affectd.engine.session import Window
 
 
 def job(
-    number: int, *, stream: str = "mic", final: bool = False, frames: int = 40, read_at: float = 0.0
+    number: int,
+    *,
+    stream: str = "mic",
+    final: bool = False,
+    frames: int = 40,
+    read_at: float | None = None,
 ) -> Job:
-    """Return a job whose window tells its number by its end."""
+    """Return a job whose window tells its number by its end; each is of a block of its own."""
     logmel = np.random.default_rng(number).normal(size=(frames, 64)).astype(np.float32)
     cut = Cut(
         utterance=1,
@@ -26,4 +31,4 @@ def job(
         logmel=logmel,
     )
     window = Window(stream, cut, logmel, captured_at=0.0, completed_at=0.0)
-    return Job(window, read_at, keep=final)
+    return Job(window, float(number) if read_at is None else read_at, keep=final)

@@ -181,11 +181,12 @@ async def test_who_is_held_is_heard_later_and_loses_nothing() -> None:
 @pytest.mark.parametrize(
     ("broken", "code"),
     [
-        (b"\x82\x05hello", 1002),  # not masked
-        (b"\xc2\x80\0\0\0\0", 1002),  # a reserved bit
+        (b"\x82\x05hello", 1002),
+        (b"\xc2\x80\0\0\0\0", 1002),
         (wire(Opcode.CONT, b"of nothing"), 1002),
         (b"\x82\xff" + (LONGEST_FRAME_BYTES + 1).to_bytes(8) + b"\0\0\0\0", 1009),
     ],
+    ids=["not masked", "a reserved bit", "the end of nothing", "too long"],
 )
 async def test_what_breaks_the_protocol_closes_as_the_library_says(
     broken: bytes, code: int

@@ -73,11 +73,17 @@ def page(document: Mapping[str, Any]) -> str:
         title = name or str(document.get("benchmark", ""))
         if levels := part.get("levels"):
             parts.append(_plots(title, levels))
+        if altered := part.get("alterations"):
+            parts += [
+                bars(f"{said}, %", {each["alteration"]: each[key] for each in altered})
+                for said, key in (("emotion unchanged", "unchanged"), ("UAR", "uar"))
+            ]
         parts += [
             bars(f"{title}: {key}", _heights(values))
             for key in _BARS
             if isinstance(values := part.get(key), Mapping)
         ]
+    parts += _sureness(document)
     parts += [f"<p>not measured: {html.escape(each)}</p>" for each in missing_of(document)]
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{value:,.3f}</td></tr>"
@@ -90,6 +96,25 @@ def page(document: Mapping[str, Any]) -> str:
         "<style>body{font:15px sans-serif;margin:2em;max-width:60em}td{padding:0 1em 0 0}"
         f"</style><h1>{title}</h1><p>{machine}</p>{''.join(parts)}<table>{rows}</table>\n"
     )
+
+
+def _sureness(document: Mapping[str, Any]) -> list[str]:
+    """Return reliability diagrams, and accuracy against coverage."""
+    parts = []
+    for name, told in document.get("calibration", {}).items():
+        points = [(each["confidence"], each["accuracy"]) for each in told.get("reliability", ())]
+        if points:
+            curves = {"measured": points, "ideal": [(0.0, 0.0), (100.0, 100.0)]}
+            title = f"reliability of {name}: accuracy, % (ECE {told['error']} %)"
+            parts.append(plot(title, "confidence, %", curves))
+    if coverage := document.get("coverage"):
+        curves = {
+            name: [(each["coverage"], each["accuracy"]) for each in told]
+            for name, told in coverage.items()
+            if told
+        }
+        parts.append(plot("accuracy, %, of the surest windows", "coverage, %", curves))
+    return parts
 
 
 def _heights(values: Mapping[str, Any]) -> dict[str, float]:

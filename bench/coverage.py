@@ -79,7 +79,7 @@ def measure_coverage(
         found, known = (
             spoken_clips(corpora, listener.knows, labels=labels, most=most, seed=seed)
             if corpora
-            else demo_speech(listener.knows, labels=labels)
+            else demo_speech(listener.knows, labels=labels, most=most, seed=seed)
         )
         for name, clips in found.items():
             if len(listeners) > 1 and known[name]:

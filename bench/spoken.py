@@ -54,7 +54,7 @@ def spoken_clips(
 
 
 def demo_speech(
-    knows: Callable[[Clip], bool], *, labels: Sequence[str]
+    knows: Callable[[Clip], bool], *, labels: Sequence[str], most: int = 0, seed: int = 0
 ) -> tuple[dict[str, list[Clip]], dict[str, bool]]:
     """Return the demo's clips of EmoDB, as `spoken_clips` does."""
     files = demo_clips()
@@ -62,7 +62,7 @@ def demo_speech(
         raise ValueError("the package lacks its demo: give --corpora DIR")
     clips = [clip for clip in emodb(files[0].parent) if clip.label in labels]
     strangers = [clip for clip in clips if not knows(clip)]
-    return {"emodb": strangers or clips}, {"emodb": not strangers}
+    return {"emodb": _evenly(strangers or clips, most, seed)}, {"emodb": not strangers}
 
 
 def _evenly(clips: Sequence[Clip], most: int, seed: int) -> list[Clip]:

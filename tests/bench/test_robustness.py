@@ -122,8 +122,10 @@ def test_the_command_alters_the_demo_and_writes_figures_and_plots(
     figures, page = tmp_path / "r.json", tmp_path / "r.html"
     monkeypatch.setattr(
         "sys.argv",
-        ["affectd", "bench", "robustness", "--clips", "2", "--json", str(figures)]
-        + ["--html", str(page)],
+        [
+            *("affectd", "bench", "robustness", "--clips", "2"),
+            *("--json", str(figures), "--html", str(page)),
+        ],
     )
     with pytest.raises(SystemExit) as left:
         main()

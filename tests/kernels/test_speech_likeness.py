@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,7 +26,7 @@ def described(logmel: npt.NDArray[np.float32], front_end: FrontEnd) -> npt.NDArr
     else:
         centres = np.arange(front_end.bands) * front_end.sample_rate / front_end.fft_samples
     x = np.empty((len(logmel), 20))
-    for group, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for group, (low, high) in enumerate(pairwise(edges)):
         inside = np.flatnonzero((centres >= low) & (centres < high))
         above = min(np.searchsorted(centres, low), centres.size - 1)
         x[:, group] = logmel[:, inside if inside.size else [above]].mean(axis=1)

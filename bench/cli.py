@@ -75,6 +75,18 @@ Checkpoints = Annotated[
         "the speakers that it has not heard.",
     ),
 ]
+Folds = Annotated[
+    Path | None,
+    typer.Option(
+        "--folds",
+        metavar="DIR",
+        help="Instead of --model: the models of the folds of the recipe of that name, kept there; "
+        "trained where they are not there yet.",
+    ),
+]
+EncoderWeights = Annotated[
+    Path, typer.Option("--weights", metavar="DIR", help="For --folds: the encoder's weights.")
+]
 Clips = Annotated[int, typer.Option(min=0, help="Clips of each corpus and model; 0 for all.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides which clips, and every chance.")]
 
@@ -314,7 +326,10 @@ def accuracy(
 def robustness(
     model: Model = "",
     checkpoint: Checkpoints = None,
+    folds: Folds = None,
+    weights: EncoderWeights = Path(),
     corpora: CorporaOption = None,
+    cache: CacheOption = None,
     clips: Clips = 120,
     seed: Seed = 1,
     json_file: JsonFile = None,
@@ -328,9 +343,10 @@ def robustness(
     the UAR, then the UAR by sex and age. Without corpora the package's demo is altered: a dozen
     clips, which show that it works and prove nothing.
 
-    Speakers whom the model has heard in training are left out where a corpus has others, and the
-    figures say which they are. Models that have heard everybody are measured by the models of their
-    folds: 'affectd evaluate RECIPE --protocol folds' keeps them, and --checkpoint takes each.
+    Speakers whom the model has heard in training are left out where there are others, and the
+    figures say which they are. A model that has heard everybody is measured by the models of its
+    folds: --folds trains those of a recipe with a probe, or takes those that it trained before;
+    'affectd evaluate RECIPE --protocol folds' keeps those of others, and --checkpoint takes each.
 
     Needs PyTorch: pip install 'affectd[train]'.
 
@@ -344,7 +360,8 @@ def robustness(
     from affectd.bench.listeners import listeners
     from affectd.bench.robustness import measure_robustness
 
-    with listeners(model, checkpoint or ()) as asked, _bar("clips") as advance:
+    kept = _folds(model, folds, corpora, cache, weights, seed) if folds else checkpoint or ()
+    with listeners(model, kept) as asked, _bar("clips") as advance:
         figures = measure_robustness(
             asked, corpora=_at_hand(corpora), most=clips, seed=seed, progress=advance
         )
@@ -355,7 +372,10 @@ def robustness(
 def coverage(
     model: Model = "",
     checkpoint: Checkpoints = None,
+    folds: Folds = None,
+    weights: EncoderWeights = Path(),
     corpora: CorporaOption = None,
+    cache: CacheOption = None,
     clips: Clips = 120,
     sounds: Annotated[int, typer.Option(min=1, help="Synthesised sounds of each kind.")] = 20,
     seed: Seed = 1,
@@ -399,7 +419,8 @@ def coverage(
             material = gather(corpora_folder(corpora), progress=advance)
         save(fit_gate(material), fit)
         typer.echo(f"the gate's weights: {fit}", err=True)
-    with listeners(model, checkpoint or ()) as asked, _bar("recordings") as advance:
+    kept = _folds(model, folds, corpora, cache, weights, seed) if folds else checkpoint or ()
+    with listeners(model, kept) as asked, _bar("recordings") as advance:
         figures = measure_coverage(
             asked, corpora=_at_hand(corpora), most=clips, sounds=sounds, seed=seed, progress=advance
         )
@@ -655,6 +676,44 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
+def _folds(
+    model: str,
+    folds: Path,
+    corpora: Path | None,
+    cache: Path | None,
+    weights: Path,
+    seed: int,
+) -> list[Path]:
+    """Return the checkpoints of a recipe's folds."""
+    import torch
+
+    from affectd.bench.fold_models import fold_models
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+
+    torch.set_num_threads(1)
+    recipe = load_recipe(model or "accurate")
+    if not isinstance(recipe, ProbeRecipe):
+        raise ValueError(
+            f"--folds: recipe {recipe.name} has no probe; 'affectd evaluate {recipe.name} "
+            "--protocol folds' trains its folds, and --checkpoint takes them"
+        )
+    with RunProgress() as progress:
+        data = gather_probe_data(
+            recipe,
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            weights=weights,
+            seed=seed,
+            progress=progress.extracting,
+        )
+        return fold_models(data, folds, weights=weights, seed=seed, say=progress.say)
+
+
 def _at_hand(corpora: Path | None) -> Path | None:
     """Return the corpora's folder; `None` where none is named, which the demo stands in for."""
     from affectd.models.corpora import CorpusError, corpora_folder
@@ -808,7 +867,10 @@ def _print_coverage(console: Any, figures: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table("windows of", "windows", "named %", "why not, %", "goal")
-    rows = [*figures["corpora"].items(), ("all speech", figures["speech"])]
+    rows = [
+        *((f"{name}, {told['speakers_are']}", told) for name, told in figures["corpora"].items()),
+        ("all speech", figures["speech"]),
+    ]
     for name, told in rows:
         _add_coverage(table, name, told, 100 - told["withheld"])
     for name in ("recorded", "recorded_not_fitted_on", "synthesised"):

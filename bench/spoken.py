@@ -20,8 +20,8 @@ def spoken_clips(
 ) -> tuple[dict[str, list[Clip]], dict[str, bool]]:
     """Return clips of every corpus whose audio is at hand, evenly over speakers and emotions.
 
-    Where a model has heard a part of a corpus's speakers, only the others are taken; where it has
-    heard all of them, they are taken for want of others.
+    Speakers whom a model has heard in training tell how it remembers: they are taken only where it
+    has heard those of all corpora at hand.
 
     Args:
         corpora: The folder of the corpora.
@@ -50,7 +50,8 @@ def spoken_clips(
             found[corpus.name] = _evenly(strangers or clips, most, seed)
     if not found:
         raise CorpusError(f"{corpora} holds no corpus with audio; known are {', '.join(CORPORA)}")
-    return found, heard
+    strange = [name for name in found if not heard[name]] or [*found]
+    return {name: found[name] for name in strange}, {name: heard[name] for name in strange}
 
 
 def demo_speech(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import recall_score
 
 from affectd.bench.listeners import Listener, listeners
@@ -14,8 +15,14 @@ from affectd.bench.robustness import Answer, answer, changes, groups, measure_ro
 from affectd.bench.spoken import demo_speech, spoken_clips
 from affectd.cli import main
 from affectd.models.alterations import Alteration
+from affectd.models.architectures import build
+from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.clips import Clip
 from affectd.models.corpora import CorpusError
+from affectd.models.labels import LABELS as EMOTIONS
+from affectd.models.recipes import Recipe, load_recipe
+
+torch.set_num_threads(1)
 
 LABELS = ("angry", "happy", "sad")
 
@@ -147,3 +154,47 @@ def test_the_same_seed_gives_the_same_figures(listener: Listener) -> None:
         for _ in range(2)
     )
     assert first == again
+
+
+def test_checkpoints_are_exported_and_know_whom_they_have_heard(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    values = load_recipe("crnn").to_dict()
+    values["options"] = {"channels": [4, 4, 8], "recurrent": 8, "hidden": 8}
+    recipe = Recipe.from_dict(values)
+    state = build("crnn", bands=64, classes=7, options=recipe.options).state_dict()
+    for speaker in ("03", "08"):
+        Checkpoint(
+            recipe=recipe,
+            labels=EMOTIONS,
+            seed=1,
+            epoch=1,
+            step=1,
+            weights=state,
+            averaged=state,
+            optimiser={},
+            random_state=torch.get_rng_state(),
+            heard=(Heard(corpus="emodb", licence="CC0 1.0", clips=1, speakers=(speaker,)),),
+            temperature=1.0,
+        ).save(tmp_path / f"{speaker}.pt")
+    with listeners(checkpoints=[tmp_path / "03.pt", tmp_path / "08.pt"]) as asked:
+        assert not asked[0].knows(clip("08", "sad"))
+        assert asked[0].knows(clip("03", "sad"))
+        found = measure_robustness(asked, corpora=None, most=1)
+    # Each hears the speaker that it has not heard.
+    assert found["corpora"]["emodb"]["speakers"] == 2
+    assert found["corpora"]["emodb"]["speakers_are"] == "not heard in training"
+
+
+def test_folds_of_a_recipe_without_a_probe_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv",
+        ["affectd", "bench", "robustness", "--model", "crnn", "--folds", str(tmp_path)],
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code
+    said = capsys.readouterr().err
+    assert "no probe" in said
+    assert "Traceback" not in said

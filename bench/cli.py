@@ -75,18 +75,6 @@ Checkpoints = Annotated[
         "the speakers that it has not heard.",
     ),
 ]
-Folds = Annotated[
-    Path | None,
-    typer.Option(
-        "--folds",
-        metavar="DIR",
-        help="Instead of --model: the models of the folds of the recipe of that name, kept there; "
-        "trained where they are not there yet.",
-    ),
-]
-EncoderWeights = Annotated[
-    Path, typer.Option("--weights", metavar="DIR", help="For --folds: the encoder's weights.")
-]
 Clips = Annotated[int, typer.Option(min=0, help="Clips of each corpus and model; 0 for all.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides which clips, and every chance.")]
 
@@ -326,10 +314,7 @@ def accuracy(
 def robustness(
     model: Model = "",
     checkpoint: Checkpoints = None,
-    folds: Folds = None,
-    weights: EncoderWeights = Path(),
     corpora: CorporaOption = None,
-    cache: CacheOption = None,
     clips: Clips = 120,
     seed: Seed = 1,
     json_file: JsonFile = None,
@@ -345,8 +330,7 @@ def robustness(
 
     Speakers whom the model has heard in training are left out where there are others, and the
     figures say which they are. A model that has heard everybody is measured by the models of its
-    folds: --folds trains those of a recipe with a probe, or takes those that it trained before;
-    'affectd evaluate RECIPE --protocol folds' keeps those of others, and --checkpoint takes each.
+    folds: 'affectd evaluate RECIPE --protocol folds' keeps them, and --checkpoint takes each.
 
     Needs PyTorch: pip install 'affectd[train]'.
 
@@ -360,8 +344,7 @@ def robustness(
     from affectd.bench.listeners import listeners
     from affectd.bench.robustness import measure_robustness
 
-    kept = _folds(model, folds, corpora, cache, weights, seed) if folds else checkpoint or ()
-    with listeners(model, kept) as asked, _bar("clips") as advance:
+    with listeners(model, checkpoint or ()) as asked, _bar("clips") as advance:
         figures = measure_robustness(
             asked, corpora=_at_hand(corpora), most=clips, seed=seed, progress=advance
         )
@@ -372,10 +355,7 @@ def robustness(
 def coverage(
     model: Model = "",
     checkpoint: Checkpoints = None,
-    folds: Folds = None,
-    weights: EncoderWeights = Path(),
     corpora: CorporaOption = None,
-    cache: CacheOption = None,
     clips: Clips = 120,
     sounds: Annotated[int, typer.Option(min=1, help="Synthesised sounds of each kind.")] = 20,
     seed: Seed = 1,
@@ -419,8 +399,7 @@ def coverage(
             material = gather(corpora_folder(corpora), progress=advance)
         save(fit_gate(material), fit)
         typer.echo(f"the gate's weights: {fit}", err=True)
-    kept = _folds(model, folds, corpora, cache, weights, seed) if folds else checkpoint or ()
-    with listeners(model, kept) as asked, _bar("recordings") as advance:
+    with listeners(model, checkpoint or ()) as asked, _bar("recordings") as advance:
         figures = measure_coverage(
             asked, corpora=_at_hand(corpora), most=clips, sounds=sounds, seed=seed, progress=advance
         )
@@ -674,44 +653,6 @@ def _counts(text: str) -> list[int]:
     if not counts or counts[0] < 1:
         raise ValueError(f"--counts is {text!r}: it is whole numbers from 1, like 10,50,100")
     return counts
-
-
-def _folds(
-    model: str,
-    folds: Path,
-    corpora: Path | None,
-    cache: Path | None,
-    weights: Path,
-    seed: int,
-) -> list[Path]:
-    """Return the checkpoints of a recipe's folds."""
-    import torch
-
-    from affectd.bench.fold_models import fold_models
-    from affectd.models.corpora import corpora_folder
-    from affectd.models.features import cache_folder
-    from affectd.models.probe import gather_probe_data
-    from affectd.models.probe_recipe import ProbeRecipe
-    from affectd.models.progress import RunProgress
-    from affectd.models.recipes import load_recipe
-
-    torch.set_num_threads(1)
-    recipe = load_recipe(model or "accurate")
-    if not isinstance(recipe, ProbeRecipe):
-        raise ValueError(
-            f"--folds: recipe {recipe.name} has no probe; 'affectd evaluate {recipe.name} "
-            "--protocol folds' trains its folds, and --checkpoint takes them"
-        )
-    with RunProgress() as progress:
-        data = gather_probe_data(
-            recipe,
-            corpora=corpora_folder(corpora),
-            cache=cache_folder(cache),
-            weights=weights,
-            seed=seed,
-            progress=progress.extracting,
-        )
-        return fold_models(data, folds, weights=weights, seed=seed, say=progress.say)
 
 
 def _at_hand(corpora: Path | None) -> Path | None:

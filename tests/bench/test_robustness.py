@@ -183,18 +183,3 @@ def test_checkpoints_are_exported_and_know_whom_they_have_heard(tmp_path: Path) 
     # Each hears the speaker that it has not heard.
     assert found["corpora"]["emodb"]["speakers"] == 2
     assert found["corpora"]["emodb"]["speakers_are"] == "not heard in training"
-
-
-def test_folds_of_a_recipe_without_a_probe_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(
-        "sys.argv",
-        ["affectd", "bench", "robustness", "--model", "crnn", "--folds", str(tmp_path)],
-    )
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code
-    said = capsys.readouterr().err
-    assert "no probe" in said
-    assert "Traceback" not in said

@@ -407,6 +407,56 @@ def coverage(
 
 
 @bench.command()
+def voices(
+    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    seed: Seed = 1,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
+    ] = Path(),
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure what it gains to know a voice, on speakers that a recipe has not heard.
+
+    Each test speaker of the published folds is got to know by 5, 10 or 20 utterances whose emotions
+    nobody tells, by 20 of which 16 are neutral, or by 3 that are known to be neutral; then what
+    else the speaker says is guessed, with and without that.
+
+    Example: affectd bench voices --model accurate --corpora ~/corpora --weights ~/weights
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("bench voices")
+    import torch
+
+    from affectd.bench.voices import measure_voices
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+
+    torch.set_num_threads(1)
+    recipe = load_recipe(model)
+    if not isinstance(recipe, ProbeRecipe):
+        raise ValueError(f"recipe {model} has no probe: there are no vectors to know a voice by")
+    with RunProgress() as progress:
+        data = gather_probe_data(
+            recipe,
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            weights=weights,
+            seed=seed,
+            progress=progress.extracting,
+        )
+        figures = measure_voices(data, seed=seed, say=progress.say)
+    _report("voices", {"model": recipe.name, **figures}, json_file, None, compare)
+
+
+@bench.command()
 def page(
     streams: Annotated[int, typer.Option(min=1, max=16, help="Streams side by side.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to watch.")] = 30.0,

@@ -102,14 +102,14 @@ def test_a_final_decision_is_not_smoothed_and_has_no_margin() -> None:
 @pytest.mark.parametrize(
     ("top", "snr_db", "voiced_fraction", "speech_likeness", "reason"),
     [
-        (0.29, 3.0, 0.2, 0.5, None),
-        (0.27, 3.0, 0.2, 0.5, Abstention.UNCERTAIN),
-        (0.9, 2.9, 0.2, 0.5, Abstention.NOISY),
-        (0.27, 2.9, 0.2, 0.4, Abstention.NOISY),
-        (0.9, 30.0, 0.2, 0.49, Abstention.NOT_SPEECH),
-        (0.27, 30.0, 0.2, 0.49, Abstention.NOT_SPEECH),
-        (0.9, 30.0, 0.19, 0.5, Abstention.NOT_SPEECH),
-        (0.27, 2.9, 0.19, 0.4, Abstention.NOT_SPEECH),
+        (0.26, 3.0, 0.2, 0.4, None),
+        (0.24, 3.0, 0.2, 0.4, Abstention.UNCERTAIN),
+        (0.9, 2.9, 0.2, 0.4, Abstention.NOISY),
+        (0.24, 2.9, 0.2, 0.3, Abstention.NOISY),
+        (0.9, 30.0, 0.2, 0.39, Abstention.NOT_SPEECH),
+        (0.24, 30.0, 0.2, 0.39, Abstention.NOT_SPEECH),
+        (0.9, 30.0, 0.19, 0.4, Abstention.NOT_SPEECH),
+        (0.24, 2.9, 0.19, 0.3, Abstention.NOT_SPEECH),
     ],
 )
 def test_abstention_names_the_gravest_reason(
@@ -119,7 +119,7 @@ def test_abstention_names_the_gravest_reason(
     speech_likeness: float,
     reason: Abstention | None,
 ) -> None:
-    scores = np.array([top, *[(1 - top) / 4] * 4])
+    scores = np.array([top, *[(1 - top) / 6] * 6])
     filter_ = Smoother(SmoothingSettings())
     quality = {
         "snr_db": snr_db,

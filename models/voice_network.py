@@ -109,7 +109,8 @@ def train_voice_network(voices: Voices, *, seed: int) -> VoiceNetwork:
             [shifts[str(name)][chance.integers(len(shifts[str(name)]))] for name in names[places]]
         )
         known[chance.random(len(places)) < _UNKNOWN] = 0
-        return voices.vectors[places] - known
+        apart: Matrix = voices.vectors[places] - known
+        return apart
 
     everyone = np.arange(len(voices.vectors))
     members = tuple(

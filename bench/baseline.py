@@ -14,7 +14,7 @@ from affectd.models.calibration import softmax
 from affectd.models.metrics import Confusion
 from affectd.models.probe import KINDS, Scores
 
-__all__ = ["ACQUAINTANCES", "Acquaintance", "gains"]
+__all__ = ["ACQUAINTANCES", "Acquaintance", "drawn", "gains"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def gains(
             speakers = np.array([clip.speaker for clip in scores.clips])
             for speaker in np.unique(speakers):
                 own = np.flatnonzero(speakers == speaker)
-                before = _drawn(own, scores, labels, how, rng)
+                before = drawn(own, scores, labels, how, rng)
                 if before is None:
                     continue
                 after = np.setdiff1d(own, before)
@@ -91,7 +91,7 @@ def gains(
     return found
 
 
-def _drawn(
+def drawn(
     own: npt.NDArray[np.int64],
     scores: Scores,
     labels: tuple[str, ...],

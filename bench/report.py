@@ -68,6 +68,7 @@ def missing_of(document: Mapping[str, Any]) -> list[str]:
 def page(document: Mapping[str, Any]) -> str:
     """Return a page that needs nothing else: plots of all levels, and every figure."""
     parts = _drawn(str(document.get("benchmark", "")), document)
+    parts += _sureness(document)
     parts += [f"<p>not measured: {html.escape(each)}</p>" for each in missing_of(document)]
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{value:,.3f}</td></tr>"
@@ -87,6 +88,11 @@ def _drawn(title: str, part: Mapping[str, Any]) -> list[str]:
     drawn = []
     if levels := part.get("levels"):
         drawn.append(_plots(title, levels))
+    if altered := part.get("alterations"):
+        drawn += [
+            bars(f"{said}, %", {each["alteration"]: each[key] for each in altered})
+            for said, key in (("emotion unchanged", "unchanged"), ("UAR", "uar"))
+        ]
     for key, values in part.items():
         if not isinstance(values, Mapping) or key == "machine":
             continue
@@ -109,6 +115,25 @@ def picture(document: Mapping[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{top}" '
         f'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>{placed}</svg>\n'
     )
+
+
+def _sureness(document: Mapping[str, Any]) -> list[str]:
+    """Return reliability diagrams, and accuracy against coverage."""
+    parts = []
+    for name, told in document.get("calibration", {}).items():
+        points = [(each["confidence"], each["accuracy"]) for each in told.get("reliability", ())]
+        if points:
+            curves = {"measured": points, "ideal": [(0.0, 0.0), (100.0, 100.0)]}
+            title = f"reliability of {name}: accuracy, % (ECE {told['error']} %)"
+            parts.append(plot(title, "confidence, %", curves))
+    if coverage := document.get("coverage"):
+        curves = {
+            name: [(each["coverage"], each["accuracy"]) for each in told]
+            for name, told in coverage.items()
+            if told
+        }
+        parts.append(plot("accuracy, %, of the surest windows", "coverage, %", curves))
+    return parts
 
 
 def _heights(values: Mapping[str, Any]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from affectd.engine.artefact import Metadata
 from affectd.engine.protocol import Abstention
 from affectd.engine.segmenter import Cut
 from affectd.engine.smoothing import Smoother, SmoothingSettings, posterior
+from affectd.engine.speech_gate import SpeechGate
 
 __all__ = ["Judge", "NonFiniteResultError"]
 
@@ -26,7 +27,8 @@ class Judge:
 
     A provisional window's posterior is smoothed with those before it. An utterance no longer than
     a window is judged by its final one alone, which holds all of it; a longer one by the mean of
-    the logits over the windows that were full, and the last.
+    the logits over the windows that were full, and the last. So is the sound: what does not sound
+    like speech is named nothing.
 
     Args:
         artefact: Labels, temperature and the labels' coordinates.
@@ -43,6 +45,9 @@ class Judge:
         self._utterance = 0
         self._full_logits = np.zeros(len(artefact.labels), np.float64)
         self._full_windows = 0
+        # Whoever wants all windows, however they sound, need not pay for the gate.
+        self._gate = SpeechGate(artefact.front_end) if settings.minimum_speech_likeness else None
+        self._full_odds = 0.0
 
     def judge(self, cut: Cut, logits: npt.NDArray[np.float32], at: float) -> dict[str, Any]:
         """Return the fields of `affectd.engine.protocol.Result` that the model decides.
@@ -65,15 +70,21 @@ class Judge:
             self._smoother.reset()
             self._full_logits[:] = 0
             self._full_windows = 0
+            self._full_odds = 0.0
+        odds = self._gate.log_odds(cut.logmel) if self._gate else math.inf
         quality = {"snr_db": cut.snr_db, "voiced_fraction": cut.voiced_fraction}
         if cut.final:
+            mean_odds = (self._full_odds + odds) / (self._full_windows + 1)
+            quality["speech_likeness"] = SpeechGate.probability(mean_odds)
             mean = (self._full_logits + logits) / (self._full_windows + 1)
             scores = posterior(mean.astype(np.float32), self._temperature)
             decision = self._smoother.final(scores, **quality)
         else:
+            quality["speech_likeness"] = SpeechGate.probability(odds)
             if cut.start > cut.utterance_start:
                 self._full_logits += logits
                 self._full_windows += 1
+                self._full_odds += odds
             scores = posterior(logits, self._temperature)
             decision = self._smoother.provisional(scores, at, **quality)
         abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained

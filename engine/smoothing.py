@@ -29,12 +29,14 @@ class SmoothingSettings:
     """After this long, a change in the posterior is shown to 63 %."""
     switch_margin: Annotated[float, Interval(ge=0, le=1)] = 0.1
     """A new label must lead the shown one by this much probability."""
-    minimum_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.35
+    minimum_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.25
     """Below this probability no label is named."""
     minimum_snr_db: Annotated[float, Interval(ge=-20, le=60)] = 3.0
     """Below this level above the background no label is named."""
     minimum_voiced: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """With a smaller share of voiced frames in the window no label is named."""
+    minimum_speech_likeness: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """What sounds like speech with a smaller probability has no label named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,13 @@ class Smoother:
         self._shown: int | None = None
 
     def provisional(
-        self, scores: Scores, at: float, *, snr_db: float, voiced_fraction: float
+        self,
+        scores: Scores,
+        at: float,
+        *,
+        snr_db: float,
+        voiced_fraction: float,
+        speech_likeness: float = 1.0,
     ) -> Decision:
         """Take the posterior of one window.
 
@@ -96,6 +104,7 @@ class Smoother:
             at: End of the window in stream seconds.
             snr_db: The window's level above the background.
             voiced_fraction: Share of its frames that are voiced.
+            speech_likeness: How probably it sounds like speech.
         """
         if self._scores is None:
             smoothed = scores
@@ -111,20 +120,32 @@ class Smoother:
         if shown is None or smoothed[best] - smoothed[shown] >= self.settings.switch_margin:
             shown = best
         self._shown = shown
-        return Decision(shown, smoothed, self._reason(smoothed[shown], snr_db, voiced_fraction))
+        reason = self._reason(smoothed[shown], snr_db, voiced_fraction, speech_likeness)
+        return Decision(shown, smoothed, reason)
 
-    def final(self, scores: Scores, *, snr_db: float, voiced_fraction: float) -> Decision:
+    def final(
+        self,
+        scores: Scores,
+        *,
+        snr_db: float,
+        voiced_fraction: float,
+        speech_likeness: float = 1.0,
+    ) -> Decision:
         """Decide on a whole utterance; nothing is smoothed."""
         best = _leading(scores)
-        return Decision(best, scores, self._reason(scores[best], snr_db, voiced_fraction))
+        reason = self._reason(scores[best], snr_db, voiced_fraction, speech_likeness)
+        return Decision(best, scores, reason)
 
     def _reason(
-        self, confidence: float, snr_db: float, voiced_fraction: float
+        self, confidence: float, snr_db: float, voiced_fraction: float, speech_likeness: float
     ) -> Abstention | None:
         if voiced_fraction < self.settings.minimum_voiced:
             return Abstention.NOT_SPEECH
+        # Before the likeness: speech drowned in noise is noisy, whatever it sounds like.
         if snr_db < self.settings.minimum_snr_db:
             return Abstention.NOISY
+        if speech_likeness < self.settings.minimum_speech_likeness:
+            return Abstention.NOT_SPEECH
         if confidence < self.settings.minimum_confidence:
             return Abstention.UNCERTAIN
         return None

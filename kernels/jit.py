@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import logging
 import os
 import tempfile
@@ -57,6 +59,25 @@ def c_callback(signature: Any, function: Callable[..., Any]) -> Any:
     return _cached(lambda: numba.cfunc(signature, cache=True)(function))
 
 
+def _forget_other_sources() -> None:
+    """Remove cached machine code that was made from other sources than these.
+
+    Numba looks at the file of a kernel alone, and not at those whose kernels are inlined into it.
+    """
+    folder = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for source in sorted(folder.glob("*.py")):
+        digest.update(source.read_bytes())
+    stamp = folder / "__pycache__" / "kernels.sha256"
+    with contextlib.suppress(OSError):  # installed where we may not write: all files came at once
+        if stamp.exists() and stamp.read_text("ascii") == digest.hexdigest():
+            return
+        stamp.parent.mkdir(exist_ok=True)
+        for cached in stamp.parent.glob("*.nb[ic]"):
+            cached.unlink(missing_ok=True)
+        stamp.write_text(digest.hexdigest(), "ascii")
+
+
 def _cached(compile_now: Callable[[], Compiled]) -> Compiled:
     """Compile with the cache where Numba can put it, else in a folder of our own."""
     try:
@@ -77,3 +98,6 @@ def _private_cache() -> Path:
     if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
         return Path(tempfile.mkdtemp(prefix="affectd-numba-"))
     return folder
+
+
+_forget_other_sources()

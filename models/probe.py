@@ -439,7 +439,7 @@ def gather_probe_data(
 
 
 def train_probe(
-    data: ProbeData, *, seed: int, without: Mapping[str, Iterable[str]] | None = None
+    data: ProbeData, *, seed: int = 1, without: Mapping[str, Iterable[str]] | None = None
 ) -> Probe:
     """Learn from every corpus of the recipe.
 

@@ -100,22 +100,32 @@ def test_a_final_decision_is_not_smoothed_and_has_no_margin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "snr_db", "voiced_fraction", "reason"),
+    ("top", "snr_db", "voiced_fraction", "speech_likeness", "reason"),
     [
-        (0.35, 3.0, 0.2, None),
-        (0.34, 3.0, 0.2, Abstention.UNCERTAIN),
-        (0.9, 2.9, 0.2, Abstention.NOISY),
-        (0.34, 2.9, 0.2, Abstention.NOISY),
-        (0.9, 30.0, 0.19, Abstention.NOT_SPEECH),
-        (0.34, 2.9, 0.19, Abstention.NOT_SPEECH),
+        (0.26, 3.0, 0.2, 0.5, None),
+        (0.24, 3.0, 0.2, 0.5, Abstention.UNCERTAIN),
+        (0.9, 2.9, 0.2, 0.5, Abstention.NOISY),
+        (0.24, 2.9, 0.2, 0.3, Abstention.NOISY),
+        (0.9, 30.0, 0.2, 0.49, Abstention.NOT_SPEECH),
+        (0.24, 30.0, 0.2, 0.49, Abstention.NOT_SPEECH),
+        (0.9, 30.0, 0.19, 0.5, Abstention.NOT_SPEECH),
+        (0.24, 2.9, 0.19, 0.3, Abstention.NOT_SPEECH),
     ],
 )
 def test_abstention_names_the_gravest_reason(
-    top: float, snr_db: float, voiced_fraction: float, reason: Abstention | None
+    top: float,
+    snr_db: float,
+    voiced_fraction: float,
+    speech_likeness: float,
+    reason: Abstention | None,
 ) -> None:
-    scores = np.array([top, *[(1 - top) / 3] * 3])
+    scores = np.array([top, *[(1 - top) / 6] * 6])
     filter_ = Smoother(SmoothingSettings())
-    final = filter_.final(scores, snr_db=snr_db, voiced_fraction=voiced_fraction)
-    shown = filter_.provisional(scores, 0.0, snr_db=snr_db, voiced_fraction=voiced_fraction)
+    quality = {
+        "snr_db": snr_db,
+        "voiced_fraction": voiced_fraction,
+        "speech_likeness": speech_likeness,
+    }
+    final = filter_.final(scores, **quality)
+    shown = filter_.provisional(scores, 0.0, **quality)
     assert final.abstained == shown.abstained == reason
-    assert final.label == 0, "the leading label is told also where the engine abstains"

@@ -101,3 +101,17 @@ def test_webrtc_alone_takes_noise_for_speech_and_the_second_judge_does_not() -> 
     alone, both = VoiceActivity(), VoiceActivity()
     assert np.mean([alone.push(step, CLEAR) for step in noise]) > 0.5
     assert not any(both.push(step, 1.0) for step in noise)
+
+
+@pytest.mark.parametrize("decibels", [-40, -20, 0, 12])
+def test_voice_is_heard_in_the_same_steps_however_quiet_it_is(
+    clips: list[np.ndarray], decibels: int
+) -> None:
+    clip = np.concatenate([clips[0], clips[1]])
+    gain = np.float32(10 ** (decibels / 20))
+    plain, other = VoiceActivity(), VoiceActivity()
+    same = [
+        plain.push(one, CLEAR) == other.push(two, CLEAR)
+        for one, two in zip(steps(clip), steps(gain * clip), strict=True)
+    ]
+    assert np.mean(same) > 0.97

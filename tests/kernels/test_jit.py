@@ -80,3 +80,21 @@ def test_kernels_import_where_no_cache_can_be_written(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("affectd-numba-*/**/*.nbi"))
+
+
+def test_machine_code_of_other_sources_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, cached = tmp_path / "jit.py", tmp_path / "__pycache__" / "kernel.nbi"
+    source.write_text("one = 1")
+    cached.parent.mkdir()
+    cached.touch()
+    monkeypatch.setattr(jit, "__file__", str(source))
+    jit._forget_other_sources()
+    assert not cached.exists()
+    cached.touch()
+    jit._forget_other_sources()
+    assert cached.exists()
+    (tmp_path / "inlined.py").write_text("two = 2")
+    jit._forget_other_sources()
+    assert not cached.exists()

@@ -28,11 +28,19 @@ class StepByStep:
         self._detector = webrtcvad.Vad(settings.aggressiveness)
         self._recent: deque[bool] = deque(maxlen=max(1, self._onset * 3 // 2))
         self._unvoiced = 0
+        self._loudest = 0
         self.speaking = False
+
+    def levelled(self, step: np.ndarray) -> np.ndarray:
+        wide = step.astype(np.int64)
+        self._loudest = max(int(np.abs(wide).max()), self._loudest - self._loudest // 512)
+        if self._loudest >= 8_192:
+            return step
+        return np.floor(wide * 8_192 / max(self._loudest, 81)).astype(np.int16)
 
     def push(self, step: np.ndarray, snr_db: float) -> bool:
         voiced = snr_db >= self._settings.minimum_snr_db and self._detector.is_speech(
-            step.tobytes(), RATE
+            self.levelled(step).tobytes(), RATE
         )
         self._recent.append(voiced)
         self._unvoiced = 0 if voiced and self.speaking else self._unvoiced + 1

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from affectd.bench.baseline import gains
+from affectd.kernels.baseline import VoiceModel
 from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.evaluation import Evaluation, FoldFigures
 from affectd.models.folds import folds
@@ -96,6 +98,9 @@ def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
         say: Told a line for each figure.
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
+    acquainted: dict[str, list[tuple[Scores, VoiceModel]]] = {
+        one.name: [] for one in PROTOCOLS if not one.unseen
+    }
     shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
     tests = shared_folds(data)
     for index, without in enumerate(tests, 1):
@@ -106,6 +111,7 @@ def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
             speakers = without[protocol.corpus]
             scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
             scored[protocol.name].append(scores)
+            acquainted[protocol.name].append((scores, probe.voices))
             own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
             shipped[protocol.corpus].append(
                 data.score(
@@ -128,11 +134,22 @@ def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
     }
     for name, figures in found.items():
         say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
+    calibration = _calibration(unseen, shipped)
     return {
         "seed": seed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocols": found,
-        "calibration": _calibration(unseen, shipped),
+        "calibration": calibration,
+        "baseline": {
+            one.name: gains(
+                acquainted[one.name],
+                one.labels,
+                temperature=calibration["temperature"],
+                seed=seed,
+            )
+            for one in PROTOCOLS
+            if not one.unseen
+        },
     }
 
 

@@ -70,7 +70,7 @@ def _summary(metadata: Metadata) -> str:
         f"{metadata.window_seconds:g} s ({front_end.bands} bands, "
         f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), "
         f"normalisation `{metadata.normalisation}`.\n"
-        f"- Temperature {metadata.temperature:.3f}, fitted on development speakers.\n"
+        f"- Temperature {metadata.temperature:.3f}, fitted on speech that was not trained on.\n"
         f"- Checkpoint SHA-256 `{metadata.checkpoint_sha256}`.\n"
     )
 

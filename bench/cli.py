@@ -479,7 +479,7 @@ def shared(
 ) -> None:
     """Time variants of the model whose windows share work; with --train also what they hear.
 
-    Needs 'affectd[train]'.
+    Needs PyTorch: pip install 'affectd[train]'.
 
     Example: affectd bench shared --train runs/shared --corpora ~/corpora
     """

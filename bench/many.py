@@ -53,16 +53,13 @@ def measure_streams(
         say(f"{count} streams")
         with daemon("--source", "none", model=model, talking_share=0.01) as (pid, address, _):
             base_mib = resident_mib(pid)
-            began, used = time.monotonic(), processor_seconds(pid)
             swarm = run_swarm(
                 does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
             )
+            cores = _cores(pid, swarm, seconds)
             # Before it ends its streams are still there.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                swarm.wait(timeout=seconds)
             mib = resident_mib(pid)
             result = _result(swarm)
-            cores = (processor_seconds(pid) - used) / (time.monotonic() - began)
         level = {
             "streams": result["clients"],
             "latency_ms": _percentiles(result["latencies_ms"]),
@@ -99,11 +96,9 @@ def measure_fanout(
         for count in counts:
             say(f"{count} subscribers")
             with daemon("--source", str(path), model=model) as (pid, address, _):
-                began, used = time.monotonic(), processor_seconds(pid)
-                result = _result(
-                    run_swarm(does="listen", address=address, clients=count, seconds=seconds)
-                )
-                cores = (processor_seconds(pid) - used) / (time.monotonic() - began)
+                swarm = run_swarm(does="listen", address=address, clients=count, seconds=seconds)
+                cores = _cores(pid, swarm, seconds)
+                result = _result(swarm)
             levels.append(
                 {
                     "subscribers": result["clients"],
@@ -127,7 +122,7 @@ def measure_memory(
             does="listen", address=address, clients=subscribers, seconds=3, hears=False
         )
         assert swarm.stderr
-        swarm.stderr.readline()  # all are connected
+        swarm.stderr.readline()  # all are connected, and it measures
         time.sleep(1)
         mib = resident_mib(pid)
         _result(swarm)
@@ -172,6 +167,16 @@ def processor_seconds(pid: int) -> float:
     """Return the processor time that a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cores(pid: int, swarm: subprocess.Popen[str], seconds: float) -> float:
+    """Return how many processors the daemon keeps busy while a swarm measures, and no sooner."""
+    assert swarm.stderr
+    swarm.stderr.readline()
+    began, used = time.monotonic(), processor_seconds(pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        swarm.wait(timeout=0.95 * seconds)
+    return (processor_seconds(pid) - used) / (time.monotonic() - began)
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float] | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from affectd.bench.many import daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.engine.sources import DemoSource
 
@@ -63,7 +64,7 @@ def measure_page(streams: int, *, seconds: float) -> dict[str, Any]:
         raise FileNotFoundError("there is no Chromium: install Debian's package 'chromium'")
     with (
         tempfile.TemporaryDirectory() as folder,
-        _daemon() as address,
+        daemon(model="") as (_, address, _),
         _speakers(Path(folder), address, streams - 1, seconds + _START_SECONDS),
         sync_playwright() as playwright,
     ):
@@ -89,17 +90,6 @@ def measure_page(streams: int, *, seconds: float) -> dict[str, Any]:
         "frames_per_second": round(len(seen["between"]) / seconds, 1),
         "heap_mib": {"first": first, "last": last, "after_seconds": seconds},
     }
-
-
-@contextlib.contextmanager
-def _daemon() -> Iterator[str]:
-    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield "ws://" + process.stdout.readline().rpartition("ws://")[2].strip()
-        finally:
-            process.terminate()
 
 
 @contextlib.contextmanager

@@ -108,7 +108,9 @@ async def _talk(order: dict[str, Any]) -> dict[str, Any]:
         talker.began = began + place * _BLOCK_SECONDS / len(talkers)
     until = began + _SETTLE_SECONDS + order["seconds"]
     while (now := time.monotonic()) < until:
-        tally.measuring = now - began > _SETTLE_SECONDS
+        if not tally.measuring and now - began > _SETTLE_SECONDS:
+            tally.measuring = True
+            _say_measuring()
         soonest = until
         for talker in talkers:
             while talker.due <= now:
@@ -147,9 +149,9 @@ async def _listen(order: dict[str, Any]) -> dict[str, Any]:
     if not order.get("hears", True):
         for wire in wires:
             wire.send(frame(msgpack.packb({"type": "subscribe", "streams": []})))
-    print("connected", file=sys.stderr, flush=True)
     await asyncio.sleep(_SETTLE_SECONDS)
     tally.measuring = True
+    _say_measuring()
     await asyncio.sleep(order["seconds"])
     tally.measuring = False
     lost = sum(wire.closed for wire in wires)
@@ -162,6 +164,10 @@ async def _listen(order: dict[str, Any]) -> dict[str, Any]:
         "latencies_ms": [round(value, 3) for value in tally.latencies_ms],
         "events": tally.events,
     }
+
+
+def _say_measuring() -> None:
+    print("measuring", file=sys.stderr, flush=True)
 
 
 def _speech(*, pauses: bool) -> list[bytes]:
@@ -183,7 +189,8 @@ def run_swarm(**order: Any) -> subprocess.Popen[str]:
             ``pauses`` for talkers, ``hears`` for listeners.
 
     Returns:
-        The process; it prints its result as JSON when it has ended.
+        The process; it writes a line to standard error when all are connected and it begins to
+        measure, and its result as JSON when it has ended.
     """
     command = [sys.executable, "-m", "affectd.bench.swarm", json.dumps(order)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The commands around the clients: watch, send and status."""
+"""The commands around the clients: watch and status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from affectd.clients.address import DEFAULT_ADDRESS
 
-__all__ = ["send", "status", "watch"]
+__all__ = ["status", "watch"]
 
 
 def watch(
@@ -40,32 +40,6 @@ def watch(
     from affectd.clients.watching import watch_until_told
 
     watch_until_told(address, token=token, json=json, svg=svg, utterances=after, reconnect=not once)
-
-
-def send(
-    source: Annotated[str, typer.Argument(metavar="FILE|mic", help="What to send.")],
-    address: Annotated[str, typer.Argument(help="The daemon's address.")] = DEFAULT_ADDRESS,
-    stream: Annotated[
-        str | None, typer.Option(help="A name for the stream.  [default: the daemon chooses]")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
-    token: Annotated[
-        str,
-        typer.Option(
-            envvar="AFFECTD_TOKEN",
-            help="What the daemon wants to be shown; the variable keeps it out of 'ps'.",
-        ),
-    ] = "",
-) -> None:
-    """Send a sound file or this machine's microphone to a daemon, and print what it hears.
-
-    A file goes at the pace at which it was spoken. Ctrl-C ends the stream.
-
-    Example: affectd send interview.wav ws://127.0.0.1:8800 --stream interview
-    """
-    from affectd.clients.sending import send_until_told
-
-    send_until_told(source, address, stream=stream, token=token, json=json)
 
 
 def status(

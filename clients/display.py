@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from affectd.clients.overview import Overview
-from affectd.clients.subscription import Loss
+from affectd.clients.subscription import Loss, is_last
 from affectd.clients.terminal import TerminalView
 from affectd.clients.wording import line_of
 from affectd.engine.protocol import JSON, encode
@@ -21,6 +21,9 @@ from affectd.engine.protocol import JSON, encode
 __all__ = ["Display", "JsonLines", "Picture", "Screen", "TextLines"]
 
 _FRAME_SECONDS = 0.1
+# A stream that is over makes room for those that live; a failure is shown longer.
+_ENDED_SECONDS = 30.0
+_FAILED_SECONDS = 300.0
 _PICTURE_COLUMNS = 110
 _PICTURE_LINES = 21
 _PICTURE_RESULTS = 3
@@ -114,6 +117,7 @@ class Screen:
         self._pending: asyncio.TimerHandle | None = None
         self._drawn_at = 0.0
         self._ended = False
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._live = Live(
             TerminalView(overview),
             console=console,
@@ -128,6 +132,10 @@ class Screen:
         """Take an event; it is seen with the next drawing."""
         self._overview.take(event)
         self._ended = event.get("type") == "bye" and event.get("reason") == "ended"
+        if is_last(event) and (stream := str(event.get("stream") or "")):
+            seconds = _FAILED_SECONDS if event.get("fatal") else _ENDED_SECONDS
+            self._stay(stream)
+            self._leaving[stream] = self._loop.call_later(seconds, self._forget, stream)
         self.change()
 
     def lose(self, loss: Loss) -> None:
@@ -145,10 +153,21 @@ class Screen:
         """Give the terminal back; of a source that has ended, leave what was heard on it."""
         if self._pending:
             self._pending.cancel()
+        for stream in list(self._leaving):
+            self._stay(stream)
         self._live.stop()
         if self._ended:
             for line in self._overview.lines():
                 self._live.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _stay(self, stream: str) -> None:
+        if timer := self._leaving.pop(stream, None):
+            timer.cancel()
+
+    def _forget(self, stream: str) -> None:
+        self._leaving.pop(stream, None)
+        self._overview.forget(stream)
+        self.change()
 
     def _draw(self) -> None:
         self._pending = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from affectd.clients.subscription import Loss
+from affectd.clients.subscription import Loss, is_last
 from affectd.clients.wording import clock, line_of, notice_of
 
 __all__ = ["Overview", "StreamState"]
@@ -41,6 +41,10 @@ class StreamState:
     """``degraded`` while the engine cannot keep up."""
     notices: dict[str, str] = field(default_factory=dict)
     """What is or went wrong: the newest by kind."""
+    over: str = ""
+    """When and how the stream ended; empty while it lives."""
+    failed: bool = False
+    """Whether it ended because of an error."""
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take an event of this stream."""
@@ -63,12 +67,22 @@ class StreamState:
         elif notice := notice_of(event):
             kind = str(kind)
             well = event.get("state") in _WELL
-            if kind in ("device", "load"):
+            if is_last(event):
+                self._end(f"{clock(event)} {notice}", failed=kind == "error")
+            elif kind in ("device", "load"):
                 setattr(self, kind, "" if well else str(event.get("state")))
+            if self.over:
+                return
             if well:
                 self.notices.pop(kind, None)
             else:
                 self.notices[kind] = f"{clock(event)} {notice}"
+
+    def _end(self, how: str, *, failed: bool) -> None:
+        self.over, self.failed, self.speaking = how, failed, False
+        # Of what is over, nothing can be ill or late.
+        self.device = self.load = ""
+        self.notices.clear()
 
 
 class Overview:
@@ -90,6 +104,7 @@ class Overview:
         self.utterances = 0
         """How many there were, of all streams."""
         self._labels: tuple[str, ...] = ()
+        self._forgotten: deque[Mapping[str, Any]] = deque(maxlen=_UTTERANCES)
         self._epoch = ""
         self._ages_ms: deque[float] = deque(maxlen=_AGES)
 
@@ -114,6 +129,8 @@ class Overview:
             if kind == "emotion" and isinstance(event.get("age_ms"), int | float):
                 self._ages_ms.append(event["age_ms"])
             self.utterances += kind == "utterance"
+            if event.get("state") == "started":
+                self._begin(str(stream))
             self._stream(str(stream)).take(event)
         elif notice := notice_of(event):
             self.notice = notice
@@ -121,15 +138,24 @@ class Overview:
     def lines(self) -> list[str]:
         """Return a line for each of the last utterances, and how many there were before them."""
         kept = [event for stream in self.streams.values() for event in stream.utterances]
+        kept += self._forgotten
         earlier = self.utterances - len(kept)
         lines = [f"({earlier} earlier)"] if earlier > 0 else []
-        return lines + [line_of(event) for event in sorted(kept, key=lambda each: each["end"])]
+        kept.sort(key=lambda each: (each.get("captured_at", 0.0), each["end"]))
+        return lines + [line_of(event) for event in kept]
 
     def lose(self, loss: Loss) -> None:
         """Note that the connection is gone, and will be tried again."""
         self.status = "gone"
         self.notice = loss.reason
         self._hush()
+
+    def forget(self, name: str) -> None:
+        """Show a stream no longer, if it is over; what was said in it can still be told."""
+        stream = self.streams.get(name)
+        if stream and stream.over:
+            self._forgotten += stream.utterances
+            del self.streams[name]
 
     def _greet(self, event: Mapping[str, Any]) -> None:
         self.server, self.model = str(event.get("server")), str(event.get("model"))
@@ -138,12 +164,19 @@ class Overview:
         if event.get("epoch") != self._epoch:
             self._epoch = str(event.get("epoch"))
             self.streams.clear()
+            self._forgotten.clear()
             self._ages_ms.clear()
         for name in event.get("streams") or ():
             self._stream(name)
 
     def _stream(self, name: str) -> StreamState:
         return self.streams.setdefault(name, StreamState(name, self._labels))
+
+    def _begin(self, name: str) -> None:
+        """A stream begins anew under the name of one that is over: so do its seconds."""
+        before = self.streams.get(name)
+        if before and before.over:
+            self.streams[name] = StreamState(name, before.labels, utterances=before.utterances)
 
     def _hush(self) -> None:
         for stream in self.streams.values():

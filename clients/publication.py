@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from affectd.clients.address import Address
 from affectd.clients.refusal import NotAffectdError, RefusedError, SubscriptionError
 from affectd.engine.protocol import (
+    HIGHEST_RATE,
     JSON,
+    LOWEST_RATE,
     MAX_CLIENT_FRAME_BYTES,
     MSGPACK,
+    SAMPLE_BYTES,
     Accepted,
     Device,
     Error,
     Hello,
     MalformedMessageError,
+    SampleFormat,
     decode,
     encode,
 )
 
-__all__ = ["SAMPLE_BYTES", "Publication", "SampleFormat"]
+__all__ = ["Publication"]
 
-SampleFormat = Literal["s16le", "f32le"]
-
-SAMPLE_BYTES: dict[str, int] = {"s16le": 2, "f32le": 4}
+# What the buffers of arrays say of their samples, as the module struct does.
+_CODES = {"s16le": ("h", "<h"), "f32le": ("f", "<f")}
+_ARRAYS = {"s16le": "int16", "f32le": "float32"}
 _LARGEST_FRAME_BYTES = 262_144
 _OPEN_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
@@ -56,8 +60,9 @@ class Publication:
     ) -> None:
         if format not in SAMPLE_BYTES:
             raise ValueError(f"format {format!r} is unknown; allowed are {list(SAMPLE_BYTES)}")
-        if not 8_000 <= rate <= 96_000:
-            raise ValueError(f"rate is {rate} Hz; allowed are 8000 to 96000")
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            allowed = f"{LOWEST_RATE} to {HIGHEST_RATE}"
+            raise ValueError(f"rate is {rate} Hz; allowed are {allowed}")
         self.address = address
         self.rate = rate
         self.format = format
@@ -98,9 +103,10 @@ class Publication:
         """Cut samples into frames of a size that the daemon takes.
 
         Raises:
-            ValueError: it holds no whole number of samples.
+            TypeError: its samples are of another type than the format's.
+            ValueError: it holds no whole number of samples, or has more than one channel.
         """
-        data = memoryview(audio).cast("B")
+        data = self._bytes_of(audio)
         size = SAMPLE_BYTES[self.format]
         if len(data) % size:
             raise ValueError(
@@ -109,6 +115,24 @@ class Publication:
         largest = min(MAX_CLIENT_FRAME_BYTES, round(self.rate * _LONGEST_FRAME_SECONDS) * size)
         for start in range(0, len(data), largest):
             yield bytes(data[start : start + largest])
+
+    def _bytes_of(self, audio: bytes | memoryview) -> memoryview:
+        try:
+            view = memoryview(audio)
+        except TypeError:
+            raise TypeError(
+                f"audio is of type {type(audio).__name__}; needed are bytes, or an array of "
+                f"{_ARRAYS[self.format]} for {self.format}"
+            ) from None
+        # Bytes say nothing of what they hold; an array does.
+        if view.format not in ("B", "b", "c", *_CODES[self.format]):
+            name = getattr(getattr(audio, "dtype", None), "name", None) or repr(view.format)
+            raise TypeError(f"the samples are {name}; {self.format} needs {_ARRAYS[self.format]}")
+        if sum(length != 1 for length in view.shape or ()) > 1:
+            raise ValueError(f"audio has the shape {view.shape}; needed is mono, (n,)")
+        if not view.c_contiguous:
+            raise ValueError("audio is no contiguous array; send a copy of it")
+        return view.cast("B") if view.nbytes else memoryview(b"")
 
     def greeted(self, frame: bytes | str) -> bool:
         """Take a frame before the stream is accepted; return whether it is now.

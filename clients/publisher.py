@@ -14,9 +14,9 @@ import websockets.asyncio.client
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from affectd.clients.address import DEFAULT_ADDRESS, Address
-from affectd.clients.publication import Publication, SampleFormat
-from affectd.clients.refusal import RefusedError, SubscriptionError, refusal_of
-from affectd.engine.protocol import ErrorCode
+from affectd.clients.publication import Publication
+from affectd.clients.refusal import SubscriptionError, refusal_of
+from affectd.engine.protocol import SampleFormat
 
 __all__ = ["Publisher", "SyncPublisher", "publish", "publish_sync"]
 
@@ -24,9 +24,6 @@ _TOKEN_VARIABLE = "AFFECTD_TOKEN"  # noqa: S105 - its name, not its value
 _WAITING_EVENTS = 4_096
 _GREETING_SECONDS = 5.0
 _RETRY_SECONDS = 0.25
-# A ping every 20 s, and 20 s for its answer.
-_UNNOTICED_SECONDS = 40.0
-_TAKEN = ErrorCode.STREAM_TAKEN
 Result = TypeVar("Result")
 
 
@@ -153,9 +150,10 @@ class Publisher:
 
         Args:
             audio: Whole samples, mono, in the publisher's format: bytes, or anything with a
-                contiguous buffer, as a numpy array of int16 or float32.
+                contiguous buffer, as a numpy array of int16 (s16le) or float32 (f32le).
 
         Raises:
+            TypeError: the array is of another type than the format.
             ValueError: it holds no whole number of samples.
             SubscriptionError: the daemon has refused, or the stream is over for good.
         """
@@ -226,20 +224,14 @@ class Publisher:
         if not self._reconnect or self._ending:
             raise lost
         error: Exception = lost
-        lost_at = asyncio.get_running_loop().time()
-        grace_seconds = self._publication.grace_seconds
         try:
-            async with asyncio.timeout(grace_seconds) as limit:
+            async with asyncio.timeout(self._publication.grace_seconds):
                 while self._connection is None:
                     await asyncio.sleep(_RETRY_SECONDS)
                     try:
                         self._connection = await self._connect()
                     except (OSError, WebSocketException) as again:
                         error = again
-                        if isinstance(again, RefusedError) and again.code == _TAKEN:
-                            # By our own connection, most likely, whose loss the daemon has yet to
-                            # find out; only then it begins to count.
-                            limit.reschedule(lost_at + _UNNOTICED_SECONDS + grace_seconds)
         except TimeoutError:
             raise error from None
 

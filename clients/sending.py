@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, Protocol
 
 from affectd.clients.address import Address
 from affectd.clients.display import JsonLines, TextLines
@@ -16,7 +15,7 @@ from affectd.clients.publication import Publication
 from affectd.clients.publisher import Publisher
 from affectd.clients.refusal import RefusedError
 
-__all__ = ["send_until_told"]
+__all__ = ["Recorded", "send_until_told"]
 
 _BLOCK_SECONDS = 0.02
 _WAITING_BLOCKS = 256
@@ -25,13 +24,28 @@ _MICROPHONE_RATE = 16_000
 _FAREWELL_SECONDS = 2.0
 
 
+class Recorded(Protocol):
+    """An open sound file; the room that reads them is not this one's to import."""
+
+    rate: int
+    """Hz."""
+
+    def blocks(self, seconds: float) -> Iterator[Any]:
+        """Yield mono blocks of so many seconds, float32 arrays ``(n,)``."""
+
+
 def send_until_told(
-    source: str, address: str, *, stream: str | None = None, token: str = "", json: bool = False
+    recording: Recorded | None,
+    address: str,
+    *,
+    stream: str | None = None,
+    token: str = "",
+    json: bool = False,
 ) -> None:
     """Send a sound file or the microphone, and print what the daemon makes of it.
 
     Args:
-        source: The file, or ``mic``.
+        recording: The file; `None` for the microphone.
         address: Where the daemon is.
         stream: A name for the stream.
         token: What to show the daemon.
@@ -39,14 +53,16 @@ def send_until_told(
 
     Raises:
         ValueError: the address or the file's rate is none that can be.
-        OSError: the file cannot be read, there is no microphone, or the daemon refuses.
+        OSError: the file breaks off, there is no microphone, or the daemon refuses.
     """
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_send(source, address, stream, token, json))
+        asyncio.run(_send(recording, address, stream, token, json))
 
 
-async def _send(source: str, address: str, stream: str | None, token: str, json: bool) -> None:
-    rate, blocks = _microphone() if source == "mic" else _file(Path(source))
+async def _send(
+    recording: Recorded | None, address: str, stream: str | None, token: str, json: bool
+) -> None:
+    rate, blocks = _spoken(recording) if recording else _microphone()
     publication = Publication(Address(address, token), rate=rate, format="f32le", stream=stream)
     display = JsonLines(sys.stdout) if json else TextLines(sys.stdout)
     told = asyncio.Event()
@@ -106,28 +122,18 @@ async def _show(publisher: Publisher, display: JsonLines | TextLines) -> None:
             raise RefusedError(str(event.get("code")), str(event.get("message")))
 
 
-def _file(path: Path) -> tuple[int, AsyncIterator[bytes]]:
-    import soundfile
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file; 'mic' sends the microphone")
-    try:
-        rate = int(soundfile.info(path).samplerate)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{path} cannot be read: {error}") from None
+def _spoken(recording: Recorded) -> tuple[int, AsyncIterator[bytes]]:
+    """Return a recording at the pace of its sound."""
+    rate = recording.rate
 
     async def blocks() -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         began, position = loop.time(), 0
-        size = max(1, round(rate * _BLOCK_SECONDS))
-        try:
-            for block in soundfile.blocks(path, size, dtype="float32", always_2d=True):
-                position += len(block)
-                # A block can be sent when its last sample would have been spoken.
-                await asyncio.sleep(max(0.0, began + position / rate - loop.time()))
-                yield block.mean(axis=1).astype("<f4").tobytes()
-        except soundfile.LibsndfileError as error:
-            raise OSError(f"{path} breaks off after {position / rate:.1f} s: {error}") from None
+        for block in recording.blocks(_BLOCK_SECONDS):
+            position += len(block)
+            # A block can be sent when its last sample would have been spoken.
+            await asyncio.sleep(max(0.0, began + position / rate - loop.time()))
+            yield block.astype("<f4").tobytes()
 
     return rate, blocks()
 

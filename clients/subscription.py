@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ from affectd.engine.protocol import (
     encode,
 )
 
-__all__ = ["Format", "Loss", "Subscription", "Turn"]
+__all__ = ["Format", "Loss", "Subscription", "Turn", "is_last"]
 
 Format = Literal["msgpack", "json"]
 
@@ -212,12 +212,13 @@ class Subscription:
         new = self._progress[stream].take(seq)
         if event.get("state") == "started":
             self._leaving.discard(stream)
-        if _is_last(event) and stream not in self._resumed:
+        if is_last(event) and stream not in self._resumed:
             del self._progress[stream]
         return new
 
 
-def _is_last(event: dict[str, Any]) -> bool:
+def is_last(event: Mapping[str, Any]) -> bool:
     """Return whether a stream is over with an event."""
-    fatal = event["type"] == Error.type and event.get("fatal")
-    return bool(fatal) or (event["type"] == Device.type and event.get("state") == "ended")
+    kind = event.get("type")
+    fatal = kind == Error.type and event.get("fatal")
+    return bool(fatal) or (kind == Device.type and event.get("state") == "ended")

@@ -39,15 +39,23 @@ class TerminalView:
         room = max((options.height or 40) - _LINES_ROUND_STREAMS, 1)
         yield _header(overview)
         yield Rule(style="dim")
-        streams = list(overview.streams.values())
+        over = [stream for stream in overview.streams.values() if stream.over]
+        streams = [stream for stream in overview.streams.values() if not stream.over]
+        if not streams:  # then what was heard last may have all the room
+            streams, over = over, []
         if not streams:
             yield Text(_empty(overview), "italic")
-        each = room // max(len(streams), 1)
+        each = (room - len(over)) // max(len(streams), 1)
         whole = all(each >= _needed(stream) for stream in streams)
         for stream in streams if whole else ():
             yield _stream(stream, width, each)
         if not whole:
             yield _compact(streams[:room], width)
+            room -= len(streams)
+        for stream in over[: max(room, 0)]:
+            yield Text.assemble(
+                printable(stream.name), "  ", _over(stream), no_wrap=True, overflow="ellipsis"
+            )
         yield Rule(style="dim")
         yield from _footer(overview)
 
@@ -65,7 +73,9 @@ def _header(overview: Overview) -> RenderableType:
 
 
 def _empty(overview: Overview) -> str:
-    return "Waiting for the first sound." if overview.status == "connected" else "Connecting …"
+    if overview.status != "connected":
+        return "Connecting …"
+    return "Waiting for the next sound." if overview.utterances else "Waiting for the first sound."
 
 
 def _footer(overview: Overview) -> Iterator[RenderableType]:
@@ -92,11 +102,17 @@ def _health(overview: Overview) -> Iterator[str]:
 
 
 def _needed(stream: StreamState) -> int:
-    return len(stream.labels) + 4 + len(stream.notices)
+    return len(stream.labels) + 4 + len(stream.notices) + bool(stream.over)
+
+
+def _over(stream: StreamState) -> Text:
+    """How a stream ended: that it failed must be seen, that it is over need not."""
+    return Text(f"! {stream.over}", "bold") if stream.failed else Text(stream.over, "dim")
 
 
 def _stream(stream: StreamState, width: int, height: int) -> RenderableType:
     notices = [Text(f"! {notice}", "bold") for notice in stream.notices.values()]
+    notices += [_over(stream)] if stream.over else []
     if width >= _WIDE_COLUMNS:
         grid = Table.grid(expand=True, padding=(0, 3))
         grid.add_column(ratio=1)
@@ -202,6 +218,9 @@ def _compact(streams: list[StreamState], width: int) -> RenderableType:
         grid.add_column(no_wrap=True, overflow="ellipsis")
     for stream in streams:
         result = stream.result
+        tail = Text("".join(f"  ! {each}" for each in stream.notices.values()))
+        if stream.over:
+            tail.append("  ").append_text(_over(stream))
         label = result.get("label") if result else None
         said = printable(label) if label else reason(result.get("abstained")) if result else ""
         scores = [result["scores"].get(each, 0.0) for each in stream.labels] if result else []
@@ -210,7 +229,7 @@ def _compact(streams: list[StreamState], width: int) -> RenderableType:
             "●" if stream.speaking else "○",
             Text.assemble(("■ " if label else "□ ", colour_of(label)), said),
             _percent(result) if result else "",
-            Text(profile(scores) + "".join(f"  ! {each}" for each in stream.notices.values())),
+            Text(profile(scores)).append_text(tail),
         )
     return grid
 

@@ -50,6 +50,8 @@ class Timeline:
     """As on the wire, in order."""
     moments: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """Provisional results, as on the wire, in order."""
+    complaint: str = ""
+    """What is wrong with the file, if it could be heard all the same."""
 
     def runs(self) -> Iterator[list[Mapping[str, Any]]]:
         """Yield the provisional results without those pauses in which nobody spoke."""

@@ -64,7 +64,7 @@ class Batcher:
     deadline is spent on company that may not come.
 
     Args:
-        classifier: The model; no other thread may use it.
+        classifier: The model.
         deliver: Called in the batcher's thread with every finished job.
         costs: What the model takes, by which batches are chosen.
     """

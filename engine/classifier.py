@@ -130,15 +130,16 @@ class Classifier:
             self.metadata = Metadata.from_props(self._session.get_modelmeta().custom_metadata_map)
             self._check_signature()
             _check_front_end(self.metadata)
-            self.costs = Costs(self._warm_up())
+            self.costs = Costs(self._warm_up(), mixed=self._device.mixes)
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the logits of some windows.
 
-        Those of one length are run together, in the device's sizes of batch: no window is padded
-        for another's sake, and none shares a batch with anything that nobody asked for.
+        Those of one length are run together, in the device's sizes of batch; where the device
+        mixes lengths, those that are padded to the same frames. None shares a batch with anything
+        that nobody asked for.
 
         Args:
             windows: Normalised log-mel, each float32 ``(frames, columns)`` with its own number of
@@ -148,9 +149,12 @@ class Classifier:
             float32 ``(batch, classes)``.
         """
         logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
-        for length in {len(window) for window in windows}:
-            places = [place for place, window in enumerate(windows) if len(window) == length]
-            frames = next(size for size in self.metadata.frame_sizes if size >= length)
+        alike: dict[tuple[int, int], list[int]] = {}
+        for place, window in enumerate(windows):
+            frames = next(size for size in self.metadata.frame_sizes if size >= len(window))
+            length = frames if self._device.mixes else len(window)
+            alike.setdefault((frames, length), []).append(place)
+        for (frames, _), places in alike.items():
             while places:
                 batch = max(size for size in self._device.batches if size <= len(places))
                 chosen, places = places[:batch], places[batch:]
@@ -233,7 +237,7 @@ class Binding:
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the logits of a whole batch of windows of one length, at most these frames.
+        """Return the logits of a whole batch of windows, each of at most these frames.
 
         They are overwritten by the next run.
         """
@@ -301,6 +305,8 @@ class ClassifierDevice:
         name: As it is asked for.
         batches: Windows in one run, ascending, 1 among them.
         open: Returns a session of the model in a file.
+        mixes: Whether windows of different lengths share a batch. A GPU's run costs more than
+            padding; on a processor a batch of one length needs neither padding nor masks.
         bind: Returns memory for windows of one number of frames in batches of one size, given the
             session, the artefact's metadata, and both.
     """
@@ -309,6 +315,7 @@ class ClassifierDevice:
     batches: tuple[int, ...]
     open: Callable[[Path], Any]
     bind: Callable[[Any, Metadata, int, int], Binding]
+    mixes: bool = False
 
 
 def _open_on_cpu(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = ["CUDA", "CUDA_PROVIDER", "CudaBinding", "CudaError", "cuda_providers"
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
 _DEVICE = ("cuda", 0)
+_GRAPH_NUMBERS = itertools.count(1)
 
 
 class CudaError(OSError):
@@ -103,8 +105,8 @@ class CudaBinding(Binding):
         self._io.bind_ortvalue_output(OUTPUTS[0], self._output)
         self._options = runtime.RunOptions()
         if uses_graphs(session):
-            # One recording for each shape; the numbers need only differ.
-            self._options.add_run_config_entry("gpu_graph_id", str(frames * 4096 + batch))
+            # A recording holds these addresses: no other memory may share it.
+            self._options.add_run_config_entry("gpu_graph_id", str(next(_GRAPH_NUMBERS)))
 
     def _execute(self) -> None:
         for value, host in zip(self._inputs, (self._logmel, self._frames), strict=True):
@@ -119,4 +121,5 @@ CUDA = ClassifierDevice(
     batches=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024),
     open=open_cuda_session,
     bind=CudaBinding,
+    mixes=True,
 )

@@ -108,7 +108,7 @@ class Event:
     stream: str
     """Name of the stream; empty where an event concerns the connection."""
     seq: int
-    """Number of the event in its stream, from 1; 0 where it concerns the connection."""
+    """Number of the event in its stream, from 1; 0 in `Mel`, and where there is no stream."""
     start: float
     end: float
     """What the event speaks of, in seconds since the stream began."""

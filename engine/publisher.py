@@ -5,24 +5,39 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.device_clock import DeviceClock
+from affectd.engine.opus import OpusDecoder, packet_samples
 from affectd.engine.protocol import SAMPLE_BYTES, SampleFormat
 from affectd.engine.sources import Feed, Notice
 from affectd.kernels.ring import Block
 
-__all__ = ["BlockQueue", "PublisherSource"]
+__all__ = ["FORMATS", "BlockQueue", "FrameFormat", "PublisherSource", "frame_samples"]
+
+FrameFormat = SampleFormat | Literal["opus"]
+
+FORMATS: tuple[FrameFormat, ...] = ("s16le", "f32le", "opus")
+"""What a frame may hold: samples, or one Opus packet."""
 
 _QUEUE_SECONDS = 10
-_QUEUE_FRAMES = 4_096
 _QUEUE_FRAMES = 4_096
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
 _LARGEST_CORRECTION_SECONDS = 0.0005
 _FULL_SCALE = np.float32(1 / 32768)
+
+
+def frame_samples(frame: bytes, sample_format: FrameFormat) -> tuple[int, bool]:
+    """Return how many samples a frame holds, and whether it holds nothing else."""
+    if sample_format == "opus":
+        samples = packet_samples(frame)
+        return samples, samples > 0
+    samples, rest = divmod(len(frame), SAMPLE_BYTES[sample_format])
+    return samples, not rest
 
 
 class BlockQueue:
@@ -45,9 +60,10 @@ class BlockQueue:
         """Samples written since the queue began."""
         self.read_position = 0
         """Position that follows the last sample read or lost."""
-        self._frames: deque[tuple[bytes, SampleFormat, int, int, float]] = deque()
+        self._decoder: OpusDecoder | None = None
+        self._frames: deque[tuple[bytes, FrameFormat, int, int, float]] = deque()
 
-    def write(self, frame: bytes, sample_format: SampleFormat, *, captured_at: float) -> None:
+    def write(self, frame: bytes, sample_format: FrameFormat, *, captured_at: float) -> None:
         """Append a frame; called by the event loop alone.
 
         Args:
@@ -55,7 +71,7 @@ class BlockQueue:
             sample_format: How they are written.
             captured_at: When the first of them was captured, seconds.
         """
-        samples = len(frame) // SAMPLE_BYTES[sample_format]
+        samples, _ = frame_samples(frame, sample_format)
         self._frames.append((frame, sample_format, samples, self.written, captured_at))
         self.written += samples
         frames = self._frames
@@ -64,7 +80,11 @@ class BlockQueue:
                 frames.popleft()
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        """Return the oldest block not yet read, or `None`; called by the worker alone.
+
+        Raises:
+            BadPacketError: an Opus packet cannot be decoded.
+        """
         try:
             frame, sample_format, count, position, captured_at = self._frames.popleft()
         except IndexError:
@@ -72,12 +92,21 @@ class BlockQueue:
         overrun = position - self.read_position
         self.read_position = position + count
         return Block(
-            samples=_samples(frame, sample_format),
+            samples=self._samples(frame, sample_format),
             position=position,
             captured_at=captured_at,
             flags=0,
             overrun=overrun,
         )
+
+    def _samples(self, frame: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
+        if sample_format == "opus":
+            # Here and not as it comes: the event loop serves everybody.
+            self._decoder = self._decoder or OpusDecoder()
+            return self._decoder.decode(frame)
+        if sample_format == "f32le":
+            return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
+        return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE
 
 
 class PublisherSource(Feed):
@@ -91,9 +120,9 @@ class PublisherSource(Feed):
 
     gap_reason = "publisher"
 
-    def __init__(self, name: str, rate: int, sample_format: SampleFormat) -> None:
+    def __init__(self, name: str, rate: int, sample_format: FrameFormat) -> None:
         super().__init__(name, rate)
-        self._format: SampleFormat = sample_format
+        self._format: FrameFormat = sample_format
         self._queue = BlockQueue(rate * _QUEUE_SECONDS)
         self._open = True
 
@@ -103,7 +132,11 @@ class PublisherSource(Feed):
         return self._queue.written
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone."""
+        """Return the oldest block not yet read, or `None`; called by the worker alone.
+
+        Raises:
+            BadPacketError: an Opus packet cannot be decoded.
+        """
         return self._queue.read()
 
     def clock(self, rate: int) -> DeviceClock:
@@ -130,13 +163,7 @@ class PublisherSource(Feed):
             self._queue.write(frame, self._format, captured_at=captured_at)
             self._wake()
 
-    def rejoin(self, rate: int, sample_format: SampleFormat, *, lost_seconds: float) -> None:
+    def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""
         self._format = sample_format
         self.notice(Notice("rejoined", lost_seconds=lost_seconds, rate=rate))
-
-
-def _samples(frame: bytes, sample_format: SampleFormat) -> npt.NDArray[np.float32]:
-    if sample_format == "f32le":
-        return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
-    return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE

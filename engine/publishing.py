@@ -14,15 +14,9 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Interval
 
-from affectd.engine.protocol import (
-    HIGHEST_RATE,
-    LOWEST_RATE,
-    SAMPLE_BYTES,
-    ErrorCode,
-    Event,
-    SampleFormat,
-)
-from affectd.engine.publisher import PublisherSource
+from affectd.engine.opus import OPUS_RATE, can_decode
+from affectd.engine.protocol import HIGHEST_RATE, LOWEST_RATE, ErrorCode, Event
+from affectd.engine.publisher import FORMATS, FrameFormat, PublisherSource, frame_samples
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
@@ -93,7 +87,7 @@ class Publication:
         self._stalled = False
         self._timer: asyncio.TimerHandle | None = None
         self._rate = source.rate
-        self._format: SampleFormat = "s16le"
+        self._format: FrameFormat = "s16le"
         self._heard_at = time.monotonic()
         self._ahead = 0.0
         self._held_since: float | None = None
@@ -108,7 +102,7 @@ class Publication:
         """Whether no more audio is taken."""
         return self._ended
 
-    def begin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+    def begin(self, rate: int, sample_format: FrameFormat, now: float) -> None:
         """Expect audio of this kind from now on."""
         self._rate = rate
         self._format = sample_format
@@ -132,7 +126,7 @@ class Publication:
         """
         if self._ended:
             return 0.0
-        samples, rest = divmod(len(frame), SAMPLE_BYTES[self._format])
+        samples, whole = frame_samples(frame, self._format)
         seconds = samples / self._rate
         ahead = self._ahead - (now - self._heard_at)
         self._ahead = max(ahead, -_CREDIT_SECONDS) + max(seconds, _SHORTEST_FRAME_SECONDS)
@@ -140,15 +134,20 @@ class Publication:
         if self._stalled:
             self._stalled = False
             self._source.notice(Notice("resumed"))
-        if rest:
+        if not whole:
             self._source.notice(Notice("missing", lost_seconds=seconds))
-            text = f"a frame of {len(frame)} bytes holds no whole number of {self._format} samples"
+            held = (
+                "Opus packet"
+                if self._format == "opus"
+                else f"whole number of {self._format} samples"
+            )
+            text = f"a frame of {len(frame)} bytes holds no {held}"
             raise RequestError(ErrorCode.ODD_AUDIO, text)
         if samples:
             self._source.hear(frame, now - seconds)
         return self._hold_back(now)
 
-    def rejoin(self, rate: int, sample_format: SampleFormat, now: float) -> None:
+    def rejoin(self, rate: int, sample_format: FrameFormat, now: float) -> None:
         """Go on after the client was away."""
         lost = now - self._heard_at
         self._connected = True
@@ -327,7 +326,7 @@ class Publishers:
                 self._last_seq.popitem(last=False)
             publication.finished(fault)
 
-    def _new(self, name: str, rate: int, sample_format: SampleFormat, now: float) -> Publication:
+    def _new(self, name: str, rate: int, sample_format: FrameFormat, now: float) -> Publication:
         if name in self._reserved:
             raise RequestError(ErrorCode.STREAM_TAKEN, f"stream {name!r} is the daemon's own")
         self._admit()
@@ -359,7 +358,7 @@ class Publishers:
             del self._publications[publication.name]
 
 
-def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
+def _audio(message: dict[str, Any]) -> tuple[int, FrameFormat]:
     rate, sample_format = message.get("rate"), message.get("format")
     if not isinstance(rate, int) or isinstance(rate, bool) or not isinstance(sample_format, str):
         text = "'hello' needs 'rate' as a whole number and 'format' as a text"
@@ -367,10 +366,15 @@ def _audio(message: dict[str, Any]) -> tuple[int, SampleFormat]:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         text = f"rate {rate} Hz: from {LOWEST_RATE} to {HIGHEST_RATE} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
-    if sample_format not in SAMPLE_BYTES:
-        text = f"format {sample_format[:40]!r}: {' and '.join(SAMPLE_BYTES)} are taken"
+    taken = FORMATS if can_decode() else tuple(each for each in FORMATS if each != "opus")
+    chosen = next((each for each in taken if each == sample_format), None)
+    if chosen is None:
+        text = f"format {sample_format[:40]!r}: {', '.join(taken[:-1])} and {taken[-1]} are taken"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
-    return rate, sample_format
+    if chosen == "opus" and rate != OPUS_RATE:
+        text = f"rate {rate} Hz: Opus is decoded at {OPUS_RATE}"
+        raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
+    return rate, chosen
 
 
 def _identity(message: dict[str, Any]) -> tuple[str, str]:

@@ -16,9 +16,11 @@ class Costs:
     Args:
         seconds: Of one run, by the frames of a window and the windows of a batch. Every number of
             frames has the same sizes of batches, 1 among them.
+        mixed: Whether windows of different lengths share a batch, padded to the same frames.
     """
 
     seconds: Mapping[int, Mapping[int, float]]
+    mixed: bool = False
 
     def frames(self, needed: int) -> int:
         """Return the number of frames that a window of this length is run with."""
@@ -61,8 +63,9 @@ class Waiting(Protocol):
 def choose(waiting: Sequence[Waiting], costs: Costs, now: float) -> list[int]:
     """Return the places of the windows to run next, the most urgent first.
 
-    Those that are not as long as the most urgent one are left for the next run: a batch of windows
-    of one length needs neither padding nor masks, which cost more than company gains.
+    Those that are not as long as the most urgent one are left for the next run, and where lengths
+    are mixed those that need other frames: on a processor a batch of one length needs neither
+    padding nor masks, which cost more there than company gains.
 
     Args:
         waiting: At least one.
@@ -72,5 +75,10 @@ def choose(waiting: Sequence[Waiting], costs: Costs, now: float) -> list[int]:
     order = sorted(range(len(waiting)), key=lambda place: waiting[place].deadline)
     urgent = waiting[order[0]]
     frames = costs.frames(urgent.frames)
-    alike = [place for place in order if waiting[place].frames == urgent.frames]
+    alike = [
+        place
+        for place in order
+        if waiting[place].frames == urgent.frames
+        or (costs.mixed and costs.frames(waiting[place].frames) == frames)
+    ]
     return alike[: costs.batch(frames, len(alike), urgent.deadline - now)]

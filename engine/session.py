@@ -42,6 +42,8 @@ __all__ = ["Session", "SessionSettings", "Window"]
 
 _MEL_FRAMES = 4
 _MEL_RANGE_DB = (-80.0, 40.0)
+_FULL_SCALE = np.float32(32768)
+_LARGEST = np.float32(32767)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,7 +342,10 @@ class Session:
         assert self._noise is not None
         frames = self._logmel.push(samples)
         snr_db = self._noise.push(frames)
-        pcm = np.clip(samples * 32768.0, -32768, 32767).astype(np.int16)
+        scaled = samples * _FULL_SCALE
+        # A third of the time of np.clip, which looks at types first.
+        np.maximum(scaled, -_FULL_SCALE, out=scaled)
+        pcm = np.minimum(scaled, _LARGEST, out=scaled).astype(np.int16)
         out: list[Event | Window] = []
         if self.shows_mel and len(frames):
             end = self._frame_end + (len(frames) - 1) * self._logmel.front_end.hop_samples

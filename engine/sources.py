@@ -20,6 +20,7 @@ import numpy.typing as npt
 import soundfile
 
 from affectd.engine.device_clock import DeviceClock
+from affectd.engine.recording import Recording, RecordingError
 from affectd.kernels.ring import Block, Ring
 
 __all__ = [
@@ -158,6 +159,7 @@ class Source(Feed):
     def __init__(self, name: str, rate: int) -> None:
         super().__init__(name, rate)
         self.ring = Ring(capacity=max(1 << 16, rate * _RING_SECONDS))
+        self._remark = ""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -194,7 +196,7 @@ class Source(Feed):
             self.notice(Notice("failed", str(error) or type(error).__name__))
         else:
             if not self._stopping.is_set():
-                self.notice(Notice("ended"))
+                self.notice(Notice("ended", self._remark))
 
     def _write(self, block: Samples, captured_at: float) -> None:
         if self.waits:
@@ -244,7 +246,7 @@ class _PacedSource(Source):
 
 
 class FileSource(_PacedSource):
-    """A sound file, whatever libsndfile reads; channels are averaged.
+    """A sound file, whatever a `Recording` can be; channels are averaged.
 
     Args:
         path: The file.
@@ -255,34 +257,27 @@ class FileSource(_PacedSource):
     """
 
     def __init__(self, path: Path, *, pace: Pace = "real") -> None:
-        self._path = path
         try:
-            info = soundfile.info(path)
-        except soundfile.LibsndfileError as error:
-            raise SourceError(f"{path} cannot be read: {_reason(path, error)}") from None
-        if not info.frames:
-            raise SourceError(f"{path} holds no audio")
-        super().__init__(path.stem, info.samplerate, pace=pace)
+            self._recording = Recording(path)
+        except RecordingError as error:
+            raise SourceError(str(error)) from None
+        super().__init__(path.stem, self._recording.rate, pace=pace)
+
+    def stop(self) -> None:
+        """Cease to deliver; returns when the thread has ended, or after half a second."""
+        super().stop()
+        if not self._thread:
+            self._recording.close()
 
     def _blocks(self) -> Iterator[Samples]:
-        frames = max(1, round(self.rate * BLOCK_SECONDS))
-        try:
-            for block in soundfile.blocks(self._path, frames, dtype="float32", always_2d=True):
-                yield block.mean(axis=1) if block.shape[1] > 1 else block[:, 0].copy()
-        except soundfile.LibsndfileError as error:
-            raise SourceError(f"{self._path.name} breaks off: {error}") from None
-
-
-def _reason(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "there is no such file"
-    if path.is_dir():
-        return "it is a folder"
-    if not os.access(path, os.R_OK):
-        return "permission denied"
-    if not path.stat().st_size:
-        return "it is empty"
-    return f"not audio that libsndfile knows ({str(error).split(': ')[-1].rstrip('.')})"
+        with self._recording as recording:
+            # Where it lies on this machine is nothing for those who listen.
+            whole, name = str(recording.path), recording.path.name
+            try:
+                yield from recording.blocks(BLOCK_SECONDS)
+            except RecordingError as error:
+                raise SourceError(str(error).replace(whole, name)) from None
+            self._remark = recording.complaint.replace(whole, name)
 
 
 class DemoSource(_PacedSource):

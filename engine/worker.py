@@ -14,6 +14,7 @@ from affectd.engine.device_clock import DeviceClock
 from affectd.engine.doorbell import Doorbell
 from affectd.engine.judge import NonFiniteResultError
 from affectd.engine.load import LoadGovernor, LoadSettings
+from affectd.engine.opus import BadPacketError
 from affectd.engine.protocol import ErrorCode, Event, Result
 from affectd.engine.session import Session, Window
 from affectd.engine.sources import OVERFLOW, Feed
@@ -49,6 +50,8 @@ class Stream:
     failure: str = ""
     """Why the source ended, where that was no regular end."""
     failure_code: ErrorCode | None = None
+    remark: str = ""
+    """What is to be said of a regular end."""
     flagged_at: float = -_FLAGGED_EVERY_SECONDS
     """When the system last said that it lost audio, without saying how much."""
 
@@ -211,7 +214,11 @@ class Worker:
                 return
             # Before reading: where nothing is read, no more than this has been heard.
             written = stream.source.written
-            block = stream.source.read()
+            try:
+                block = stream.source.read()
+            except BadPacketError as error:
+                self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
+                return
             self._notices(stream, written if block is None else block.position)
             if block is None or stream.over:
                 return
@@ -284,7 +291,7 @@ class Worker:
                 self._take(stream, session.gap("publisher", notice.lost_seconds, now), now)
                 continue
             if notice.state == "ended":
-                stream.over = True
+                stream.over, stream.remark = True, notice.detail
                 self._take(stream, session.finish(), now)
                 self._part(stream)
                 return
@@ -315,7 +322,7 @@ class Worker:
         if stream.failure_code:
             self._publish([stream.session.failure(stream.failure_code, stream.failure)])
         else:
-            self._publish([stream.session.device("ended")])
+            self._publish([stream.session.device("ended", stream.remark)])
 
     def _take(self, stream: Stream, heard: list[Event | Window], read_at: float) -> None:
         events: list[Event] = []

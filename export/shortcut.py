@@ -22,8 +22,11 @@ from affectd.export.runtime import open_session
 
 __all__ = ["add_shortcut", "along_shortcut"]
 
-_RECURRENT = {"LSTM": 4, "GRU": 4, "RNN": 4, "DynamicQuantizeLSTM": 4}
-"""Which input says how long each sequence is, by operator."""
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
+_LENGTHS = 4
+"""Which of their inputs says how long each sequence is."""
+_STATES = (5, 6)
+"""Which say where they start from; zeros if left out."""
 _PREFIX = "whole/"
 _TRIALS = ((1, 1), (3, 7))
 """How many windows in a batch, and every how manieth length they are tried on."""
@@ -35,8 +38,9 @@ class _Idle:
 
     nodes: dict[str, str]
     """First output of each node that only hands an input on, and that input."""
-    lengths: frozenset[str]
-    """First outputs of recurrent nodes whose sequences are all whole."""
+    inputs: frozenset[tuple[str, int]]
+    """First outputs of recurrent nodes, and an input: lengths that are all whole, or states that
+    are all zero."""
 
 
 def add_shortcut(graph: onnx.ModelProto, *, frames: Sequence[int], bands: int) -> onnx.ModelProto:
@@ -56,7 +60,7 @@ def add_shortcut(graph: onnx.ModelProto, *, frames: Sequence[int], bands: int) -
         of the longest window.
     """
     idle = _find_idle(graph, frames, bands)
-    if not idle.nodes and not idle.lengths:
+    if not idle.nodes:
         return graph
     out = onnx.ModelProto()
     out.CopyFrom(graph)
@@ -106,23 +110,23 @@ def _find_idle(graph: onnx.ModelProto, frames: Sequence[int], bands: int) -> _Id
     """Try every node that the windows' lengths reach on windows that fill their tensor."""
     steered, heard = _reached(graph, {INPUTS[1]}), _reached(graph, {INPUTS[0]})
     tried: dict[str, list[str]] = {}
-    recurrent: dict[str, tuple[str, str]] = {}
+    spared: dict[tuple[str, int], tuple[str, str]] = {}
+    made = {name for node in graph.graph.node for name in node.output}
     for node in graph.graph.node:
-        data = [name for name in node.input if name in heard]
-        control = [name for name in node.input if name in steered and name not in heard]
-        if not data or not control:
+        if node.op_type in _RECURRENT:
+            for place in (_LENGTHS, *_STATES):
+                name = node.input[place] if place < len(node.input) else ""
+                if name in made:
+                    spared[node.output[0], place] = (name, node.input[0])
             continue
-        place = _RECURRENT.get(node.op_type)
-        if place is None:
+        data = [name for name in node.input if name in heard]
+        if data and any(name in steered and name not in heard for name in node.input):
             tried[node.output[0]] = data
-        elif node.input[place] in control:
-            recurrent[node.output[0]] = (node.input[0], node.input[place])
     probes = {*tried, *(name for names in tried.values() for name in names)}
-    probes |= {name for pair in recurrent.values() for name in pair}
+    probes |= {name for pair in spared.values() for name in pair}
     probes -= set(INPUTS)
     idle = {out: set(names) for out, names in tried.items()}
-    whole = set(recurrent)
-    if not idle and not whole:
+    if not idle:
         return _Idle({}, frozenset())
     watched = onnx.ModelProto()
     watched.CopyFrom(graph)
@@ -140,12 +144,11 @@ def _find_idle(graph: onnx.ModelProto, frames: Sequence[int], bands: int) -> _Id
             values = feed | dict(zip(sorted(probes), session.run(None, feed), strict=True))
             for out, names in idle.items():
                 names -= {name for name in names if not _same(values[out], values[name])}
-            whole -= {
-                out
-                for out in whole
-                if (values[recurrent[out][1]] != len(values[recurrent[out][0]])).any()
-            }
-    return _Idle({out: min(names) for out, names in idle.items() if names}, frozenset(whole))
+            for (out, place), (name, sequence) in list(spared.items()):
+                usual = len(values[sequence]) if place == _LENGTHS else 0
+                if (values[name] != usual).any():
+                    del spared[out, place]
+    return _Idle({out: min(names) for out, names in idle.items() if names}, frozenset(spared))
 
 
 def _same(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> bool:
@@ -180,8 +183,9 @@ def _bypassed(
                 instead[first] = instead.get(source, source)
                 continue
             node = helper.make_node("Identity", [instead.get(source, source)], [first])
-        elif first in idle.lengths:
-            node.input[_RECURRENT[node.op_type]] = ""
+        for place in (_LENGTHS, *_STATES):
+            if (first, place) in idle.inputs:
+                node.input[place] = ""
         kept.append(node)
     kept = _without_round_trips(kept, graph)
     needed = set(outputs)

@@ -10,7 +10,6 @@ const QUEUED_EVENTS = 1024;
 const FRAME_BYTES = 32768;
 const UNSENT_SECONDS = 1;
 const UNSENT_BYTES = 1 << 20;
-const UNNOTICED_MS = 40000; // the daemon pings every 20 s, and waits 20 s for an answer
 const GIVEN_UP = "it was given up";
 const PASSING = ["too_many_clients", "too_many_streams"];
 
@@ -284,8 +283,8 @@ export class Publisher {
   /** Whether it is worth to try again after an error. */
   #passes({ code }) {
     if (!this.#accepted) return false;
-    // By our own connection, most likely, whose loss the daemon has yet to find out.
-    if (code === "stream_taken" && this.#key) return Date.now() < this.#lostAt + UNNOTICED_MS + this.#graceMs;
+    // The key opens it, but not in the moment at which the daemon gives it up.
+    if (code === "stream_taken" && this.#key) return Date.now() < this.#lostAt + 2 * this.#graceMs;
     return PASSING.includes(code);
   }
 }

@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -89,7 +89,8 @@ def analyze(
         raise ValueError(f"--subtitles goes with one recording, and here are {len(files)}")
     _check_output(chosen, output, files)
     targets = _targets(chosen, output, files)
-    _spare(set(targets.values()), [*files, *([subtitles] if subtitles else [])])
+    read = [*files, Path(model), *([subtitles] if subtitles else [])]
+    _spare(set(targets.values()), read)
     _need(chosen)
 
     from affectd.recognizer import Recognizer
@@ -113,7 +114,9 @@ def analyze(
         _write(given.annotated(prefixes), output)
         _say_told(sum(told))
     elif chosen in _ONE_FILE_EACH:
-        _write_subtitles(timelines, chosen, targets, describe)  # type: ignore[arg-type]
+        heard_files = [file for file in files if file not in skipped]
+        places = [targets.get(file) for file in heard_files]
+        _write_subtitles(timelines, chosen, places, describe)  # type: ignore[arg-type]
     elif chosen == "table":
         _write_tables(timelines, output)
     elif chosen in _BINARY:
@@ -172,13 +175,15 @@ def _targets(chosen: Format, output: Path | None, files: Sequence[Path]) -> dict
     if chosen not in _ONE_FILE_EACH or not (output.is_dir() or len(files) > 1):
         return dict.fromkeys(files, output)
     targets: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for file in files:
         target = output / f"{file.stem}.{chosen}"
         number = 1
-        while target in targets.values():  # several of one name, from several folders
+        while target in taken:  # several of one name, from several folders
             of_several = f"-{number}" if number > 1 else ""
             target = output / f"{file.parent.name}-{file.name}{of_several}.{chosen}"
             number += 1
+        taken.add(target)
         targets[file] = target
     return targets
 
@@ -249,6 +254,8 @@ def _hear(
         for path, result in zip(files, pool.map(hear, files), strict=True):
             if isinstance(result, Timeline):
                 timelines.append(result)
+                if result.complaint:
+                    print(f"affectd: {result.complaint}", file=sys.stderr, flush=True)
                 continue
             skipped.append(path)
             text = " ".join(str(result).split())
@@ -264,13 +271,13 @@ def _progress(files: Sequence[Path]) -> Iterator[Callable[[float], None]]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    import soundfile
+    from affectd.engine.recording import seconds_of
 
     total = 0.0
     for path in files:
         try:
-            total += float(soundfile.info(os.fsencode(path)).duration)
-        except (OSError, soundfile.LibsndfileError):
+            total += seconds_of(path)
+        except OSError:
             continue  # ffmpeg's, or nobody's
     columns = (TextColumn("hearing"), BarColumn(), TimeRemainingColumn(elapsed_when_finished=True))
     with Progress(*columns, console=console, transient=True) as progress:
@@ -293,14 +300,13 @@ def _write_tables(timelines: list[Timeline], output: Path | None) -> None:
 
 
 def _write_subtitles(
-    timelines: list[Timeline],
+    timelines: Sequence[Timeline],
     kind: SubtitleFormat,
-    targets: Mapping[Path, Path],
+    targets: Sequence[Path | None],
     describe: Callable[[str], str],
 ) -> None:
-    for timeline in timelines:
-        target = targets.get(Path(timeline.name))
-        if target and len(targets) > 1:
+    for timeline, target in zip(timelines, targets, strict=True):
+        if target:
             target.parent.mkdir(exist_ok=True)
         _write(write_cues(timeline.utterances, kind, describe), target)
 

@@ -17,7 +17,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "run": "affectd.engine.cli",
     "watch": "affectd.clients.cli",
-    "send": "affectd.clients.cli",
+    "send": "affectd.send",
     "status": "affectd.clients.cli",
     "analyze": "affectd.analyze",
     "devices": "affectd.engine.cli",

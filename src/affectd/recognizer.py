@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -160,7 +161,8 @@ class Recognizer:
         Returns:
             A pandas data frame with ``path``, ``start``, ``end`` (seconds), ``label``,
             ``abstained``, ``confidence``, ``scores`` (a dict), ``valence``, ``arousal`` and
-            ``snr_db``. A notebook shows it as a timeline.
+            ``snr_db``. A notebook shows it as a timeline. Where the file is cut off, a
+            `UserWarning` says how much is missing.
 
         Raises:
             RecordingError: the file cannot be heard.
@@ -173,7 +175,10 @@ class Recognizer:
             raise ImportError(
                 f"{error.name or 'pandas'} is missing: pip install 'affectd[files]'"
             ) from None
-        return TimelineFrame.of(self.timeline(path))
+        timeline = self.timeline(path)
+        if timeline.complaint:
+            warnings.warn(timeline.complaint, stacklevel=2)
+        return TimelineFrame.of(timeline)
 
     def timeline(
         self, path: str | PathLike[str], *, heard: Callable[[float], None] = lambda _: None
@@ -195,7 +200,7 @@ class Recognizer:
             found = analyse(
                 blocks, recording.rate, self._classifier, name=name, settings=self._settings
             )
-            return _timeline(name, found)
+            return _timeline(name, found, recording.complaint)
 
     def under(
         self, path: str | PathLike[str], spans: list[tuple[float, float]], timeline: Timeline
@@ -250,13 +255,14 @@ def _watched(
         heard(block.size / recording.rate)
 
 
-def _timeline(name: str, found: Analysis) -> Timeline:
+def _timeline(name: str, found: Analysis, complaint: str) -> Timeline:
     return Timeline(
         name=name,
         seconds=found.seconds,
         labels=found.labels,
         utterances=[event.to_wire() for event in found.utterances],
         moments=[event.to_wire() for event in found.moments],
+        complaint=complaint,
     )
 
 

@@ -318,6 +318,16 @@ def test_a_bad_sample_in_a_folder_skips_that_file_alone(
     assert len(done.stdout.splitlines()) >= 1
 
 
+def test_a_file_that_is_cut_off_is_said_to_be(
+    affectd_: Command, folder: Path, tmp_path: Path, recognizer: affectd.Recognizer
+) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes((folder / "talk.wav").read_bytes()[:100_000])
+    assert f"affectd: {path} is cut off: the last " in affectd_(str(path)).stderr
+    with pytest.warns(UserWarning, match="is cut off"):
+        recognizer.analyze(path)
+
+
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_ffmpeg_reads_what_libsndfile_cannot(
     folder: Path, frame: pandas.DataFrame, tmp_path: Path, recognizer: affectd.Recognizer

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from affectd.clients.display import JsonLines, Picture, TextLines
+from affectd.clients import display
+from affectd.clients.display import JsonLines, Picture, Screen, TextLines
 from affectd.clients.overview import Overview
 from affectd.clients.subscription import Loss
 from affectd.engine.hub import parcel_of
@@ -59,3 +62,24 @@ def test_no_picture_is_left_by_who_is_interrupted(tmp_path: Path) -> None:
     picture = Picture(Overview("ws://host"), tmp_path / "view.svg", utterances=1)
     picture.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fatal", [False, True])
+async def test_the_screen_forgets_what_is_over_after_a_while(
+    speaker: Any, monkeypatch: pytest.MonkeyPatch, fatal: bool
+) -> None:
+    monkeypatch.setattr(display, "_FAILED_SECONDS" if fatal else "_ENDED_SECONDS", 0.01)
+    overview = Overview("ws://host")
+    screen = Screen(overview, Console(file=io.StringIO(), force_terminal=True))
+    try:
+        screen.take(parcel_of(speaker.sounds("happy")).message)
+        last = {"type": "device", "state": "ended", "stream": "demo", "captured_at": 0.0}
+        if fatal:
+            last |= {"type": "error", "fatal": True, "code": "bad_audio", "message": "nan"}
+        screen.take(last)
+        assert overview.streams["demo"].over
+        async with asyncio.timeout(60):
+            while overview.streams:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+    finally:
+        screen.close()

@@ -72,6 +72,47 @@ def test_speech_begins_and_ends_and_a_loss_ends_it() -> None:
     assert (view.status, view.notice) == ("connected", "")
 
 
+def load(state: str) -> dict[str, Any]:
+    return {**device(state), "type": "load", "dropped": 2, "hop_seconds": 0.5}
+
+
+def test_a_stream_that_is_over_is_neither_ill_nor_late_nor_speaking() -> None:
+    start = {"type": "speech", "stream": "demo", "state": "start"}
+    stream = overview(start, device("silent"), load("degraded"), device("ended")).streams["demo"]
+    assert "the source has ended" in stream.over
+    assert not stream.failed
+    assert (stream.device, stream.load, stream.notices, stream.speaking) == ("", "", {}, False)
+
+
+def test_an_error_that_ends_a_stream_is_a_failure() -> None:
+    error = {"type": "error", "stream": "demo", "fatal": True, "code": "bad_audio"}
+    stream = overview({**error, "message": "sample 7 is nan"}).streams["demo"]
+    assert stream.failed
+    assert "sample 7 is nan" in stream.over
+
+
+def test_what_is_over_can_be_forgotten_and_its_utterances_still_be_told() -> None:
+    view = overview(result("utterance", 2, captured_at=0.0))
+    view.forget("demo")
+    assert "demo" in view.streams, "it lives"
+    view.take(device("ended"))
+    view.forget("demo")
+    view.forget("demo")
+    assert not view.streams
+    assert [line.split()[2] for line in view.lines()] == ["sad"]
+
+
+def test_a_stream_that_begins_again_is_shown_from_its_beginning() -> None:
+    view = overview(result("emotion", 90), result("utterance", 91), device("ended"))
+    view.take(device("started"))
+    view.take(result("emotion", 1))
+    stream = view.streams["demo"]
+    assert not stream.over
+    assert stream.result is not None
+    assert stream.result["end"] == 1
+    assert [each["end"] for each in stream.utterances] == [91]
+
+
 @pytest.mark.parametrize(("bad", "good"), [("lost", "restored"), ("silent", "sounding")])
 def test_a_notice_stays_until_it_is_over(bad: str, good: str) -> None:
     view = overview(device(bad))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
 from affectd.bench.virtual_microphone import missing_tools, virtual_microphone
-from affectd.clients import publisher as publisher_module
+from affectd.clients.address import Address
+from affectd.clients.publication import Publication
 from affectd.clients.refusal import RefusedError, SubscriptionError
 from affectd.engine.publishing import PublisherSettings
 from affectd.engine.sources import DemoSource
@@ -112,6 +115,48 @@ def test_what_cannot_be_sent_is_refused_before_it_is(daemon: RunningDaemon) -> N
         pass
 
 
+@pytest.mark.parametrize(
+    ("format_", "audio", "error", "says"),
+    [
+        ("s16le", np.zeros(320), TypeError, "the samples are float64; s16le needs int16"),
+        ("s16le", np.zeros(320, np.float32), TypeError, "are float32; s16le needs int16"),
+        ("f32le", np.zeros(320, np.int16), TypeError, "are int16; f32le needs float32"),
+        ("s16le", np.zeros(320, ">i2"), TypeError, "s16le needs int16"),
+        ("s16le", array.array("H", [1, 2]), TypeError, "are 'H'; s16le needs int16"),
+        ("s16le", "abc", TypeError, "audio is of type str; needed are bytes"),
+        ("s16le", [1, 2], TypeError, "audio is of type list"),
+        ("s16le", np.zeros((320, 2), np.int16), ValueError, r"shape \(320, 2\); needed is mono"),
+        ("s16le", np.zeros(320, np.int16)[::2], ValueError, "send a copy"),
+    ],
+    ids=str,
+)
+def test_samples_of_another_kind_than_was_said_are_refused(
+    format_: Any, audio: Any, error: type[Exception], says: str
+) -> None:
+    publication = Publication(Address("ws://127.0.0.1:9", ""), rate=RATE, format=format_)
+    with pytest.raises(error, match=says):
+        list(publication.frames(audio))
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.array([1, -2, 3], "<i2"),
+        np.array([[1], [-2], [3]], "<i2"),
+        array.array("h", [1, -2, 3]),
+        b"\x01\0\xfe\xff\x03\0",
+        bytearray(b"\x01\0\xfe\xff\x03\0"),
+        memoryview(b"\x01\0\xfe\xff\x03\0"),
+        np.frombuffer(b"\x01\0\xfe\xff\x03\0", np.uint8),
+    ],
+    ids=lambda audio: type(audio).__name__,
+)
+def test_any_buffer_of_the_right_samples_is_sent_as_it_is(audio: Any) -> None:
+    publication = Publication(Address("ws://127.0.0.1:9", ""), rate=RATE)
+    assert b"".join(publication.frames(audio)) == b"\x01\0\xfe\xff\x03\0"
+    assert not list(publication.frames(np.zeros(0, np.int16)))
+
+
 async def test_after_a_loss_it_goes_on_with_the_same_stream(
     daemon: RunningDaemon, clip: np.ndarray
 ) -> None:
@@ -134,22 +179,17 @@ async def test_after_a_loss_it_goes_on_with_the_same_stream(
 
 
 async def test_after_a_loss_that_the_daemon_has_not_noticed_it_goes_on_too(
-    start_station: Any, line_to: Any, monkeypatch: pytest.MonkeyPatch
+    start_station: Any, line_to: Any
 ) -> None:
-    monkeypatch.setattr(publisher_module, "_RETRY_SECONDS", 0.05)
-    grace_seconds = 2.0
-    station = await start_station(publishers=PublisherSettings(grace_seconds=grace_seconds))
-    line = await line_to(station)
+    line = await line_to(await start_station(publishers=PublisherSettings()))
     async with (
         asyncio.timeout(DEADLINE),
         affectd.publish(line.url, rate=RATE, stream="hall") as publisher,
     ):
         line.drop_clients()
-        # Longer than the daemon keeps a stream whose loss it knows of: its time has not begun.
-        await asyncio.sleep(1.25 * grace_seconds)
-        assert line.connections > 2, "it has tried, and the name was taken"
-        line.tell_server()
-        while not await publisher.send(bytes(640)):  # noqa: ASYNC110 - nobody tells
+        while await publisher.send(bytes(640)):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        while not await publisher.send(bytes(640)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert publisher.stream == "hall"
 
@@ -207,6 +247,36 @@ def test_the_command_sends_a_file(daemon: RunningDaemon, clip: np.ndarray, tmp_p
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {event["stream"] for event in events if event["stream"]} == {"file"}
     assert [event for event in events if event["type"] == "utterance"]
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_the_command_sends_what_ffmpeg_reads_and_says_what_is_cut_off(
+    daemon: RunningDaemon, clip: np.ndarray, tmp_path: Path
+) -> None:
+    talk, film = tmp_path / "clip.wav", tmp_path / "clip.mka"
+    soundfile.write(talk, clip, RATE)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(talk), str(film)], check=True)
+    done = send(str(film), daemon.address, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"type":"utterance"' in done.stdout.replace(" ", "")
+    talk.write_bytes(talk.read_bytes()[:20_000])
+    done = send(str(talk), daemon.address)
+    assert done.returncode == 0
+    assert f"{talk} is cut off: the last " in done.stderr
+
+
+def test_the_command_fails_with_a_file_that_is_no_audio(
+    daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    path = tmp_path / "nan.wav"
+    samples = np.zeros(RATE, np.float32)
+    samples[-7] = np.nan  # nearly all of it was sent before anyone can say so
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    done = send(str(path), daemon.address)
+    assert done.returncode == 1
+    assert "sample 15993 is nan" in done.stderr
+    assert done.stderr.startswith("affectd: ")
+    assert done.stderr.count("\n") == 1
 
 
 @contextlib.contextmanager

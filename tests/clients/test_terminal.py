@@ -123,6 +123,24 @@ def test_two_streams_share_a_high_terminal(new_speaker: Callable[[str], Any]) ->
     assert text.count("H A P P Y") == 2
 
 
+def test_what_is_over_leaves_its_room_to_what_lives(new_speaker: Callable[[str], Any]) -> None:
+    names = ("demo", "short.wav", "nan.wav")
+    view = overview(*(new_speaker(name).sounds("happy") for name in names), streams=names)
+    ended = {"type": "device", "stream": "short.wav", "state": "ended", "captured_at": 0.0}
+    view.take(ended)
+    failed = {"type": "error", "code": "bad_audio", "message": "sample 7 is nan", "fatal": True}
+    view.take({**failed, "stream": "nan.wav", "captured_at": 0.0})
+    text = drawn(view, height=20)
+    assert text.count("H A P P Y") == 1
+    [line] = [line for line in text.splitlines() if "short.wav" in line]
+    assert "the source has ended" in line
+    assert "!" not in line
+    assert "! " in next(line for line in text.splitlines() if "nan.wav" in line)
+    assert "device well · load well" in text
+    view.take({**ended, "stream": "demo"})
+    assert "H A P P Y" in drawn(view, height=60), "nobody lives: what was heard last is shown"
+
+
 def test_a_name_from_the_wire_cannot_command_the_terminal() -> None:
     text = drawn(overview(streams=("\x1b]0;owned\x07",)), color=True)
     assert "\x1b]" not in text

@@ -87,6 +87,38 @@ def test_what_cannot_be_heard_is_named(content: bytes | None, why: str, tmp_path
         Recording(path)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "FLOAT"), ("mp3", None)]
+)
+def test_a_file_that_is_cut_off_says_so_and_nothing_else_does(
+    suffix: str, subtype: str | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"talk.{suffix}"
+    noise = np.random.default_rng(1).normal(0, 0.1, 10 * 44_100)
+    soundfile.write(path, noise, 44_100, subtype=subtype)
+    with Recording(path) as recording:
+        assert sum(block.size for block in recording.blocks()) == pytest.approx(441_000, abs=4_000)
+        assert (recording.missing_seconds, recording.complaint) == (0.0, "")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 4])
+    with Recording(path) as recording:
+        heard = sum(block.size for block in recording.blocks()) / 44_100
+        assert heard == pytest.approx(2.5, abs=0.3)
+        assert recording.missing_seconds == pytest.approx(10 - heard, abs=0.1)
+        assert f"talk.{suffix} is cut off: the last 7." in recording.complaint
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_length_that_was_not_known_when_it_was_written_is_no_loss(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    soundfile.write(path, np.zeros(16_000), 16_000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    for length in (b"\xff\xff\xff\xff", b"\0\0\0\x80"):
+        data[4:8] = data[40:44] = length
+        path.write_bytes(data)
+        with Recording(path) as recording:
+            assert recording.complaint == ""
+
+
 def test_a_file_without_samples_is_named(tmp_path: Path) -> None:
     path = tmp_path / "talk.wav"
     soundfile.write(path, np.zeros(0), 16_000)

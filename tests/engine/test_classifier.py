@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError
 from affectd.engine.classifier import (
+    BATCHES,
+    CPU,
     Classifier,
     find_model,
     load_runtime,
@@ -61,6 +64,15 @@ def test_a_batch_gives_what_its_windows_give_alone(model: str, tolerance: float)
     np.testing.assert_allclose(together, alone, atol=tolerance)
 
 
+def test_every_size_is_bound_and_timed_before_the_first_window_comes(shipped: Path) -> None:
+    classifier = Classifier(shipped)
+    seconds = classifier.costs.seconds
+    assert tuple(seconds) == classifier.metadata.frame_sizes
+    for batches in seconds.values():
+        assert tuple(batches) == BATCHES
+        assert min(batches.values()) > 0
+
+
 @pytest.mark.parametrize("model", ["crnn", "crnn-int8"])
 def test_windows_of_other_lengths_have_no_influence_at_all(model: str) -> None:
     classifier = Classifier(find_model(model))
@@ -68,6 +80,15 @@ def test_windows_of_other_lengths_have_no_influence_at_all(model: str) -> None:
     together = classifier.run(batch)
     alone = np.concatenate([classifier.run([window]) for window in batch])
     assert together.tobytes() == alone.tobytes()
+
+
+def test_a_device_that_mixes_lengths_pads_them_to_the_same_frames() -> None:
+    mixing = Classifier(find_model("crnn"), device=replace(CPU, mixes=True))
+    assert mixing.costs.mixed
+    batch = windows(184, 40, 150, 184, 61, 133)
+    unmixed = Classifier(find_model("crnn"))
+    alone = np.concatenate([unmixed.run([window]) for window in batch])
+    np.testing.assert_allclose(mixing.run(batch), alone, atol=1e-4)
 
 
 def test_more_windows_than_a_batch_has_come_back_in_their_order() -> None:

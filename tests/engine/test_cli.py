@@ -61,7 +61,7 @@ def test_a_file_without_samples_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_audio_is_named(tmp_path: Path) -> None:
     path = tmp_path / "talk.txt"
     path.write_text("these are words, but nobody speaks them")
-    assert_one_line(run("--source", str(path)), "not audio that libsndfile knows")
+    assert_one_line(run("--source", str(path)), "libsndfile")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ def test_the_most_urgent_goes_first_and_takes_its_like_along() -> None:
     assert choose(waiting, COSTS, 0.0) == [1, 3]
 
 
+def test_where_lengths_are_mixed_those_of_the_same_padding_go_together() -> None:
+    waiting = [Each(60, 0.9), Each(180, 0.1), Each(60, 0.2), Each(180, 0.3), Each(150, 0.2)]
+    assert choose(waiting, Costs(COSTS.seconds, mixed=True), 0.0) == [1, 4]
+
+
 def test_a_batch_is_no_larger_than_its_most_urgent_window_can_wait() -> None:
     waiting = [Each(188, 0.010 + place) for place in range(8)]
     assert len(choose(waiting, COSTS, 0.0)) == 2

@@ -283,12 +283,12 @@ def test_spectrograms_are_shown_while_few_streams_are_live(
 ) -> None:
     page = still.new_page()
     page.goto(site(broadcast))
-    until(lambda: broadcast.hub.shows_mel, page)
+    until(lambda: broadcast.hub.shows_mel("demo"), page)
     # One is the daemon's own.
     broadcast.publish(*(device(f"caller-{number}", 1, "started") for number in range(8)))
-    until(lambda: not broadcast.hub.shows_mel, page)
+    until(lambda: not broadcast.hub.shows_mel("demo"), page)
     broadcast.publish(device("caller-0", 2, "ended"))
-    until(lambda: broadcast.hub.shows_mel, page)
+    until(lambda: broadcast.hub.shows_mel("demo"), page)
     expect(page.locator(".stream")).to_have_count(9)
 
 

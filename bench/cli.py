@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from affectd.models.cli import CacheOption, CorporaOption
+
 __all__ = ["bench"]
 
 bench = typer.Typer(
@@ -129,13 +131,8 @@ def papers(
     train: Annotated[
         bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
     ] = False,
-    corpora: Annotated[
-        Path | None,
-        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
-    ] = None,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
     runs: Annotated[
         Path, typer.Option("--runs", metavar="DIR", help="Folder of the trained systems.")
     ] = Path("runs/papers"),
@@ -218,13 +215,8 @@ def accuracy(
             "--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."
         ),
     ] = None,
-    corpora: Annotated[
-        Path | None,
-        typer.Option("--corpora", metavar="DIR", help="Folder of the corpora."),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="DIR", help="Folder of computed features.")
-    ] = None,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
     weights: Annotated[
         Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
     ] = Path(),
@@ -466,13 +458,8 @@ def shared(
             help="Also train the variants and the CRNN for a short time, in this folder.",
         ),
     ] = None,
-    corpora: Annotated[
-        Path | None,
-        typer.Option("--corpora", help="Folder of the corpora (default: $AFFECTD_CORPORA)."),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of computed features.")
-    ] = None,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of 4,096 windows each.")] = 6,
     json_file: JsonFile = None,
     compare: Compare = None,

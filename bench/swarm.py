@@ -24,7 +24,8 @@ __all__ = ["run_swarm"]
 
 _RATE = 16_000
 _BLOCK_SECONDS = 0.04
-_SETTLE_SECONDS = 2.0
+_SETTLE_SECONDS = 3.0
+_SPREAD_SECONDS = 1.0
 _CONNECTING = 64
 
 
@@ -103,9 +104,11 @@ async def _talk(order: dict[str, Any]) -> dict[str, Any]:
             await asyncio.sleep(0.01)
     talkers = [talker for talker in talkers if talker.accepted]
     began = time.monotonic() + 0.05
-    for place, talker in enumerate(talkers):
-        # As independent people would: spread over a block, and over a hop by their speech.
-        talker.began = began + place * _BLOCK_SECONDS / len(talkers)
+    # People begin to talk when they like. All at once, their windows would go on to close together
+    # in every hop; evenly spread, there would be no bursts at all.
+    beginnings = np.random.default_rng(0).uniform(0, _SPREAD_SECONDS, len(talkers))
+    for talker, beginning in zip(talkers, beginnings, strict=True):
+        talker.began = began + float(beginning)
     until = began + _SETTLE_SECONDS + order["seconds"]
     while (now := time.monotonic()) < until:
         if not tally.measuring and now - began > _SETTLE_SECONDS:

@@ -28,7 +28,9 @@ def watch(
     after: Annotated[
         int, typer.Option(min=0, help="With --svg: how many utterances to wait for.")
     ] = 5,
-    once: Annotated[bool, typer.Option("--once", hidden=True)] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the daemon goes; do not wait for it.")
+    ] = False,
 ) -> None:
     """Show live what a daemon hears, from wherever it can be reached.
 

@@ -144,6 +144,9 @@ def _microphone() -> tuple[int, AsyncIterator[bytes]]:
     except OSError:
         raise OSError("PortAudio is missing: 'apt install libportaudio2'") from None
 
+    if not any(each["max_input_channels"] for each in sounddevice.query_devices()):
+        raise OSError("there is no microphone: PortAudio lists no input device")
+
     async def blocks() -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         heard: asyncio.Queue[bytes] = asyncio.Queue(_WAITING_BLOCKS)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from affectd.models.cli import CacheOption
+
 __all__ = ["export"]
 
 _DEFAULT = "checkpoint"
@@ -55,12 +57,6 @@ CorporaOption = Annotated[
 CorpusOption = Annotated[
     list[str] | None,
     typer.Option("--corpus", help="Of the corpora, only this one (default: all); repeatable."),
-]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache", metavar="DIR", help="Folder of computed features (default: the user's cache)."
-    ),
 ]
 AllowOption = Annotated[
     list[str] | None,

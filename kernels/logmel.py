@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from rocket_fft import r2c
@@ -41,16 +43,9 @@ class LogMel:
     def __init__(self, front_end: FrontEnd | None = None) -> None:
         self.front_end = front_end = front_end or FrontEnd()
         self._plain = front_end.spectrum != "samples" and not front_end.extras
-        mel = MelWeights(front_end.filterbank())
-        size = front_end.fft_samples
-        bins = max(mel.bins, size)
-        fixed = [front_end.hop_samples, size, front_end.bands, 0, bins, mel.chunks.size]
-        # Few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
-        self._numbers = np.concatenate([fixed, mel.chunks, mel.first_bin])
-        self._constants = np.concatenate(
-            [[front_end.floor_power], front_end.window(), mel.weights]
-        ).astype(np.float32)
-        self._tail = np.zeros(size, np.float32)
+        numbers, self._constants = _constants(front_end)
+        self._numbers = numbers.copy()
+        self._tail = np.zeros(front_end.fft_samples, np.float32)
         self._position = 0
 
     def reset(self) -> None:
@@ -127,6 +122,20 @@ class LogMel:
         out[:, : self.front_end.bands] = bands
         measure(self.front_end, held, out)
         return out
+
+
+@lru_cache(maxsize=16)  # all streams of a model share them; to make them takes a millisecond
+def _constants(front_end: FrontEnd) -> tuple[npt.NDArray[np.int64], Samples]:
+    """Return what `_log_mel` calls its numbers, with an empty tail, and its constants.
+
+    They are few arrays, for each one that is handed over costs as much as a tenth of a hop's work.
+    """
+    mel = MelWeights(front_end.filterbank())
+    size = front_end.fft_samples
+    fixed = [front_end.hop_samples, size, front_end.bands, 0, max(mel.bins, size), mel.chunks.size]
+    numbers = np.concatenate([fixed, mel.chunks, mel.first_bin])
+    constants = np.concatenate([[front_end.floor_power], front_end.window(), mel.weights])
+    return numbers, constants.astype(np.float32)
 
 
 def _checked(samples: Samples) -> Samples:

@@ -9,7 +9,7 @@ import typer
 
 from affectd.models.extra import need_training_extra
 
-__all__ = ["evaluate", "train"]
+__all__ = ["CacheOption", "CorporaOption", "evaluate", "train"]
 
 CorporaOption = Annotated[
     Path | None,

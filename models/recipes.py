@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -17,7 +17,9 @@ from affectd.models.corpora import corpus_named
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
-__all__ = ["Optimiser", "Recipe", "RecipeError", "load_recipe", "shipped_recipes"]
+__all__ = ["Optimiser", "Recipe", "RecipeError", "checked", "load_recipe", "shipped_recipes"]
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class RecipeError(ValueError):
@@ -135,13 +137,22 @@ class Recipe(BaseModel):
         Raises:
             RecipeError: a key is missing, unknown, or holds what is not allowed.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            given = "" if first["type"] == "missing" else f" is {str(first['input'])[:40]!r}"
-            raise RecipeError(f"recipe key {key!r}{given}: {first['msg']}") from None
+        return checked(cls, values)
+
+
+def checked(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """Return the recipe of a kind that these values describe.
+
+    Raises:
+        RecipeError: a key is missing, unknown, or holds what is not allowed.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        given = "" if first["type"] == "missing" else f" is {str(first['input'])[:40]!r}"
+        raise RecipeError(f"recipe key {key!r}{given}: {first['msg']}") from None
 
 
 def shipped_recipes() -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from affectd.models.augmentation import Augmentation
 from affectd.models.probe_recipe import ProbeRecipe
-from affectd.models.recipes import Recipe, RecipeError, load_recipe, shipped_recipes
+from affectd.models.recipes import Recipe, RecipeError, checked, load_recipe, shipped_recipes
 from affectd.models.spelling import nearest
 
 __all__ = [
@@ -193,13 +193,7 @@ class System(Recipe):
         Raises:
             RecipeError: a key is missing, unknown, or holds what is not allowed.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            given = "" if first["type"] == "missing" else f" is {str(first['input'])[:40]!r}"
-            raise RecipeError(f"recipe key {key!r}{given}: {first['msg']}") from None
+        return checked(cls, values)
 
     def changed(
         self,

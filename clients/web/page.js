@@ -9,6 +9,9 @@ import { percent, reason } from "./wording.js";
 const SHOWN_STREAMS = 64;
 const SHOWN_SPECTROGRAMS = 8; // streams, beyond which they would cost more than they show
 const ANNOUNCED = 5;
+// A stream that is over makes room for those that live; a failure is shown longer.
+const ENDED_MS = 30000;
+const FAILED_MS = 300000;
 
 const find = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
@@ -16,6 +19,7 @@ const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const views = new Map();
 const unshown = new Set(); // live streams for which there is no room
+const own = new Set(); // streams of this page's microphone: who spoke wants to read what was heard
 let labels = [];
 let epoch = "";
 let engine = "";
@@ -29,15 +33,28 @@ function view(name) {
       unshown.add(name);
       return null;
     }
-    over.card.remove();
-    views.delete(over.name);
+    forget(over);
   }
   const made = new StreamView(name, labels);
+  made.onClosed = () => forget(made);
   views.set(name, made);
   unshown.delete(name);
   find("streams").append(made.card);
   find("empty").hidden = true;
   return made;
+}
+
+function forget(each) {
+  each.card.remove();
+  views.delete(each.name);
+  find("empty").hidden = views.size > 0;
+  health();
+}
+
+/** Whether a stream has been over for so long that nobody misses it. */
+function isStale(each, now) {
+  if (!each.over || own.has(each.name)) return false;
+  return now - each.endedAt > (each.failed ? FAILED_MS : ENDED_MS) && !each.card.matches(":hover, :focus-within");
 }
 
 /** What depends on how many streams are live. */
@@ -62,14 +79,16 @@ function greet(hello) {
   engine = `${hello.server} · model ${hello.model}`;
   if (hello.epoch !== epoch) {
     // Another daemon: its streams have nothing to do with those before.
-    for (const each of views.values()) each.card.remove();
-    views.clear();
-    find("empty").hidden = false;
+    for (const each of views.values()) forget(each);
     epoch = hello.epoch;
     labels = hello.labels;
   }
   unshown.clear();
-  for (const each of views.values()) each.over = !hello.streams.includes(each.name);
+  for (const each of views.values()) {
+    const lives = hello.streams.includes(each.name);
+    if (each.over && lives) each.begin();
+    if (!each.over && !lives) each.end();
+  }
   hello.streams.forEach(view);
   health();
   count();
@@ -77,8 +96,10 @@ function greet(hello) {
 
 /** Who serves, with which model, and how devices and load are. */
 function health() {
-  const all = [...views.values()];
-  const ill = all.filter((each) => each.device && each.device !== "ended").map((each) => `${each.name} ${each.device}`);
+  // Of what cannot be reached nobody knows how it fares; of what is over nobody asks.
+  if (find("status").dataset.state !== "connected") return void (find("engine").textContent = engine);
+  const all = [...views.values()].filter((each) => !each.over);
+  const ill = all.filter((each) => each.device).map((each) => `${each.name} ${each.device}`);
   const behind = all.filter((each) => each.load).map((each) => `${each.name} ${each.load}`);
   const device = ill.length ? `device: ${ill.join(", ")}` : "device well";
   const load = behind.length ? `load: ${behind.join(", ")}` : "load well";
@@ -111,6 +132,7 @@ const subscription = new Subscription(url, {
     find("status-text").textContent = state === "connected" ? "connected" : "not connected";
     if (state === "connected") trouble("");
     if (state !== "gone") return;
+    health();
     for (const each of views.values()) each.hush();
     const when = new Date(since).toLocaleTimeString("en-GB");
     const hint = token
@@ -141,6 +163,7 @@ find("microphone").onclick = async () => {
         if (state === "refused") letGo(`The daemon does not take the microphone: ${why}`);
       },
     });
+    own.add(microphone.publisher.stream);
     find("microphone").setAttribute("aria-pressed", "true");
     find("microphone").textContent = "Stop this microphone";
     trouble("");
@@ -184,6 +207,9 @@ function frame(now) {
   requestAnimationFrame(frame);
   if (still.matches && now - drawn < 250) return;
   drawn = now;
-  for (const each of views.values()) each.draw(now, !still.matches);
+  for (const each of views.values()) {
+    if (isStale(each, now)) forget(each);
+    else each.draw(now, !still.matches);
+  }
 }
 requestAnimationFrame(frame);

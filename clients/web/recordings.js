@@ -1,8 +1,8 @@
 // Files that were opened or dropped: heard by the daemon, seen as a timeline, listened to.
 import { analyze } from "./affectd.js";
 import { colourOf } from "./palette.js";
-import { profile, row, said } from "./stream-view.js";
-import { percent, position, reason } from "./wording.js";
+import { profile, row, said, signMore } from "./stream-view.js";
+import { MANNERS, percent, position, reason } from "./wording.js";
 
 const RATE = 16000;
 const RUN_GAP_SECONDS = 1;
@@ -10,6 +10,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** A file's samples, mono at 16 kHz, as the browser's own decoders give them. */
 async function samplesOf(file) {
+  if (!file.size) throw new Error("the file is empty");
+  if (file.type && !/^(audio|video)\//.test(file.type)) throw new Error(`it is no sound file, but ${file.type}`);
   let audio;
   try {
     audio = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
@@ -33,7 +35,7 @@ const vttTime = (seconds) => {
 export function vttOf(utterances) {
   const cues = utterances
     .filter(({ label }) => label)
-    .map(({ start, end, label }, i) => `${i + 1}\n${vttTime(start)} --> ${vttTime(end)}\n[${label}]\n`);
+    .map(({ start, end, label }, i) => `${i + 1}\n${vttTime(start)} --> ${vttTime(end)}\n[${MANNERS[label] ?? label}]\n`);
   return ["WEBVTT\n", ...cues].join("\n");
 }
 
@@ -60,6 +62,9 @@ export class RecordingView {
     card.setAttribute("aria-label", `Recording ${file.name}`);
     this.find("h2").textContent = file.name;
     this.find(".scroll").setAttribute("aria-label", `Utterances of ${file.name}`);
+    signMore(this.find(".scroll"));
+    this.find(".progress").textContent = "waiting …";
+    this.card.dataset.state = "waiting"; // until there is something to see
     this.audio = this.find("audio");
     this.audio.src = URL.createObjectURL(file);
     this.audio.setAttribute("aria-label", file.name);
@@ -101,6 +106,8 @@ export class RecordingView {
       if (!samples.length) throw new Error("it holds no audio");
       this.#seconds = samples.length / RATE;
       this.find(".seek").max = this.#seconds;
+      this.card.dataset.state = "heard";
+      progress.textContent = "hearing …";
       const began = performance.now();
       await analyze(url, samples, RATE, {
         token,
@@ -115,7 +122,7 @@ export class RecordingView {
       this.#draw();
     } catch (error) {
       progress.textContent = `cannot be heard: ${error.message}`;
-      this.card.dataset.failed = "true";
+      this.card.dataset.state = "failed";
     }
   }
 

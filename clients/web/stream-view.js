@@ -57,9 +57,19 @@ export function row(...cells) {
   return line;
 }
 
+/** Show that a box holds more than it shows, for as long as that is so. */
+export function signMore(box) {
+  const look = () => (box.dataset.more = box.scrollHeight - box.scrollTop - box.clientHeight > 4);
+  box.addEventListener("scroll", look, { passive: true });
+  const observer = new ResizeObserver(look);
+  observer.observe(box);
+  observer.observe(box.firstElementChild);
+}
+
 export class StreamView {
   #moments = [];
   #voices = [];
+  #named = []; // utterances: from when to when, and as what
   #trail = [];
   #result = null;
   #received = 0;
@@ -73,6 +83,9 @@ export class StreamView {
     this.name = name;
     this.labels = labels;
     this.over = false;
+    this.failed = false;
+    this.endedAt = 0; // of the page's clock, ms
+    this.onClosed = () => {};
     this.device = "";
     this.load = "";
     const card = document.getElementById("stream-template").content.cloneNode(true).firstElementChild;
@@ -87,6 +100,10 @@ export class StreamView {
     this.voice = find(".voice");
     this.age = find(".age");
     this.noticeLine = find(".notice");
+    this.closeButton = find(".close");
+    this.closeButton.setAttribute("aria-label", `Close ${name}`);
+    this.closeButton.onclick = () => this.onClosed();
+    signMore(find(".scroll"));
     this.rows = find("tbody");
     this.areas = find(".areas");
     this.plane = find(".plane canvas");
@@ -120,14 +137,18 @@ export class StreamView {
     switch (event.type) {
       case "emotion":
         this.#show(event, at);
-        this.#moments.push({ t: event.end, start: event.start, scores: event.scores });
+        this.#moments.push({ t: event.end, start: event.start, scores: event.scores, label: event.label });
         if (this.#moments.length > KEPT_MOMENTS) this.#moments.shift();
-        this.#trail.push({ valence: event.valence, arousal: event.arousal, label: event.label });
-        if (this.#trail.length > TRAIL) this.#trail.shift();
+        this.#move(event);
         break;
       case "utterance":
         // One that was missed and is sent again says nothing of the present.
-        if (!this.#result || event.end >= this.#result.end) this.#show(event, at);
+        if (!this.#result || event.end >= this.#result.end) {
+          this.#show(event, at);
+          this.#move(event);
+        }
+        this.#named.push({ start: event.start, end: event.end, label: event.label });
+        if (this.#named.length > KEPT_VOICES) this.#named.shift();
         this.#list(event);
         break;
       case "speech":
@@ -141,8 +162,14 @@ export class StreamView {
     }
   }
 
+  #move({ valence, arousal, label }) {
+    this.#trail.push({ valence, arousal, label });
+    if (this.#trail.length > TRAIL) this.#trail.shift();
+  }
+
   /** The connection is gone: what is shown is no longer what is heard. */
   hush() {
+    if (this.over) return;
     this.#speaks(false);
     const open = this.#voices.at(-1);
     if (open && open.end === Infinity) open.end = this.#time();
@@ -161,7 +188,7 @@ export class StreamView {
 
   #speaks(speaking) {
     this.voice.dataset.speaking = speaking;
-    this.voice.querySelector(".voice-text").textContent = speaking ? "speech" : "quiet";
+    this.voice.querySelector(".voice-text").textContent = speaking ? "speech" : "no speech";
     this.now.dataset.live = speaking;
   }
 
@@ -194,19 +221,59 @@ export class StreamView {
   }
 
   #note(event) {
+    if (isLast(event)) return this.end(event);
+    if (event.state === "started" && this.over) this.begin();
     const text = isWell(event) ? "" : notice(event);
     if (event.type === "device") this.device = text && event.state;
     if (event.type === "load") this.load = text && event.state.replace("_", " ");
-    if (isLast(event)) {
-      this.over = true;
-      this.hush();
-    }
-    if (event.type === "device" && event.state === "started") this.over = false;
     const passing = event.type === "gap" || event.state === "clipping";
     const until = passing ? performance.now() + 1000 * NOTICED_SECONDS : Infinity;
     if (text) this.#notices.set(event.type, { text: `${clock(event.captured_at)} ${text}`, until });
     else this.#notices.delete(event.type);
     this.#showNotices();
+  }
+
+  /** It is over, by its last event or without one. Nothing of it can be ill or late from now on. */
+  end(event = null) {
+    this.hush();
+    this.#over(true);
+    this.failed = event?.type === "error";
+    this.device = this.load = "";
+    this.#notices.clear();
+    if (!this.#result) this.word.textContent = "nothing heard";
+    // A normal end is no trouble, and is not shown as one.
+    if (this.failed) this.#notices.set("error", { text: `${clock(event.captured_at)} ${notice(event)}`, until: Infinity });
+    this.#showNotices();
+    this.voice.querySelector(".voice-text").textContent = event ? `ended at ${clock(event.captured_at)}` : "ended";
+  }
+
+  /** A stream begins anew under this name, and so do its seconds. */
+  begin() {
+    this.#over(false);
+    this.#speaks(false);
+    this.#moments = [];
+    this.#voices = [];
+    this.#named = [];
+    this.#trail = [];
+    this.#result = this.#anchor = this.#mel = null;
+    this.word.textContent = "listening";
+    this.sure.textContent = this.age.textContent = "";
+    this.now.style.removeProperty("--label");
+    for (const { line, fill, share } of this.bars.values()) {
+      fill.style.transform = "";
+      share.textContent = "";
+      line.dataset.leads = false;
+    }
+    this.#notices.clear();
+    this.#showNotices();
+  }
+
+  #over(over) {
+    this.over = over;
+    this.failed = false;
+    this.endedAt = performance.now();
+    this.card.dataset.over = over;
+    this.closeButton.hidden = !over;
   }
 
   #showNotices() {
@@ -271,8 +338,8 @@ export class StreamView {
       const old = Math.max(0, elapsed + (this.#result.age_ms ?? 0) / 1000);
       this.age.textContent =
         elapsed < OLD_SECONDS && this.#result.type === "emotion"
-          ? `${Math.round(this.#result.age_ms)} ms late, ${old.toFixed(1)} s old`
-          : `heard ${old < 90 ? `${Math.round(old)} s` : `${Math.round(old / 60)} min`} ago`;
+          ? `${Math.round(this.#result.age_ms)} ms behind the voice`
+          : `last heard ${old < 90 ? `${Math.round(old)} s` : `${Math.round(old / 60)} min`} ago`;
     }
     if (!(moving || this.#dirty) || (this.over && !this.#dirty)) return;
     this.#dirty = false;
@@ -296,10 +363,12 @@ export class StreamView {
   #drawAreas(end) {
     const { context, width, height } = this.#context(this.areas);
     const voice = 6;
-    const tall = height - voice - 3;
+    const above = Math.round(1.35 * parseFloat(root.fontSize)); // the names of what was heard
+    const tall = height - voice - 3 - above;
+    const y = (share) => above + tall * (1 - share);
     const x = (t) => width * (1 - (end - t) / SHOWN_SECONDS);
     context.fillStyle = css("--shade");
-    context.fillRect(0, 0, width, tall);
+    context.fillRect(0, above, width, tall);
     context.fillRect(0, height - voice, width, voice);
     context.fillStyle = css("--good");
     for (const { start, end: last } of this.#voices) {
@@ -315,47 +384,44 @@ export class StreamView {
         run.push(run[0]);
         base.push(0);
       }
-      const names = [];
       for (const label of this.labels) {
         const top = run.map(({ scores }, i) => base[i] + (scores[label] ?? 0));
         context.fillStyle = colourOf(label);
         context.beginPath();
-        times.forEach((left, i) => context.lineTo(left, tall * (1 - top[i])));
-        for (let i = run.length - 1; i >= 0; i--) context.lineTo(times[i], tall * (1 - base[i]));
+        times.forEach((left, i) => context.lineTo(left, y(top[i])));
+        for (let i = run.length - 1; i >= 0; i--) context.lineTo(times[i], y(base[i]));
         context.fill();
-        names.push([label, times, top, base]);
         base = top;
       }
-      const taken = [];
-      // The widest first; who finds no room is not named.
-      const share = ([, , top, low]) => Math.max(...top.map((value, i) => value - low[i]));
-      for (const each of names.sort((a, b) => share(b) - share(a))) this.#name(context, ...each, tall, taken);
     }
+    this.#drawNames(context, width, end, x);
   }
 
-  /** Write a label into its area, where there is room: colour alone tells nobody anything. */
-  #name(context, label, times, top, base, tall, taken) {
-    const last = times.length - 1;
-    if (times[last] - times[0] < 48) return;
-    let widest = 0;
-    for (let i = 0; i <= last; i++)
-      if (top[i] - base[i] > top[widest] - base[widest] && times[i] > 30 && times[i] < this.areas.clientWidth - 30) widest = i;
-    if (top[widest] - base[widest] < 0.3 || (top[widest] - base[widest]) * tall < 1.6 * 12) return;
-    const left = Math.min(Math.max(times[widest], times[0] + 30), times[last] - 30);
+  /** Name what was heard, above where it was heard: colour alone tells nobody anything. */
+  #drawNames(context, width, end, x) {
     const size = 0.8 * parseFloat(root.fontSize);
-    context.font = `600 ${size}px system-ui, sans-serif`;
-    context.textAlign = "center";
-    const half = context.measureText(label).width / 2 + 3;
-    if (left - half < times[0] || left + half > Math.min(times[last], this.areas.clientWidth)) return;
-    context.lineWidth = 3;
-    context.lineJoin = "round";
-    const y = tall * (1 - (top[widest] + base[widest]) / 2) + 4;
-    if (taken.some((other) => Math.abs(other - y) < 1.5 * size)) return;
-    taken.push(y);
-    context.strokeStyle = "#fff";
-    context.strokeText(label, left, y);
-    context.fillStyle = "#111";
-    context.fillText(label, left, y);
+    context.font = `${size}px system-ui, sans-serif`;
+    context.textAlign = "left";
+    context.textBaseline = "alphabetic";
+    const spans = this.#named.filter((each) => end - each.end < SHOWN_SECONDS);
+    const heard = this.#moments.filter(({ t }) => t > (this.#named.at(-1)?.end ?? -Infinity));
+    if (heard.length) spans.push({ start: heard[0].start, end: heard.at(-1).t, label: heard.at(-1).label });
+    let taken = 0;
+    spans.forEach(({ start, end: last, label }, i) => {
+      let left = Math.max(0, x(start));
+      context.fillStyle = label ? colourOf(label) : css("--quiet");
+      context.fillRect(left, 0, Math.max(0, x(last) - left), 3);
+      let text = label ?? "?";
+      // What is heard now has just begun, at the very edge: its name begins before it.
+      const isNewest = i + 1 === spans.length;
+      if (isNewest) left = Math.max(taken, Math.min(left, width - context.measureText(text).width));
+      const room = (isNewest ? width + 1 : x(spans[i + 1].start) - 4) - left;
+      while (text.length > 1 && context.measureText(text).width > room) text = `${text.replace("…", "").slice(0, -1)}…`;
+      if (context.measureText(text).width > room) return;
+      context.fillStyle = css("--text");
+      context.fillText(text, left, 3 + 1.15 * size);
+      taken = left + context.measureText(text).width + 4;
+    });
   }
 
   *#runs(from) {

@@ -25,6 +25,16 @@ const LOADS = {
   degraded: ({ dropped, hop_seconds }) =>
     `the engine cannot keep up: ${dropped} windows dropped, one every ${Number(hop_seconds.toPrecision(2))} s from now on`,
 };
+/** How something is said, as it stands in brackets before a subtitle: clients/words/en.toml. */
+export const MANNERS = {
+  angry: "angrily",
+  disgust: "disgusted",
+  fearful: "fearfully",
+  happy: "happily",
+  neutral: "neutrally",
+  sad: "sadly",
+  surprised: "surprised",
+};
 const WELL = ["restored", "sounding", "started", "recovered"];
 
 /** Why a result names no emotion. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from importlib import import_module
@@ -75,12 +76,22 @@ class _Rooms(TyperGroup):
             app.command(cmd_name, rich_help_panel=_PANELS[cmd_name])(command)
             command = app
         found: Any = typer.main.get_command(command)
+        _flow(found)
         found.name = cmd_name
         found.rich_help_panel = _PANELS[cmd_name]
         # The list of commands shows the first paragraph alone; one line of use says as much.
         summary = (found.help or "").partition("\n\n")[0]
         found.short_help = f"{summary} [dim]E.g. {_EXAMPLES[cmd_name]}[/dim]"
         return found
+
+
+def _flow(command: Any) -> None:
+    """Let the paragraphs of a help text break where the terminal's lines end."""
+    if command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(_one_line(each) for each in paragraphs)
+    for each in getattr(command, "commands", {}).values():
+        _flow(each)
 
 
 # Typer has its own copy of Click since 0.29 and needs Click before: the class is found either way.
@@ -129,7 +140,9 @@ def main() -> None:
         if error.__class__.__name__ == "NoArgsIsHelpError":
             error.show()
         else:
-            print(f"affectd: {_one_line(error.format_message())}", file=sys.stderr)
+            # Pydantic's words for what is wrong say that something is.
+            said = _one_line(error.format_message()).replace("Value error, ", "")
+            print(f"affectd: {said}", file=sys.stderr)
         sys.exit(2)
     except typer.Abort:
         sys.exit(130)

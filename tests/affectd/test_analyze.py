@@ -140,8 +140,10 @@ def test_tables_and_pictures_are_what_other_programs_read(
 
     affectd_(talk, "-o", str(tmp_path / "talk.html"))
     page = (tmp_path / "talk.html").read_text("utf-8")
-    picture = ET.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
-    assert len(picture.findall(".//{*}path")) == 7 * 3  # an area a label and utterance
+    line = page[page.index('<div class="line"') : page.index("</div>") + 6]
+    # An area a label and utterance; some go on from one piece to the next.
+    assert len(ET.fromstring(line).findall(".//{*}path")) >= 7 * 3
+    assert len(ET.fromstring(line).findall(".//{*}text[@y='22']")) == 3  # each is named once
     assert "src=" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
@@ -376,6 +378,6 @@ def test_a_notebook_shows_a_timeline(
         parser.feed(text)
         return found
 
-    assert tags(frame._repr_html_()).count("path") == 7 * 3
+    assert tags(frame._repr_html_()).count("path") >= 7 * 3
     assert "svg" not in tags(frame[["label"]]._repr_html_())
     assert tags(recognizer.predict(next(DemoSource().clips()), RATE)._repr_html_()).count("tr") == 7

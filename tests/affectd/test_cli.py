@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from affectd.cli import _EXAMPLES
 
@@ -38,3 +42,36 @@ def test_the_shell_completes_commands_and_options() -> None:
 
     assert completed("affectd an") == ["analyze"]
     assert "--format" in completed("affectd analyze --fo")
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "affectd", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    return done.stderr
+
+
+def test_a_value_that_is_not_allowed_is_named_with_those_that_are() -> None:
+    assert refused("analyze", "talk.wav", "--format", "xml").startswith(
+        "affectd: Invalid value for '--format': 'xml' is not one of 'table', "
+    )
+
+
+def test_what_is_suggested_for_a_mistyped_option_is_in_the_help() -> None:
+    suggested = re.findall(r"--[a-z-]+", refused("watch", "--nope"))[1:]
+    assert suggested
+    text = affectd("watch", "--help")
+    assert all(f"{option} " in text for option in suggested)
+
+
+@pytest.mark.parametrize("command", [("watch",), ("export", "checkpoint")])
+def test_a_paragraph_of_the_help_breaks_at_the_end_of_the_line_alone(
+    command: tuple[str, ...],
+) -> None:
+    text = affectd(*command, "--help", COLUMNS="100")
+    prose = text.partition("╭")[0]
+    lines = [line.strip() for line in prose.splitlines()]
+    for line, following in pairwise(lines):
+        if line and following:
+            assert len(line) + len(following.split()[0]) > 90, line

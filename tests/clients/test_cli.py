@@ -169,4 +169,4 @@ async def test_the_help_teaches_with_an_example() -> None:
     text = "\n".join(lines)
     assert "Example: affectd watch ws://127.0.0.1:8800 --json" in text
     assert "AFFECTD_TOKEN" in text
-    assert "--once" not in text
+    assert "--once" in text

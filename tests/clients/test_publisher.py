@@ -25,6 +25,7 @@ from affectd.bench.virtual_microphone import missing_tools, virtual_microphone
 from affectd.clients.address import Address
 from affectd.clients.publication import Publication
 from affectd.clients.refusal import RefusedError, SubscriptionError
+from affectd.engine.microphone import input_devices
 from affectd.engine.publishing import PublisherSettings
 from affectd.engine.sources import DemoSource
 
@@ -364,6 +365,14 @@ def test_a_file_that_breaks_off_fails_in_one_line(
     assert done.returncode == 1
     assert "breaks off after" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(bool(input_devices()), reason="this machine has a microphone")
+def test_a_machine_without_a_microphone_is_told_so_in_one_line(daemon: RunningDaemon) -> None:
+    done = send("mic", daemon.address)
+    assert done.returncode == 1
+    said = "affectd: there is no microphone: PortAudio lists no input device\n"
+    assert done.stderr.endswith(said), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def environment() -> dict[str, str]:
 def at_hand(text: str, daemon: RunningDaemon) -> str:
     """Return a command for the daemon of these tests instead of the reader's own."""
     text = text.replace("ws://127.0.0.1:8765", daemon.address)
-    return re.sub(r"affectd watch(?! ws:)", f"affectd watch {daemon.address}", text)
+    return re.sub(r"affectd (watch|status)(?! ws:)", rf"affectd \1 {daemon.address}", text)
 
 
 def run(command: str, folder: Path, variables: dict[str, str]) -> None:
@@ -151,7 +151,7 @@ def test_a_command_of_the_documentation_does_what_it_says(
             run(line, folder, {**microphone.environment, **variables, **sound_of(microphone)})
     elif line.startswith("affectd ") and not FOREVER.search(line):
         monkeypatch.chdir(folder)
-        call(shlex.split(line), monkeypatch)
+        call(shlex.split(at_hand(line, daemon)), monkeypatch)
     else:
         run(at_hand(line, daemon), folder, variables)
 
@@ -184,7 +184,7 @@ def assert_its_options_exist(
             assert re.search(rf"(?<![\w-]){word}(?![\w-])", shown), word
 
 
-LISTENING = [block for block in PROGRAMS.values() if "subscribe" in block.text]
+LISTENING = [block for block in PROGRAMS.values() if "ws://" in block.text]
 
 
 @pytest.mark.parametrize(
@@ -253,3 +253,14 @@ def test_the_pages_of_the_site_are_in_its_menu() -> None:
     menu = (ROOT / "mkdocs.yml").read_text("utf-8")
     for page in PAGES:
         assert str(page.relative_to(ROOT / "docs")) in menu
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/start.md"])
+def test_what_the_javascript_client_needs_is_said_beside_its_program(page: str) -> None:
+    client = (ROOT / "clients" / "web" / "affectd.js").read_text("utf-8")
+    needed = re.findall(r'from "\./([\w.-]+)"', client)
+    assert needed
+    before = (ROOT / page).read_text("utf-8").partition("```js")[0]
+    for name in needed:
+        assert name in before
+    assert re.search(r"Node\.js from 22", before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import threading
@@ -73,7 +74,8 @@ def daemon() -> Iterator[RunningDaemon]:
 class Broadcast:
     """A real server and hub in a thread, whose streams and events a test makes up."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
+        self._token = token
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self.hub = Hub()
@@ -84,7 +86,7 @@ class Broadcast:
         server = Server(
             self.hub,
             GREETING,
-            access=AccessRules(),
+            access=AccessRules(token=self._token),
             settings=ServerSettings(),
             metrics=Metrics(),
         )
@@ -102,12 +104,18 @@ class Broadcast:
         self._loop.close()
 
 
-@pytest.fixture
-def broadcast() -> Iterator[Broadcast]:
-    broadcast = Broadcast()
+@contextlib.contextmanager
+def broadcasting(token: str = "") -> Iterator[Broadcast]:
+    broadcast = Broadcast(token)
     broadcast.start()
     yield broadcast
     broadcast.stop()
+
+
+@pytest.fixture
+def broadcast() -> Iterator[Broadcast]:
+    with broadcasting() as broadcast:
+        yield broadcast
 
 
 def site(daemon: RunningDaemon | Broadcast) -> str:

@@ -17,11 +17,12 @@ import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from tests.clients.web.conftest import PATIENCE_MS, Broadcast, site
+from tests.clients.web.conftest import PATIENCE_MS, Broadcast, broadcasting, site
 from tests.engine.running_daemon import RunningDaemon, running_daemon
 
 import affectd
 from affectd.clients import palette
+from affectd.clients.manner import manner
 from affectd.clients.subtitles import Subtitles
 from affectd.engine.protocol import Device, Load
 from affectd.engine.sources import DemoSource
@@ -57,7 +58,7 @@ def test_what_is_heard_appears(page: Page, keep: Keep) -> None:
     card = page.get_by_role("article", name="Stream demo")
     expect(card.locator("tbody tr")).not_to_have_count(0)
     card.locator(".voice[data-speaking=true]").wait_for()
-    expect(card.locator(".age")).to_have_text(re.compile(r"\d+ ms late"))
+    expect(card.locator(".age")).to_have_text(re.compile(r"\d+ ms behind the voice"))
     assert set(card.locator(".bars li > span:first-child").all_inner_texts()) == LABELS
     word = card.locator(".word").inner_text()
     assert word in LABELS | {"undecided", "too noisy to judge", "hardly any speech"}
@@ -138,6 +139,8 @@ def test_a_dropped_file_yields_its_timeline(
     with page.expect_download() as saved:
         card.get_by_role("button", name="Save as WebVTT").click()
     cues = Subtitles(saved.value.path().read_text("utf-8")).cues
+    said = manner("word")
+    assert [cue.words for cue in cues] == [said(label) for label in expected]
     assert [cue.start for cue in cues] == [
         pytest.approx(each["start"], abs=1e-3) for each in kept["utterances"]
     ]
@@ -168,7 +171,7 @@ def test_a_file_that_is_removed_before_its_turn_is_not_heard(
         card = page.get_by_role("article", name=f"Recording {name}.wav")
         card.get_by_role("button", name="Remove").click()
     third = page.get_by_role("article", name="Recording third.wav")
-    expect(third.locator(".progress")).to_have_text(re.compile("reading"))
+    expect(third.locator(".progress")).to_have_text(re.compile("reading|hearing"))
     until(lambda: len(heard) > 1, page)
     assert len(heard) == 2
 
@@ -178,6 +181,53 @@ def test_a_file_that_is_no_audio_says_so(page: Page, tmp_path: Path) -> None:
     path.write_text("nobody speaks here")
     page.locator("#files").set_input_files(path)
     expect(page.locator(".progress")).to_have_text(re.compile("cannot be heard: this browser"))
+    card = page.locator(".recording")
+    for part in (".timeline", "audio", ".key", "table", ".save-json"):
+        expect(card.locator(part)).to_be_hidden()
+    card.get_by_role("button", name="Remove").click()
+    expect(card).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("empty.wav", "", "the file is empty"),
+        ("talk.txt", "hello", "it is no sound file, but"),
+    ],
+)
+def test_what_cannot_be_a_recording_is_told_without_advice_that_would_not_help(
+    page: Page, tmp_path: Path, name: str, content: str, why: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    page.locator("#files").set_input_files(path)
+    expect(page.locator(".progress")).to_have_text(re.compile(f"cannot be heard: {why}"))
+    expect(page.locator(".progress")).not_to_have_text(re.compile("ffmpeg"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_table_shows_whole_rows_and_says_that_there_are_more(
+    page: Page, keep: Keep, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    box = page.locator(".stream .scroll").first
+    expect(box).to_have_attribute("data-more", "false")
+    expect(box.locator("tbody tr")).not_to_have_count(0)
+    shown, head, row = box.evaluate(
+        """(box) => {
+            const rows = box.querySelector("tbody");
+            while (rows.childElementCount < 40) rows.append(rows.firstElementChild.cloneNode(true));
+            const height = (each) => each.getBoundingClientRect().height;
+            return [height(box), height(box.querySelector("th")), height(rows.firstElementChild)];
+        }"""
+    )
+    rows = (shown - head) / row
+    assert rows >= 6
+    assert rows == pytest.approx(round(rows), abs=0.1)
+    expect(box).to_have_attribute("data-more", "true")
+    keep(page, f"table-{width}")
+    box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(box).to_have_attribute("data-more", "false")
 
 
 def test_the_microphone_is_heard_as_analysis_hears_its_file(
@@ -187,6 +237,7 @@ def test_the_microphone_is_heard_as_analysis_hears_its_file(
         viewport={"width": 1440, "height": 900}, permissions=["microphone"]
     )
     page = context.new_page()
+    page.clock.install()
     page.goto(site(daemon))
     page.locator("#status[data-state=connected]").wait_for()
     page.get_by_role("button", name="Use this microphone").click()
@@ -197,8 +248,90 @@ def test_the_microphone_is_heard_as_analysis_hears_its_file(
     newest_first = [each.strip() for each in card.locator("td:nth-child(3)").all_inner_texts()]
     assert newest_first[::-1] == expected
     page.get_by_role("button", name="Stop this microphone").click()
-    expect(card.locator(".notice")).to_have_text(re.compile("ended"))
+    expect(card.locator(".voice")).to_have_text(re.compile(r"ended at \d\d:\d\d:\d\d"))
+    expect(card.locator(".notice")).to_be_hidden()
+    page.clock.fast_forward(60_000)
+    page.wait_for_function("new Promise(requestAnimationFrame)")
+    expect(card).to_be_visible()  # who spoke may still read what was heard
+    card.get_by_role("button", name="Close").click()
+    expect(card).to_have_count(0)
     context.close()
+
+
+PUBLISH = """async ([url, stream, last]) => {
+    const { Publisher } = await import("/affectd.js");
+    await new Promise((resolve) => {
+        const guest = new Publisher(url, {
+            rate: 16000,
+            stream,
+            onStatus({ state }) {
+                if (state !== "publishing") return resolve();
+                guest.send(new Float32Array(1600));
+                if (last) guest.end();
+                else resolve();
+            },
+        });
+        window.guest = guest;
+    });
+}"""
+
+
+def test_streams_that_are_over_go_away_by_themselves_or_by_a_button(
+    context: BrowserContext, daemon: RunningDaemon, keep: Keep
+) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.goto(site(daemon))
+    page.locator("#status[data-state=connected]").wait_for()
+    for name in ("first", "second"):
+        page.evaluate(PUBLISH, [daemon.address, name, True])
+    first, second = (page.get_by_role("article", name=f"Stream {n}") for n in ("first", "second"))
+    for card in (first, second):
+        expect(card.locator(".voice")).to_have_text(re.compile("ended at"))
+        expect(card.locator(".notice")).to_be_hidden()
+        expect(card.locator(".word")).to_have_text("nothing heard")
+    keep(page, "ended-desktop-light")
+    first.get_by_role("button", name="Close first").click()
+    expect(first).to_have_count(0)
+    page.evaluate(PUBLISH, [daemon.address, "second", False])
+    expect(second.locator(".voice")).to_have_text("no speech")
+    expect(second.get_by_role("button", name="Close", include_hidden=True)).to_be_hidden()
+    page.clock.fast_forward(31_000)
+    page.mouse.move(0, 0)  # who points at a card may read on
+    page.evaluate("guest.end()")
+    expect(second.locator(".voice")).to_have_text(re.compile("ended at"))
+    page.clock.fast_forward(31_000)
+    expect(second).to_have_count(0)
+    expect(page.get_by_role("article", name="Stream demo")).to_be_visible()
+    expect(page.locator("#engine")).to_have_text(re.compile("device well · load well"))
+
+
+def test_a_stream_that_fails_says_why_for_longer(
+    context: BrowserContext, daemon: RunningDaemon
+) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.goto(site(daemon))
+    page.locator("#status[data-state=connected]").wait_for()
+    page.evaluate(
+        """([url]) => {
+            const socket = new WebSocket(url, "affectd.v1.json");
+            socket.onmessage = ({ data }) => {
+                const { type } = JSON.parse(data);
+                const hello = { type: "hello", rate: 16000, format: "f32le", stream: "broken" };
+                if (type === "hello") socket.send(JSON.stringify(hello));
+                if (type === "accepted") socket.send(new Float32Array(1600).fill(NaN));
+            };
+        }""",
+        [daemon.address],
+    )
+    card = page.get_by_role("article", name="Stream broken")
+    expect(card.locator(".notice")).to_have_text(re.compile("must be finite"))
+    page.clock.fast_forward(31_000)
+    page.wait_for_function("new Promise(requestAnimationFrame)")
+    expect(card).to_be_visible()
+    page.clock.fast_forward(300_000)
+    expect(card).to_have_count(0)
 
 
 def test_a_microphone_without_permission_says_how_to_give_it(page: Page) -> None:
@@ -220,6 +353,7 @@ def test_the_daemons_restart_is_survived_without_a_reload(
         first.process.send_signal(signal.SIGTERM)
         first.process.wait(timeout=10)
         expect(page.locator("#status")).to_have_attribute("data-state", "gone")
+        expect(page.locator("#engine")).not_to_have_text(re.compile("well"))
         expect(page.get_by_role("alert")).to_have_text(
             re.compile(r"cannot be reached since \d\d:\d\d:\d\d.*affectd run")
         )
@@ -243,7 +377,7 @@ def test_the_page_asks_no_other_host_for_anything(
 
 
 def test_a_token_in_the_fragment_lets_the_page_in(context: BrowserContext) -> None:
-    with running_daemon(environment={"AFFECTD_TOKEN": "geheim"}) as guarded:
+    with broadcasting(token="geheim") as guarded:
         page = context.new_page()
         page.goto(site(guarded))
         expect(page.get_by_role("alert")).to_have_text(re.compile("#token="))

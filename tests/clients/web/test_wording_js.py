@@ -6,15 +6,18 @@ from typing import Any, get_args, get_type_hints
 
 from tests.clients.web.javascript import values_of
 
+from affectd.clients.manner import manner
 from affectd.clients.wording import notice_of, reason
 from affectd.engine import protocol
 
+LABELS = ("angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 WORDING = """
-const { isWell, notice, reason } = await load("wording.js");
+const { MANNERS, isWell, notice, reason } = await load("wording.js");
 const [events, abstentions] = given;
 say(events.map(notice));
 say(abstentions.map(reason));
 say(events.map(isWell));
+say(MANNERS);
 """
 
 
@@ -44,8 +47,12 @@ async def test_every_notice_and_reason_reads_as_in_the_terminal() -> None:
         {"type": "of tomorrow"},
     ]
     abstentions = [*map(str, protocol.Abstention), "of tomorrow"]
-    notices, reasons, well = await values_of(WORDING, events, abstentions)
+    notices, reasons, well, manners = await values_of(WORDING, events, abstentions)
     assert notices == [notice_of(event) for event in events]
+    said = manner("word")
+    assert {label: f"[{word}]" for label, word in manners.items()} == {
+        label: said(label) for label in LABELS
+    }
     assert reasons == [reason(each) for each in abstentions]
     assert {event["state"] for event, is_well in zip(events, well, strict=True) if is_well} == {
         "recovered",

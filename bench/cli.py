@@ -269,21 +269,24 @@ def accuracy(
     if not isinstance(recipe, ProbeRecipe):
         raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
     with RunProgress() as progress:
-        data = gather_probe_data(
-            recipe,
-            corpora=corpora_folder(corpora),
-            cache=cache_folder(cache),
-            weights=weights,
-            seed=1,
-            progress=progress.extracting,
-        )
-        runs = [measure_seed(data, each, progress.say) for each in seed or [1, 2, 3]]
-        alone = measure_alone(data, progress.say)
+        runs: list[dict[str, Any]] = []
+        alone: dict[str, Any] = {}
+        for each in seed or [1, 2, 3]:
+            data = gather_probe_data(
+                recipe,
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                weights=weights,
+                seed=each,
+                progress=progress.extracting,
+            )
+            runs.append(measure_seed(data, each, progress.say))
+            alone = alone or measure_alone(data, progress.say)
     told = {
         "benchmark": "accuracy",
         "model": recipe.name,
         "command": f"affectd bench accuracy --model {model}",
-        "epochs": recipe.probe.epochs,
+        "epochs": 1,
         "machine": describe_machine(),
         "summary": summary(runs),
         "alone": alone,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from affectd.models.extra import need_inference_extra
 from affectd.models.pooled_whisper import PooledWhisper
-from affectd.models.whisper_trunk import BANDS, FRAMES, Trunk
+from affectd.models.whisper_trunk import BANDS, FRAMES, STEPS, Trunk
 
 __all__ = ["QuantisedTrunk"]
 
@@ -51,7 +51,8 @@ class QuantisedTrunk:
         first = (FRAMES - len(window)) // 2
         pooled: list[Frames] = []
         for said in self._session.run(None, {"logmel": padded}):
-            steps = said[0, first:]
+            # Blocks may see every other step of the stem's.
+            steps = said[0, first * said.shape[1] // STEPS :]
             pooled += [steps.mean(axis=0), steps.std(axis=0)]
         return np.concatenate(pooled)
 

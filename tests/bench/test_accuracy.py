@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from affectd.bench.accuracy import (
     evaluations,
     markdown,
     save,
-    shared_folds,
     summary,
 )
 from affectd.bench.baseline import ACQUAINTANCES, gains
@@ -72,30 +70,15 @@ def test_guesses_among_fewer_classes_are_of_their_clips_alone() -> None:
     assert len(few.clips) == 3
 
 
-def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
-    speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
-    data: Any = SimpleNamespace(
-        corpora={
-            name: SimpleNamespace(speakers=lambda who=who: who) for name, who in speakers.items()
-        }
-    )
-    assert shared_folds(data, models=2) == [
-        {"emodb": ("03",), "tess": ("OAF",)},
-        {"emodb": ("08", "09"), "tess": ("YAF",)},
-    ]
-    assert shared_folds(data, models=3)[1:] == [
-        {"emodb": ("08",), "tess": ("YAF",)},
-        {"emodb": ("09",)},
-    ]
-
-
-def test_an_unseen_corpus_is_not_calibrated_on_itself() -> None:
+def test_the_error_of_confidence_is_that_of_what_it_says() -> None:
     sure = scores([0, 1, 2, 0] * 10, [0, 1, 2, 0] * 10, "a")
     wrong = scores([0, 1, 2, 0] * 10, [1, 2, 0, 1] * 10, "b")
-    figures = _calibration({"one": sure, "two": wrong}, {"one": [sure]})
-    # Fitted on the one that is always right, the other is sure of all its errors.
-    assert figures["error_unseen_corpus"]["two"] > 90
-    assert figures["error_unseen_corpus"]["one"] > 50
+    figures = _calibration({"one": sure, "two": wrong}, {"one": [sure, wrong]})
+    p = float(np.exp(4) / (np.exp(4) + 2))
+    assert figures["error_unseen_corpus"] == pytest.approx(
+        {"one": 100 * (1 - p), "two": 100 * p}, abs=0.01
+    )
+    assert figures["error_unseen_speakers"]["one"] == pytest.approx(100 * (p - 0.5), abs=0.01)
 
 
 def run(seed: int, right: int) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from affectd.models.experts import ABSENT, Confidence
 
 __all__ = ["Belief", "Trial", "fit_belief"]
 
-_ALL = "all corpora"
+_ALL = "mean of all"
 _ROUNDS = 60
 _PULL = 0.002
-"""Of each expert's sharpness towards that of all corpora's, for want of trials."""
+"""Of each expert's sharpness towards that of the mean's, for want of trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Trial:
     corpus: str
     """Whose clips they are."""
     corpora: tuple[str, ...]
-    """Whose experts spoke, after that of all corpora."""
+    """Whose experts spoke, after the mean of all."""
     parts: npt.NDArray[np.float64]
     """``(clips, experts, kinds)``."""
     likeness: npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ class Belief:
     company: float
 
     def of(self, corpora: Sequence[str]) -> Confidence:
-        """Return it for the experts of these corpora, after that of all."""
+        """Return it for the experts of these corpora, after the mean of all."""
         common = self.sharpness[_ALL]
         each = [common, *(self.sharpness.get(name, common) for name in corpora)]
         return Confidence(np.array(each), self.slope, self.margin, self.company)
@@ -95,8 +95,8 @@ def fit_belief(trials: Sequence[Trial]) -> Belief:
     _minimise([gate], lost_of_gate)
     slope, offset = gate.detach()[0].exp(), gate.detach()[1]
     shares = [torch.softmax(_likeness(trial, slope, offset), dim=1) for trial in trials]
-    sharp = torch.full((len(names),), np.log(0.1), dtype=torch.float64, requires_grad=True)
-    company = torch.tensor(np.log(0.2), dtype=torch.float64, requires_grad=True)
+    sharp = torch.full((len(names),), 0.0, dtype=torch.float64, requires_grad=True)
+    company = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
 
     def lost_of_sharpness() -> Tensor:
         lost = torch.zeros((), dtype=torch.float64)

@@ -210,6 +210,22 @@ class ProbeData:
             )
         )
 
+    def others(self, corpus: str, without: Mapping[str, Iterable[str]]) -> npt.NDArray[np.float32]:
+        """Return clean windows of all corpora but one, or of that where there is no other.
+
+        Args:
+            corpus: The one.
+            without: Speakers by corpus who are not heard.
+        """
+        parts: dict[str, npt.NDArray[np.float32]] = {}
+        for name, one in self.corpora.items():
+            left_out = set(without.get(name, ()))
+            heard = np.array([clip.speaker not in left_out for clip in one.features.clips])
+            if (chosen := heard[one.clean.owners]).any():
+                parts[name] = one.clean.values[chosen]
+        others = [values for name, values in parts.items() if name != corpus]
+        return np.concatenate(others) if others else parts[corpus]
+
     def score(
         self,
         probe: Probe | LinearProbe,
@@ -561,17 +577,14 @@ def train_probe(
     experts = experts_of(
         heard,
         [
-            data.discriminant(left_out),
-            *(
-                data.discriminant(
-                    {each: one.speakers() for each, one in data.corpora.items() if each != name}
-                    | {name: left_out.get(name, ())}
-                )
-                for name in heard
-            ),
+            data.discriminant(
+                {each: one.speakers() for each, one in data.corpora.items() if each != name}
+                | {name: left_out.get(name, ())}
+            )
+            for name in heard
         ],
         data.place(left_out),
-    )
+    ).standardised([data.others(name, left_out) for name in heard])
     relative = _relative(examples, data.recipe)
     voices = VoiceModel.of(
         np.maximum(relative(examples.vectors), _LOWEST),

@@ -15,22 +15,36 @@ from affectd.models.experts import ABSENT, Confidence, experts_of, judge_from, s
 def discriminant(bias: list[float]) -> Discriminant:
     rng = np.random.default_rng(len(bias))
     return Discriminant(
-        rng.normal(size=4), np.full(4, 2.0), rng.normal(size=(3, 4)), np.array(bias)
+        rng.normal(size=4), np.full(4, 2.0), rng.normal(size=(len(bias), 4)), np.array(bias)
     )
 
 
 def test_an_expert_ranks_as_its_discriminant_does() -> None:
     whole, part = discriminant([0.0, 1.0, 2.0]), discriminant([0.5, -np.inf, 0.0])
-    experts = experts_of(["one"], [whole, part], discriminant([0.0, 1.0, 2.0]))
+    experts = experts_of(["one", "two"], [whole, part], discriminant([0.0, 1.0]))
     values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     said = experts.scores(values)
-    for place, (one, kinds) in enumerate(((whole, [0, 1, 2]), (part, [0, 2]))):
+    for place, (one, kinds) in enumerate(((whole, [0, 1, 2]), (part, [0, 2])), 1):
         expected = one(values)[:, kinds]
         np.testing.assert_allclose(
             said[:, place, kinds], expected - expected.mean(1, keepdims=True), atol=1e-4
         )
-    assert experts.absent.tolist() == [[False] * 3, [False, True, False]]
-    assert not said[:, 1, 1].any()
+    assert experts.absent.tolist() == [[False] * 3, [False] * 3, [False, True, False]]
+    assert not said[:, 2, 1].any()
+    np.testing.assert_allclose(said[:, 0], said[:, 1:].mean(axis=1), atol=1e-4)
+
+
+def test_experts_count_alike_once_they_are_standardised() -> None:
+    loud, quiet = discriminant([0.0, 1.0, 2.0]), discriminant([0.5, -np.inf, 0.0])
+    loud = replace(loud, weights=50 * loud.weights)
+    rng = np.random.default_rng(4)
+    values = [rng.normal(size=(50, 4)).astype(np.float32) for _ in "ab"]
+    experts = experts_of(["a", "b"], [loud, quiet], discriminant([0.0, 1.0])).standardised(values)
+    first, second = experts.scores_of_each(values)
+    assert first.std() == pytest.approx(1)
+    assert second[:, [0, 2]].std() == pytest.approx(1)
+    said = experts.scores(values[0])
+    np.testing.assert_allclose(said[:, 0], said[:, 1:].mean(axis=1), atol=1e-5)
 
 
 def test_what_is_like_no_corpus_is_judged_by_all_and_what_is_like_one_by_its_own() -> None:
@@ -55,7 +69,7 @@ def trial(rng: np.random.Generator, right: float, *, near: float, weight: float 
     """Experts of equal mind, who are right as often as said and a little far or near."""
     truth = rng.integers(0, 3, 600)
     told = np.where(rng.random(600) < right, truth, (truth + rng.integers(1, 3, 600)) % 3)
-    parts = np.repeat((10 * np.eye(3)[told])[:, None], 2, axis=1)
+    parts = np.repeat((4 * np.eye(3)[told])[:, None], 2, axis=1)
     return Trial(
         "one" if near < 0.5 else "another",
         ("one",),

@@ -20,12 +20,13 @@ from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
 from affectd.models.probe import ProbeData, Scores
-from affectd.models.trials import hold_trials, shipped_labels
+from affectd.models.trials import Trials, hold_trials, shipped_labels
 
 __all__ = [
     "PROTOCOLS",
     "Protocol",
     "evaluations",
+    "load",
     "markdown",
     "measure_alone",
     "measure_seed",
@@ -64,20 +65,21 @@ PROTOCOLS: tuple[Protocol, ...] = (
 speaker; then four emotions of a corpus of which nothing was heard."""
 
 
-def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
+def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None = None) -> Figures:
     """Train and score every fold, and every unseen corpus, with one seed.
 
     Args:
         data: What is learnt from.
         seed: That the data was drawn with.
         say: Told a line for each figure.
+        trials: Of that data, where they have been held before.
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
     acquainted: dict[str, list[tuple[Scores, VoiceModel]]] = {
         one.name: [] for one in PROTOCOLS if not one.unseen
     }
     shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
-    trials = hold_trials(data, published=True)
+    trials = trials or hold_trials(data, published=True)
     say(
         f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
     )
@@ -322,3 +324,18 @@ def save(told: Figures, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     unfinished.replace(path)
+
+
+def load(path: Path) -> Figures:
+    """Read the figures that `save` wrote.
+
+    Raises:
+        ValueError: there are none in the file.
+    """
+    try:
+        told: Figures = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(told, dict) or told.get("benchmark") != "accuracy":
+        raise ValueError(f"{path} holds no figures of affectd bench accuracy")
+    return told

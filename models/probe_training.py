@@ -10,13 +10,13 @@ from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
-from affectd.models.probe import gather_probe_data, train_probe
+from affectd.models.probe import ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
-from affectd.models.trials import believing, hold_trials
+from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.whisper_trunk import WeightsError
 
-__all__ = ["fit_and_save"]
+__all__ = ["fit_and_save", "probe_checkpoint"]
 
 
 def fit_and_save(
@@ -49,11 +49,25 @@ def fit_and_save(
     data = gather_probe_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    trials = hold_trials(data)
+    checkpoint = probe_checkpoint(data, hold_trials(data), weights=weights, seed=seed)
+    checkpoint.save(folder / BEST)
+    return checkpoint
+
+
+def probe_checkpoint(data: ProbeData, trials: Trials, *, weights: Path, seed: int) -> Checkpoint:
+    """Return a probe of every speaker, with the belief of trials.
+
+    Args:
+        data: What is learnt from.
+        trials: Of the same data.
+        weights: The folder of the encoder's weights.
+        seed: That the data was drawn with.
+    """
+    recipe = data.recipe
     probe = believing(train_probe(data), trials.belief())
     network = probe.network(recipe, weights)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    checkpoint = Checkpoint(
+    return Checkpoint(
         recipe=recipe,
         labels=LABELS,
         seed=seed,
@@ -75,5 +89,3 @@ def fit_and_save(
         # The experts' sharpness holds it already.
         temperature=1.0,
     )
-    checkpoint.save(folder / BEST)
-    return checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from affectd.bench.accuracy import (
     _figures,
     by_sex,
     evaluations,
+    load,
     markdown,
     save,
     summary,
@@ -100,7 +102,12 @@ def run(seed: int, right: int) -> dict[str, Any]:
         for one in PROTOCOLS
     }
     errors = {one.corpus: 3.0 for one in PROTOCOLS}
-    return {"seed": seed, "protocols": found, "calibration": {"error_unseen_speakers": errors}}
+    return {
+        "seed": seed,
+        "date": f"2026-01-0{seed}T00:00:00+00:00",
+        "protocols": found,
+        "calibration": {"error_unseen_speakers": errors, "error_unseen_corpus": errors},
+    }
 
 
 def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
@@ -109,6 +116,7 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert figures["ravdess-8"] == {"mean": 83.34, "deviation": 23.57, "seeds": 2}
     assert figures["four-unseen"]["mean"] == pytest.approx(83.34)
     told = {
+        "benchmark": "accuracy",
         "model": "m",
         "command": "c",
         "epochs": 2,
@@ -119,6 +127,7 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert "| ravdess-8 | 3 | 1 | **83.3** ± 23.6 | – |" in markdown(told)
     save(told, tmp_path / "deep" / "figures.json")
     assert (tmp_path / "deep" / "figures.json").read_text().endswith("}\n")
+    assert load(tmp_path / "deep" / "figures.json") == json.loads(json.dumps(told))
     cards = evaluations(told)
     assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess"}
     cards[0].save(tmp_path / "one.json")
@@ -148,3 +157,11 @@ def test_a_baseline_gains_where_voices_differ_and_loses_nothing_where_they_do_no
     assert all(figures["gain"] > -1 for figures in differ.values())
     alike = gains(folds(0.0), labels, temperature=1.0, seed=0)
     assert all(figures["gain"] > -1.5 for figures in alike.values())
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"benchmark": "papers"}')
+    with pytest.raises(ValueError, match="holds no figures"):
+        load(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "none.json")

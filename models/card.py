@@ -50,7 +50,7 @@ def write_card(
         "This file is written by `affectd export` from what was measured; edit the code instead.\n",
         _summary(metadata),
         _data(metadata),
-        _held_out(held_out),
+        _held_out(held_out, of_recipe=bool(folds)),
     ]
     if folds:
         parts.append(_folds(folds))
@@ -94,7 +94,12 @@ def _data(metadata: Metadata) -> str:
     )
 
 
-def _held_out(evaluations: Sequence[Evaluation]) -> str:
+def _held_out(evaluations: Sequence[Evaluation], *, of_recipe: bool) -> str:
+    if not evaluations and of_recipe:
+        return (
+            "## Figures\n\nNone of these very weights: they have heard every speaker of their "
+            "corpora. The figures below are of the same recipe, on speakers left out.\n"
+        )
     if not evaluations:
         return "## Figures\n\nNone was measured of this model yet.\n"
     rows = [

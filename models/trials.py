@@ -15,8 +15,8 @@ from affectd.models.probe import KINDS, CorpusMaterial, Probe, ProbeData, Scores
 
 __all__ = ["Trials", "hold_trials", "shared_folds", "shipped_labels"]
 
-_MODELS = 6
-"""As many as RAVDESS has folds."""
+_MODELS = 10
+"""As many as EmoDB, of the corpora that the shipped models hear, has folds; no corpus has more."""
 
 Without = Mapping[str, tuple[str, ...]]
 
@@ -146,8 +146,9 @@ def shared_folds(
     """Return the test speakers by corpus of each model that is trained.
 
     One model leaves out the first fold of every corpus, the next the second, and so on, the last
-    ones two folds of a corpus that has more of them than there are models. So few models score all
-    folds, each having heard a little less than a model for one fold alone would.
+    ones several folds of a corpus that has more of them than there are models. So few models score
+    all folds, each having heard a little less of the other corpora than a model for one fold alone
+    would.
     """
     tests: list[dict[str, tuple[str, ...]]] = [{} for _ in range(models)]
     for name, one in data.corpora.items():

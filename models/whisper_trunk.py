@@ -183,8 +183,8 @@ class Trunk(nn.Module):
             float32 ``(batch, STEPS, WIDTH)`` of the stem, ``(batch, STEPS // stride, WIDTH)`` of
             the blocks.
         """
-        x = nn.functional.gelu(self.conv1(logmel.transpose(1, 2)))
-        x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)
+        x = nn.functional.gelu(_as_product(self.conv1, logmel))
+        x = nn.functional.gelu(_as_product(self.conv2, x))
         x = x + self.positions[_POSITIONS - STEPS :]
         said = [x]
         # The last step is among those that the blocks see.
@@ -193,6 +193,19 @@ class Trunk(nn.Module):
             x = block(x)
             said.append(x)
         return said
+
+
+def _as_product(convolution: nn.Conv1d, x: Tensor) -> Tensor:
+    """Return a convolution of kernel three over the steps, as one matrix product.
+
+    Quantised with the ranges of each window, as other products are, it is far nearer to floating
+    point than a convolution with ranges that are fixed beforehand, and no slower.
+    """
+    count, step = x.shape[1], convolution.stride[0]
+    padded = nn.functional.pad(x, (0, 0, 1, 1))
+    seen = torch.cat([padded[:, place : place + count : step] for place in range(3)], dim=2)
+    weights = convolution.weight.permute(0, 2, 1).flatten(1)
+    return nn.functional.linear(seen, weights, convolution.bias)
 
 
 class _Block(nn.Module):

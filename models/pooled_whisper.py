@@ -61,7 +61,7 @@ class PooledWhisper(nn.Module):
         ValueError: the windows are not what the trunk was trained on, or a layer is not there.
     """
 
-    in_float = ("judge", "near", "compare")
+    in_float = ("near", "compare")
     """What INT8 leaves in floating point."""
     centre: Tensor
     scale: Tensor

@@ -12,31 +12,30 @@ from typing import Any
 
 import numpy as np
 
+from affectd.bench.baseline import gains
+from affectd.kernels.baseline import VoiceModel
 from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.evaluation import Evaluation, FoldFigures
 from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import ProbeData, Scores, train_probe
-from affectd.models.probe_training import temperature_of, unseen_scores
+from affectd.models.probe import ProbeData, Scores
+from affectd.models.trials import Trials, hold_trials, shipped_labels
 
 __all__ = [
     "PROTOCOLS",
     "Protocol",
     "evaluations",
+    "load",
     "markdown",
     "measure_alone",
     "measure_seed",
     "save",
-    "shared_folds",
     "summary",
 ]
 
 Figures = dict[str, Any]
 Say = Callable[[str], None]
-
-_MODELS = 6
-"""As many as RAVDESS has folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,61 +65,48 @@ PROTOCOLS: tuple[Protocol, ...] = (
 speaker; then four emotions of a corpus of which nothing was heard."""
 
 
-def shared_folds(data: ProbeData, *, models: int = _MODELS) -> list[dict[str, tuple[str, ...]]]:
-    """Return the test speakers by corpus of each model that is trained.
-
-    One model leaves out the first fold of every corpus, the next the second, and so on, the last
-    ones two folds of a corpus that has more of them than there are models. So few models score all
-    folds, each having heard a little less than a model for one fold alone would.
-    """
-    tests: list[dict[str, tuple[str, ...]]] = [{} for _ in range(models)]
-    for name, one in data.corpora.items():
-        published = folds(name, one.speakers())
-        each, more = divmod(len(published), models)
-        first = 0
-        for place, test in enumerate(tests):
-            count = each + (place >= models - more) if each else place < len(published)
-            if count:
-                group = published[first : first + count]
-                test[name] = tuple(speaker for fold in group for speaker in fold.test)
-                first += count
-    return tests
-
-
-def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
+def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None = None) -> Figures:
     """Train and score every fold, and every unseen corpus, with one seed.
 
     Args:
         data: What is learnt from.
-        seed: Decides first weights and draws.
+        seed: That the data was drawn with.
         say: Told a line for each figure.
+        trials: Of that data, where they have been held before.
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
+    acquainted: dict[str, list[tuple[Scores, VoiceModel]]] = {
+        one.name: [] for one in PROTOCOLS if not one.unseen
+    }
     shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
-    tests = shared_folds(data)
-    for index, without in enumerate(tests, 1):
-        probe = train_probe(data, seed=seed, without=without)
+    trials = trials or hold_trials(data, published=True)
+    say(
+        f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
+    )
+    for place in range(len(trials.folds)):
+        without, probe = trials.fold(place)
         for protocol in PROTOCOLS:
             if protocol.unseen or protocol.corpus not in without:
                 continue
             speakers = without[protocol.corpus]
             scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
             scored[protocol.name].append(scores)
-            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
+            acquainted[protocol.name].append((scores, probe.voices))
+            among = shipped_labels(data.corpora[protocol.corpus])
             shipped[protocol.corpus].append(
-                data.score(
-                    probe,
-                    protocol.corpus,
-                    among=tuple(label for label in LABELS if label in own),
-                    speakers=speakers,
-                )
+                data.score(probe, protocol.corpus, among=among, speakers=speakers)
             )
-        say(f"seed {seed}: model {index} of {len(tests)} is done")
-    unseen = unseen_scores(data, seed=seed)
+    unseen: dict[str, Scores] = {}
     for protocol in PROTOCOLS:
         if protocol.unseen:
-            own = {clip.label for clip in data.corpora[protocol.corpus].features.clips}
-            known = tuple(label for label in LABELS if label in own)
+            one = data.corpora[protocol.corpus]
+            known = shipped_labels(one)
+            unseen[protocol.corpus] = data.score(
+                trials.stranger(protocol.corpus),
+                protocol.corpus,
+                among=known,
+                speakers=one.speakers(),
+            )
             scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
     found = {
         one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
@@ -128,11 +114,22 @@ def measure_seed(data: ProbeData, seed: int, say: Say) -> Figures:
     }
     for name, figures in found.items():
         say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
+    calibration = _calibration(unseen, shipped) | {"belief": trials.belief().to_dict()}
     return {
         "seed": seed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocols": found,
-        "calibration": _calibration(unseen, shipped),
+        "calibration": calibration,
+        "baseline": {
+            one.name: gains(
+                acquainted[one.name],
+                one.labels,
+                temperature=1.0,
+                seed=seed,
+            )
+            for one in PROTOCOLS
+            if not one.unseen
+        },
     }
 
 
@@ -197,26 +194,14 @@ def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
 
 
 def _calibration(unseen: dict[str, Scores], speakers: dict[str, list[Scores]]) -> Figures:
-    """Return the temperature, and how far confidence lies from accuracy.
+    """Return how far confidence lies from accuracy, percent.
 
-    The temperature is fitted on corpora of which nothing was heard, each counting the same. The
-    error on such a corpus is measured with a temperature fitted on the others; the error on unseen
-    speakers of corpora that were heard with the temperature of all, which is the shipped one.
+    The belief that sharpens the scores was fitted without the voices, or without the corpus, that
+    the error is of.
     """
-    temperature = temperature_of(unseen.values())
-    errors = {
-        corpus: _error(
-            [scores], temperature_of(one for name, one in unseen.items() if name != corpus)
-        )
-        for corpus, scores in unseen.items()
-    }
     return {
-        "temperature": round(temperature, 4),
-        "error_unseen_corpus": errors,
-        "error_unseen_corpus_mean": round(float(np.mean(list(errors.values()))), 2),
-        "error_unseen_speakers": {
-            corpus: _error(scored, temperature) for corpus, scored in speakers.items()
-        },
+        "error_unseen_corpus": {corpus: _error([scores]) for corpus, scores in unseen.items()},
+        "error_unseen_speakers": {corpus: _error(scored) for corpus, scored in speakers.items()},
     }
 
 
@@ -237,8 +222,8 @@ def by_sex(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
     return found if len(found) > 1 else {}
 
 
-def _error(scored: Sequence[Scores], temperature: float) -> float:
-    probabilities = np.concatenate([softmax(each.logits, temperature) for each in scored])
+def _error(scored: Sequence[Scores]) -> float:
+    probabilities = np.concatenate([softmax(each.logits, 1.0) for each in scored])
     truth = np.concatenate([each.truth for each in scored])
     return round(100 * expected_calibration_error(probabilities, truth), 2)
 
@@ -339,3 +324,18 @@ def save(told: Figures, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     unfinished.replace(path)
+
+
+def load(path: Path) -> Figures:
+    """Read the figures that `save` wrote.
+
+    Raises:
+        ValueError: there are none in the file.
+    """
+    try:
+        told: Figures = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(told, dict) or told.get("benchmark") != "accuracy":
+        raise ValueError(f"{path} holds no figures of affectd bench accuracy")
+    return told

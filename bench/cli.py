@@ -244,6 +244,17 @@ def accuracy(
             help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
         ),
     ] = None,
+    told_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Measure nothing: tell of the figures of this file."
+        ),
+    ] = None,
+    page_file: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Write the tables there, between their marks."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw it.")] = None,
     evaluations_folder: Annotated[
         Path | None,
         typer.Option(
@@ -266,12 +277,14 @@ def accuracy(
 
     from affectd.bench.accuracy import (
         evaluations,
+        load,
         markdown,
         measure_alone,
         measure_seed,
         save,
         summary,
     )
+    from affectd.bench.accuracy_page import plot, put_into
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
@@ -281,36 +294,49 @@ def accuracy(
     from affectd.models.recipes import load_recipe
 
     torch.set_num_threads(1)
-    recipe = load_recipe(model)
-    if not isinstance(recipe, ProbeRecipe):
-        raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
-    with RunProgress() as progress:
-        data = gather_probe_data(
-            recipe,
-            corpora=corpora_folder(corpora),
-            cache=cache_folder(cache),
-            weights=weights,
-            seed=1,
-            progress=progress.extracting,
-        )
-        runs = [measure_seed(data, each, progress.say) for each in seed or [1, 2, 3]]
-        alone = measure_alone(data, progress.say)
-    told = {
-        "benchmark": "accuracy",
-        "model": recipe.name,
-        "command": f"affectd bench accuracy --model {model}",
-        "epochs": recipe.probe.epochs,
-        "machine": describe_machine(),
-        "summary": summary(runs),
-        "alone": alone,
-        "runs": runs,
-    }
-    file = json_file or Path(f"bench/results/accuracy-{recipe.name}.json")
-    save(told, file)
+
+    def measured() -> dict[str, Any]:
+        recipe = load_recipe(model)
+        if not isinstance(recipe, ProbeRecipe):
+            raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
+        runs: list[dict[str, Any]] = []
+        alone: dict[str, Any] = {}
+        with RunProgress() as progress:
+            for each in seed or [1, 2, 3]:
+                data = gather_probe_data(
+                    recipe,
+                    corpora=corpora_folder(corpora),
+                    cache=cache_folder(cache),
+                    weights=weights,
+                    seed=each,
+                    progress=progress.extracting,
+                )
+                runs.append(measure_seed(data, each, progress.say))
+                alone = alone or measure_alone(data, progress.say)
+        return {
+            "benchmark": "accuracy",
+            "model": recipe.name,
+            "command": f"affectd bench accuracy --model {model}",
+            "epochs": 1,
+            "machine": describe_machine(),
+            "summary": summary(runs),
+            "alone": alone,
+            "runs": runs,
+        }
+
+    if told_file is not None:
+        told = load(told_file)
+    else:
+        told = measured()
+        save(told, json_file or Path(f"bench/results/accuracy-{told['model']}.json"))
+    if page_file is not None:
+        put_into(page_file, told)
+    if picture is not None:
+        plot(told, picture)
     if evaluations_folder is not None:
         evaluations_folder.mkdir(parents=True, exist_ok=True)
         for one in evaluations(told):
-            one.save(evaluations_folder / f"{recipe.name}-{one.corpus}-folds.json")
+            one.save(evaluations_folder / f"{told['model']}-{one.corpus}-folds.json")
     typer.echo(markdown(told))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.bench.percentiles import Percentiles
-from affectd.engine.artefact import Metadata
+from affectd.engine.artefact import DEFAULT_MODEL, Metadata
 from affectd.engine.classifier import Classifier, find_model, load_runtime, shipped_models
 from affectd.engine.sources import DemoSource
 from affectd.kernels.front_end import FrontEnd
@@ -64,7 +64,7 @@ def measure_peers(
         ValueError: an encoder takes something else.
     """
     classifiers = {name: Classifier(find_model(name)) for name in shipped_models()}
-    metadata = next(iter(classifiers.values())).metadata
+    metadata = classifiers[DEFAULT_MODEL].metadata
     ways: dict[str, Way] = {
         f"affectd {name}": _ours(classifier) for name, classifier in classifiers.items()
     }

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from affectd.bench.accuracy import PROTOCOLS, shared_folds
+from affectd.bench.accuracy import PROTOCOLS
 from affectd.bench.baseline import ACQUAINTANCES, Acquaintance, drawn
 from affectd.models.calibration import softmax
 from affectd.models.metrics import Confusion
-from affectd.models.probe import KINDS, Probe, ProbeData, Scores, emotion_of, train_probe
+from affectd.models.probe import KINDS, Probe, ProbeData, Scores, emotion_of
+from affectd.models.trials import hold_trials
 from affectd.models.voice_network import VoiceNetwork, Voices, train_voice_network
 
 __all__ = [
@@ -57,16 +58,16 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
         say: Told a line for each model.
     """
     folds: dict[str, list[HeardFold]] = {}
-    tests = shared_folds(data)
-    for index, without in enumerate(tests, 1):
-        probe = train_probe(data, without=without)
+    trials = hold_trials(data)
+    for place in range(len(trials.folds)):
+        without, probe = trials.fold(place)
         network = train_voice_network(_voices(data, probe, without), seed=seed)
         for protocol in PROTOCOLS:
             if not protocol.unseen and protocol.corpus in without:
                 speakers = without[protocol.corpus]
                 heard = _heard(data, probe, network, protocol.corpus, protocol.labels, speakers)
                 folds.setdefault(protocol.name, []).append(heard)
-        say(f"model {index} of {len(tests)} is done")
+        say(f"model {place + 1} of {len(trials.folds)} is done")
     found: Figures = {}
     for protocol in PROTOCOLS:
         if protocol.name in folds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,7 +220,7 @@ def export_model(
         limits=limits,
     )
     artefacts = [
-        _make(precision, proto, metadata, judge, target)
+        _make(precision, proto, metadata, judge, target, frozenset(original.in_float))
         for precision in PRECISIONS
         if precision in precisions
     ]
@@ -268,7 +268,12 @@ def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> M
 
 
 def _make(
-    precision: Precision, proto: onnx.ModelProto, metadata: Metadata, judge: Judge, target: Target
+    precision: Precision,
+    proto: onnx.ModelProto,
+    metadata: Metadata,
+    judge: Judge,
+    target: Target,
+    in_float: Set[str],
 ) -> Artefact:
     attempts: tuple[Attempt, ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
@@ -276,7 +281,10 @@ def _make(
     if precision == "int8":
         calibration = judge.speech.calibration
         # Neither CUDA nor TensorRT has an integer LSTM.
-        default = Scheme(recurrent=target == "cpu")
+        left = tuple(
+            node.name for node in proto.graph.node if not in_float.isdisjoint(node.name.split("/"))
+        )
+        default = Scheme(recurrent=target == "cpu", excluded=left)
         converted, attempts, sensitivity = search(proto, calibration, judge, default)
         scheme, judgement = attempts[-1].scheme, attempts[-1].judgement
         quantisation = Quantisation(

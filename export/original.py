@@ -36,6 +36,8 @@ class Original:
     """Of each label, each within ±1."""
     sha256: str
     """Of the checkpoint's file, or of the weights: see `sha256_of`."""
+    in_float: tuple[str, ...] = ()
+    """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
 
     @classmethod
     def of_checkpoint(cls, path: Path, *, name: str | None = None) -> Original:
@@ -58,6 +60,7 @@ class Original:
             heard=checkpoint.heard,
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            in_float=tuple(getattr(model, "in_float", ())),
         )
 
     @property

@@ -142,7 +142,10 @@ def quantise(graph: onnx.ModelProto, windows: Windows, scheme: Scheme) -> onnx.M
                 source,
                 done,
                 op_types_to_quantize=list(DYNAMIC),
-                nodes_to_exclude=list(scheme.excluded),
+                # The dynamic quantiser takes each Gemm apart first, and names its product so.
+                nodes_to_exclude=[
+                    part for name in scheme.excluded for part in (name, f"{name}_MatMul")
+                ],
                 per_channel=scheme.per_channel,
                 reduce_range=scheme.reduce_range,
                 weight_type=QuantType.QInt8,

@@ -47,10 +47,10 @@ def schemes(default: Scheme, sensitive: Callable[[], list[Sensitivity]]) -> Iter
     yield replace(default, reduce_range=True)
     yield replace(default, ranges="percentile")
     yield replace(default, ranges="entropy")
-    layers = [each.layer for each in sensitive()]
+    layers = [each.layer for each in sensitive() if each.layer not in default.excluded]
     for count in _EXCLUDED:
         if count < len(layers):
-            yield replace(default, excluded=tuple(layers[:count]))
+            yield replace(default, excluded=(*default.excluded, *layers[:count]))
 
 
 def search(

@@ -50,7 +50,7 @@ def write_card(
         "This file is written by `affectd export` from what was measured; edit the code instead.\n",
         _summary(metadata),
         _data(metadata),
-        _held_out(held_out),
+        _held_out(held_out, of_recipe=bool(folds)),
     ]
     if folds:
         parts.append(_folds(folds))
@@ -70,7 +70,7 @@ def _summary(metadata: Metadata) -> str:
         f"{metadata.window_seconds:g} s ({front_end.bands} bands, "
         f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), "
         f"normalisation `{metadata.normalisation}`.\n"
-        f"- Temperature {metadata.temperature:.3f}, fitted on development speakers.\n"
+        f"- Temperature {metadata.temperature:.3f}, fitted on speech that was not trained on.\n"
         f"- Checkpoint SHA-256 `{metadata.checkpoint_sha256}`.\n"
     )
 
@@ -94,7 +94,12 @@ def _data(metadata: Metadata) -> str:
     )
 
 
-def _held_out(evaluations: Sequence[Evaluation]) -> str:
+def _held_out(evaluations: Sequence[Evaluation], *, of_recipe: bool) -> str:
+    if not evaluations and of_recipe:
+        return (
+            "## Figures\n\nNone of these very weights: they have heard every speaker of their "
+            "corpora. The figures below are of the same recipe, on speakers left out.\n"
+        )
     if not evaluations:
         return "## Figures\n\nNone was measured of this model yet.\n"
     rows = [

@@ -28,15 +28,15 @@ class PooledWhisperOptions:
     """How much of the encoder is used."""
 
     blocks: int = 3
-    """1 to 4."""
+    """0 to 4."""
     layers: tuple[int, ...] = (1, 2, 3)
     """The blocks whose output is pooled, counted from 1; 0 is the stem."""
+    stride: int = 1
+    """Of the steps that the stem makes, every how manieth the blocks see: 1, 2 or 4."""
     directions: int = 512
-    """What is kept of the statistics."""
-    hidden: int = 192
-    """Units of each member of the ensemble."""
-    members: int = 3
-    """Networks whose logits are averaged, as one wide network."""
+    """What is kept of the statistics for the scores within a speaker."""
+    corpora: int = 4
+    """How many of them have an expert of their own."""
     beside: int = 2
     """Outputs beside the classes, which are told apart in training: calm speech, which counts as
     neutral, and bored speech, which counts as nothing."""
@@ -45,11 +45,12 @@ class PooledWhisperOptions:
 
 
 class PooledWhisper(nn.Module):
-    """Stem, blocks, statistics over the valid steps, the directions that count, two maps of them.
+    """Stem, blocks, statistics over the valid steps, and linear experts of them.
 
-    The statistics are the mean and the deviation of each block's output. One map, with a hidden
-    layer, gives the logits. The other, linear, is the embedding: scores to be compared within one
-    speaker, whose distance from the speaker's own mean tells the classes apart better.
+    The statistics are the mean and the deviation of each block's output. The logits are those of
+    `affectd.models.experts`: each corpus's own expert counts as far as a window is like that
+    corpus. The embedding is a linear map of the whitened statistics: scores to be compared within
+    one speaker, whose distance from the speaker's own mean tells the classes apart better.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -60,8 +61,11 @@ class PooledWhisper(nn.Module):
         ValueError: the windows are not what the trunk was trained on, or a layer is not there.
     """
 
+    in_float = ("near", "compare")
+    """What INT8 leaves in floating point."""
     centre: Tensor
     scale: Tensor
+    company: Tensor
 
     def __init__(
         self, windowing: Windowing, *, classes: int, options: PooledWhisperOptions | None = None
@@ -79,16 +83,19 @@ class PooledWhisper(nn.Module):
             raise ValueError(
                 f"layers is {options.layers}; allowed are 0 to {options.blocks}, at least one"
             )
-        self.trunk = Trunk(options.blocks).requires_grad_(requires_grad=False)
+        if options.stride not in (1, 2, 4):
+            raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
+        self.trunk = Trunk(options.blocks, stride=options.stride)
+        self.trunk.requires_grad_(requires_grad=False)
         width = 2 * WIDTH * len(options.layers)
         # Whole numbers of eight bits want one range for all statistics.
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         self.project = nn.Linear(width, options.directions)
         outputs = classes + options.beside
-        hidden = options.hidden * options.members
-        self.widen = nn.Linear(options.directions, hidden)
-        self.classify = nn.Linear(hidden, outputs)
+        self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
+        self.near = nn.Linear(width, options.corpora)
+        self.register_buffer("company", torch.zeros(()))
         self.compare = nn.Linear(options.directions, outputs)
 
     def take_weights(self, folder: Path) -> None:
@@ -110,13 +117,22 @@ class PooledWhisper(nn.Module):
             Logits ``(batch, classes)``, scores within a speaker ``(batch, classes + beside)``, and
             what each step weighs ``(batch, steps)``: the same for all valid ones.
         """
-        valid = valid_steps(frames)
-        weights = valid / valid.sum(1, keepdim=True)
+        options = self.options
+        weights = [_shares(valid_steps(frames, stride=each)) for each in (1, options.stride)]
         said = self.trunk.layers(on_the_right(logmel, frames))
-        pooled = statistics_of([said[layer] for layer in self.options.layers], weights)
-        x = self.project((pooled - self.centre) * self.scale)
-        logits = self.merged(self.classify(torch.relu(self.widen(x))))
-        return logits, self.compare(x), weights
+        pooled = torch.cat(
+            [statistics_of([said[each]], weights[each > 0]) for each in options.layers], dim=1
+        )
+        z = (pooled - self.centre) * self.scale
+        x = self.project(z)
+        near = self.near(z)
+        # Zero is the likeness of what is like nothing known.
+        shares = torch.softmax(torch.cat([0 * near[:, :1], near], dim=1), dim=1)
+        common = shares[:, :1]
+        shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
+        experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
+        logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
+        return logits, self.compare(x), weights[0]
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""
@@ -128,6 +144,10 @@ class PooledWhisper(nn.Module):
         # The logarithm of the sum of both exponentials.
         both = torch.maximum(neutral, calm) + torch.log1p(torch.exp(-(neutral - calm).abs()))
         return torch.cat([logits[:, :place], both, logits[:, place + 1 :]], dim=1)
+
+
+def _shares(valid: Tensor) -> Tensor:
+    return valid / valid.sum(1, keepdim=True)
 
 
 def statistics_of(layers: Sequence[Tensor], weights: Tensor) -> Tensor:

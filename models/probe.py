@@ -1,21 +1,21 @@
-"""A linear probe: a discriminant of what a frozen encoder says, learnt in seconds."""
+"""A probe: discriminants of what a frozen encoder says, in closed form, learnt in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from affectd.kernels.baseline import VoiceModel
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
 from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
+from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from
 from affectd.models.features import FeatureSet, extract
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
@@ -100,6 +100,10 @@ class Scores:
     clips: tuple[Clip, ...]
     relative: npt.NDArray[np.float64]
     """Scores to be compared within a speaker, of all of `KINDS`, ``(clips, kinds)``."""
+    parts: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 1, len(KINDS))))
+    """What each expert says, ``(clips, experts, kinds)``; see `affectd.models.experts`."""
+    likeness: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    """How like each corpus the clips are, ``(clips, corpora)``."""
 
 
 class ProbeData:
@@ -126,31 +130,56 @@ class ProbeData:
         Args:
             without: Speakers by corpus who are not heard.
         """
-        parts: list[Moments] = []
-        for name in self.corpora:
-            everyone, speakers = self._moments(name)
-            left_out = [speakers[each] for each in without.get(name, ()) if each in speakers]
-            if len(left_out) == len(speakers):
-                continue
-            summed = everyone - _sum(left_out) if left_out else everyone
-            parts.append(summed * (self.recipe.corpora[name] / summed.counts.sum() ** 0.5))
-        if not parts:
-            raise ValueError("every speaker is left out: nothing to learn from")
-        return parts
+        return [everyone for everyone, _ in self._heard(without).values()]
 
     def whitening(self, without: Mapping[str, Iterable[str]], *, kept: int) -> Whitening:
         """Return the whitening of all speakers but a few; see `moments`."""
+        moments, voices = self._parts(without)
+        settings = self.recipe.probe
         found = fit_whitening(
-            self.moments(without), shrinkage=self.recipe.probe.shrinkage, kept=kept
+            moments,
+            shrinkage=settings.shrinkage,
+            kept=kept,
+            voices=voices,
+            strangeness=settings.strangeness,
         )
         return Whitening(found.centre + self._origin, found.directions)
 
-    def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
-        """Return a discriminant of all speakers but a few, without whitening or network."""
-        found = fit_discriminant(self.moments(without), shrinkage=self.recipe.probe.shrinkage)
-        return LinearProbe(
-            Discriminant(found.centre + self._origin, found.scale, found.weights, found.bias)
+    def discriminant(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
+        """Return a discriminant of the statistics of all speakers but a few."""
+        moments, voices = self._parts(without)
+        settings = self.recipe.probe
+        found = fit_discriminant(
+            moments,
+            shrinkage=settings.shrinkage,
+            voices=voices,
+            strangeness=settings.strangeness,
         )
+        return replace(found, centre=found.centre + self._origin)
+
+    def place(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
+        """Return a discriminant of the corpora, each as likely as another."""
+        moments, _ = self._parts(without)
+        counts = np.array([each.counts.sum() for each in moments])
+        total = Moments(
+            np.ones(len(moments)),
+            np.stack(
+                [each.sums.sum(0) / count for each, count in zip(moments, counts, strict=True)]
+            ),
+            np.sum(
+                [each.squares / count for each, count in zip(moments, counts, strict=True)], axis=0
+            ),
+        )
+        if len(moments) == 1:
+            # There is nothing that it could be told apart from.
+            width = total.sums.shape[1]
+            return Discriminant(np.zeros(width), np.ones(width), np.zeros((1, width)), np.zeros(1))
+        found = fit_discriminant([total], shrinkage=self.recipe.probe.shrinkage_of_place)
+        return replace(found, centre=found.centre + self._origin)
+
+    def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
+        """Return a discriminant of all speakers but a few, and nothing else."""
+        return LinearProbe(self.discriminant(without))
 
     def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
         """Return the whitened windows of all speakers but a few, clean and disturbed."""
@@ -180,6 +209,22 @@ class ProbeData:
                 for field in fields(Examples)
             )
         )
+
+    def others(self, corpus: str, without: Mapping[str, Iterable[str]]) -> npt.NDArray[np.float32]:
+        """Return clean windows of all corpora but one, or of that where there is no other.
+
+        Args:
+            corpus: The one.
+            without: Speakers by corpus who are not heard.
+        """
+        parts: dict[str, npt.NDArray[np.float32]] = {}
+        for name, one in self.corpora.items():
+            left_out = set(without.get(name, ()))
+            heard = np.array([clip.speaker not in left_out for clip in one.features.clips])
+            if (chosen := heard[one.clean.owners]).any():
+                parts[name] = one.clean.values[chosen]
+        others = [values for name, values in parts.items() if name != corpus]
+        return np.concatenate(others) if others else parts[corpus]
 
     def score(
         self,
@@ -214,12 +259,58 @@ class ProbeData:
         np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
         compared = np.zeros((len(chosen), len(KINDS)))
         np.add.at(compared, owners[heard], probe.compared(values) * shares)
+        parts, likeness = self._said(probe, values, owners[heard], shares, len(chosen))
         return Scores(
             logits=sums[chosen],
             truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
             relative=compared[chosen],
+            parts=parts[chosen],
+            likeness=likeness[chosen],
         )
+
+    @staticmethod
+    def _said(
+        probe: Probe | LinearProbe,
+        values: npt.NDArray[np.float32],
+        owners: npt.NDArray[np.int64],
+        shares: npt.NDArray[np.float64],
+        clips: int,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the mean over each clip's windows of what experts say, and of the likeness."""
+        if isinstance(probe, LinearProbe):
+            return np.zeros((clips, 1, len(KINDS))), np.zeros((clips, 0))
+        said = probe.experts.scores(values)
+        alike = probe.experts.likeness(values)
+        parts, likeness = np.zeros((clips, *said.shape[1:])), np.zeros((clips, alike.shape[1]))
+        np.add.at(parts, owners, said * shares[:, :, None])
+        np.add.at(likeness, owners, alike * shares)
+        return parts, likeness
+
+    def _parts(
+        self, without: Mapping[str, Iterable[str]]
+    ) -> tuple[list[Moments], list[list[Moments]]]:
+        heard = list(self._heard(without).values())
+        if not heard:
+            raise ValueError("every speaker is left out: nothing to learn from")
+        return [everyone for everyone, _ in heard], [voices for _, voices in heard]
+
+    def _heard(
+        self, without: Mapping[str, Iterable[str]]
+    ) -> dict[str, tuple[Moments, list[Moments]]]:
+        """Return the sums over each corpus, weighted, and those over each of its speakers."""
+        found: dict[str, tuple[Moments, list[Moments]]] = {}
+        for name in self.corpora:
+            everyone, speakers = self._moments(name)
+            silent = {each for each in without.get(name, ()) if each in speakers}
+            if len(silent) == len(speakers):
+                continue
+            left_out = [speakers[each] for each in sorted(silent)]
+            summed = everyone - _sum(left_out) if left_out else everyone
+            weight = self.recipe.corpora[name] / summed.counts.sum() ** 0.5
+            voices = [each for speaker, each in speakers.items() if speaker not in silent]
+            found[name] = (summed * weight, voices)
+        return found
 
     def _moments(self, name: str) -> tuple[Moments, dict[str, Moments]]:
         if name not in self._sums:
@@ -290,8 +381,8 @@ class Probe:
     """What was learnt."""
 
     whitening: Whitening
-    layers: Mapping[str, npt.NDArray[np.float32]]
-    """Weights and biases of ``widen`` and ``classify``, all members side by side."""
+    experts: Experts
+    confidence: Confidence
     relative: Discriminant
     """Of whitened vectors less their speaker's middle."""
     voices: VoiceModel
@@ -304,15 +395,11 @@ class Probe:
 
         Calm counts as neutral where it is not asked for.
         """
-        x = self.whitening(values)
-        hidden = np.maximum(x @ self.layers["widen.weight"].T + self.layers["widen.bias"], 0)
-        scores = hidden @ self.layers["classify.weight"].T + self.layers["classify.bias"]
-        scores = scores.astype(np.float64)
-        if "calm" not in among:
-            neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
-            scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
-        chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
-        return chosen
+        experts = self.experts
+        scores = judge_from(
+            experts.scores(values), experts.likeness(values), experts.absent, self.confidence
+        )
+        return merged(scores, among)
 
     def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return scores to be compared within a speaker, of all of `KINDS`."""
@@ -328,16 +415,27 @@ class Probe:
         """
         network = empty_network(recipe)
         network.take_weights(weights)
-        whitening, relative = self.whitening, self.relative
+        whitening, relative, experts = self.whitening, self.relative, self.experts
+        confidence = self.confidence
         # The largest effect of a statistic is brought to one, for the sake of quantisation.
         scale = np.abs(whitening.directions).max(axis=1)
         compared = relative.weights * relative.scale
+        sharpness = confidence.sharpness[:, None]
+        judge = experts.weights * sharpness[:, :, None] / scale
+        # Of the statistics less the centre.
+        said = (experts.bias + experts.weights @ whitening.centre) * sharpness
+        place = experts.place.weights * experts.place.scale
+        near = experts.place.bias + place @ (whitening.centre - experts.place.centre)
         state = {
             "centre": whitening.centre,
             "scale": scale,
             "project.weight": (whitening.directions / scale[:, None]).T,
             "project.bias": np.zeros(whitening.directions.shape[1]),
-            **self.layers,
+            "judge.weight": judge.reshape(-1, judge.shape[2]),
+            "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
+            "near.weight": confidence.slope * place / scale,
+            "near.bias": confidence.slope * (near - confidence.margin),
+            "company": confidence.company,
             "compare.weight": compared,
             # A kind that nobody spoke is never guessed.
             "compare.bias": np.maximum(relative.bias - compared @ relative.centre, _LOWEST),
@@ -350,6 +448,23 @@ class Probe:
             }
         )
         return network.eval()
+
+
+def merged(
+    scores: npt.NDArray[np.float64], among: Sequence[str] = KINDS
+) -> npt.NDArray[np.float64]:
+    """Return the scores of some emotions; calm counts as neutral where it is not asked for.
+
+    Args:
+        scores: Of all of `KINDS`, ``(n, kinds)``.
+        among: The emotions.
+    """
+    if "calm" not in among:
+        scores = scores.copy()
+        neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
+        scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
+    chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
+    return chosen
 
 
 def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
@@ -439,14 +554,17 @@ def gather_probe_data(
 
 
 def train_probe(
-    data: ProbeData, *, seed: int = 1, without: Mapping[str, Iterable[str]] | None = None
+    data: ProbeData,
+    *,
+    without: Mapping[str, Iterable[str]] | None = None,
+    confidence: Confidence | None = None,
 ) -> Probe:
     """Learn from every corpus of the recipe.
 
     Args:
         data: Of the recipe.
-        seed: Decides the first weights and every draw.
         without: Speakers by corpus who are not heard.
+        confidence: Whom to believe how far; without it, every expert alike, whatever is heard.
     """
     left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
     options = empty_network(data.recipe).options
@@ -455,19 +573,18 @@ def train_probe(
     spread = float(examples.vectors.std())
     whitening = Whitening(whitening.centre, whitening.directions / spread)
     examples = replace(examples, vectors=examples.vectors / spread)
-    members = [
-        _member(examples, data.recipe, options.hidden, seed=100 * seed + member)
-        for member in range(options.members)
-    ]
-    layers = {
-        name: np.concatenate([member[name] for member in members], axis=0)
-        for name in ("widen.weight", "widen.bias")
-    }
-    # The mean of the members' logits.
-    layers["classify.weight"] = np.concatenate(
-        [member["classify.weight"] for member in members], axis=1
-    ) / len(members)
-    layers["classify.bias"] = np.mean([member["classify.bias"] for member in members], axis=0)
+    heard = [name for name in data.corpora if (examples.corpora == name).any()]
+    experts = experts_of(
+        heard,
+        [
+            data.discriminant(
+                {each: one.speakers() for each, one in data.corpora.items() if each != name}
+                | {name: left_out.get(name, ())}
+            )
+            for name in heard
+        ],
+        data.place(left_out),
+    ).standardised([data.others(name, left_out) for name in heard])
     relative = _relative(examples, data.recipe)
     voices = VoiceModel.of(
         np.maximum(relative(examples.vectors), _LOWEST),
@@ -476,57 +593,8 @@ def train_probe(
         count=len(KINDS),
         weights=examples.shares,
     )
-    return Probe(whitening, layers, relative, voices)
-
-
-def _member(
-    examples: Examples, recipe: ProbeRecipe, hidden: int, *, seed: int
-) -> dict[str, npt.NDArray[np.float32]]:
-    settings = recipe.probe
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    widen = nn.Linear(examples.vectors.shape[1], hidden)
-    classify = nn.Linear(hidden, len(KINDS))
-    network = nn.Sequential(
-        nn.Dropout(settings.dropout), widen, nn.ReLU(), nn.Dropout(settings.dropout), classify
-    )
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
-    )
-    clips = examples.shares.sum()
-    steps = max(int(settings.epochs * clips / settings.batch), 1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    vectors, kinds = torch.from_numpy(examples.vectors), torch.from_numpy(examples.kinds)
-    drawn = rng.choice(len(kinds), (steps, settings.batch), p=draw_shares(examples, recipe))
-    for places in torch.from_numpy(drawn):
-        loss = nn.functional.cross_entropy(
-            network(vectors[places]), kinds[places], label_smoothing=settings.label_smoothing
-        )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimiser.step()
-        schedule.step()
-    return {
-        f"{name}.{part}": getattr(layer, part).detach().numpy()
-        for name, layer in (("widen", widen), ("classify", classify))
-        for part in ("weight", "bias")
-    }
-
-
-def draw_shares(examples: Examples, recipe: ProbeRecipe) -> npt.NDArray[np.float64]:
-    """Return how likely each window is to be drawn, adding up to one.
-
-    An emotion in a corpus is drawn by the square root of its clips, times the corpus's weight.
-    """
-    likely = np.zeros(len(examples.kinds))
-    for name, weight in recipe.corpora.items():
-        for kind in range(len(KINDS)):
-            cell = (examples.corpora == name) & (examples.kinds == kind)
-            if cell.any():
-                shares = examples.shares[cell]
-                likely[cell] = weight * shares / shares.sum() ** 0.5
-    shares_all: npt.NDArray[np.float64] = likely / likely.sum()
-    return shares_all
+    alike = Confidence(np.ones(1 + len(heard)), 0.0, 0.0)
+    return Probe(whitening, experts, confidence or alike, relative, voices)
 
 
 def _relative(examples: Examples, recipe: ProbeRecipe) -> Discriminant:

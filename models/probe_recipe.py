@@ -20,20 +20,16 @@ class ProbeSettings(BaseModel):
     """Share of the mean variance in that of every direction; see `affectd.models.whitening`."""
     drawn: Annotated[int, Field(ge=0, le=16)] = 0
     """Windows of each clip that are drawn and disturbed, beside those that it is scored on."""
-    epochs: Annotated[int, Field(ge=1)] = 20
-    """Of so many draws as there are clips."""
-    batch: Annotated[int, Field(ge=2)] = 256
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Of AdamW, falling to zero as a cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    shrinkage_of_place: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """The same, of the discriminant that tells corpora apart."""
+    strangeness: Annotated[float, Field(ge=0)] = 0.0
+    """How much voices' means count in the scatter; see `affectd.models.discriminant`."""
 
 
 class ProbeRecipe(Recipe):
-    """A recipe whose encoder is frozen, and whose classes are told apart by a small network.
+    """A recipe whose encoder is frozen, and whose classes are told apart in closed form.
 
-    Its optimiser is not used: the probe has its own.
+    Its optimiser is not used.
     """
 
     probe: ProbeSettings

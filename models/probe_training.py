@@ -1,24 +1,22 @@
-"""Trains a probe on every speaker, with the temperature of corpora that were left out whole."""
+"""Trains a probe on every speaker, with the belief of trials on voices that were left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from affectd.models.calibration import fit_temperature
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
-from affectd.models.probe import ProbeData, Scores, gather_probe_data, train_probe
+from affectd.models.probe import ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
+from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.whisper_trunk import WeightsError
 
-__all__ = ["fit_and_save", "temperature_of", "unseen_scores"]
+__all__ = ["fit_and_save", "probe_checkpoint"]
 
 
 def fit_and_save(
@@ -51,9 +49,25 @@ def fit_and_save(
     data = gather_probe_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    network = train_probe(data, seed=seed).network(recipe, weights)
+    checkpoint = probe_checkpoint(data, hold_trials(data), weights=weights, seed=seed)
+    checkpoint.save(folder / BEST)
+    return checkpoint
+
+
+def probe_checkpoint(data: ProbeData, trials: Trials, *, weights: Path, seed: int) -> Checkpoint:
+    """Return a probe of every speaker, with the belief of trials.
+
+    Args:
+        data: What is learnt from.
+        trials: Of the same data.
+        weights: The folder of the encoder's weights.
+        seed: That the data was drawn with.
+    """
+    recipe = data.recipe
+    probe = believing(train_probe(data), trials.belief())
+    network = probe.network(recipe, weights)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    checkpoint = Checkpoint(
+    return Checkpoint(
         recipe=recipe,
         labels=LABELS,
         seed=seed,
@@ -72,31 +86,6 @@ def fit_and_save(
             )
             for name, one in data.corpora.items()
         ),
-        temperature=temperature_of(unseen_scores(data, seed=seed).values()),
+        # The experts' sharpness holds it already.
+        temperature=1.0,
     )
-    checkpoint.save(folder / BEST)
-    return checkpoint
-
-
-def unseen_scores(data: ProbeData, *, seed: int) -> dict[str, Scores]:
-    """Return, for each corpus of the recipe, the scores of a probe that heard all the others.
-
-    The classes are those of the shipped models that the corpus has.
-    """
-    found: dict[str, Scores] = {}
-    for corpus, one in data.corpora.items():
-        own = {clip.label for clip in one.features.clips}
-        probe = train_probe(data, seed=seed, without={corpus: one.speakers()})
-        found[corpus] = data.score(
-            probe,
-            corpus,
-            among=tuple(label for label in LABELS if label in own),
-            speakers=one.speakers(),
-        )
-    return found
-
-
-def temperature_of(scored: Iterable[Scores]) -> float:
-    """Return the geometric mean of the temperatures that fit several sets of scores best."""
-    fitted = [fit_temperature(each.logits, each.truth) for each in scored]
-    return float(np.exp(np.mean(np.log(fitted))))

@@ -138,11 +138,11 @@ class Whisper(nn.Module):
         return self.classify(embedding), embedding, attention
 
 
-def valid_steps(frames: Tensor) -> Tensor:
-    """Return 1.0 for the steps that a window's valid frames fill, float32 ``(batch, STEPS)``."""
+def valid_steps(frames: Tensor, *, stride: int = 1) -> Tensor:
+    """Return 1.0 for the steps that a window's valid frames fill, float32 ``(batch, steps)``."""
     # Two frames become one step.
-    first = (FRAMES - frames) // 2
-    steps = torch.arange(STEPS, device=frames.device)
+    first = (FRAMES - frames) // (2 * stride)
+    steps = torch.arange(STEPS // stride, device=frames.device)
     return (steps[None, :] >= first[:, None]).float()
 
 
@@ -160,11 +160,13 @@ class Trunk(nn.Module):
     """The stem and the first blocks of the encoder.
 
     Args:
-        blocks: How many, 1 to 4.
+        blocks: How many, 0 to 4.
+        stride: Of the steps that the stem makes, every how manieth the blocks see.
     """
 
-    def __init__(self, blocks: int) -> None:
+    def __init__(self, blocks: int, *, stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         self.conv1 = nn.Conv1d(BANDS, WIDTH, 3, 1, 1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, 2, 1)
         self.positions = nn.Parameter(torch.zeros(_POSITIONS, WIDTH))
@@ -175,14 +177,35 @@ class Trunk(nn.Module):
         return self.layers(logmel)[-1]
 
     def layers(self, logmel: Tensor) -> list[Tensor]:
-        """Return what the stem and each block say of windows that `on_the_right` gave."""
-        x = nn.functional.gelu(self.conv1(logmel.transpose(1, 2)))
-        x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)
+        """Return what the stem and each block say of windows that `on_the_right` gave.
+
+        Returns:
+            float32 ``(batch, STEPS, WIDTH)`` of the stem, ``(batch, STEPS // stride, WIDTH)`` of
+            the blocks.
+        """
+        x = nn.functional.gelu(_as_product(self.conv1, logmel))
+        x = nn.functional.gelu(_as_product(self.conv2, x))
         x = x + self.positions[_POSITIONS - STEPS :]
         said = [x]
+        # The last step is among those that the blocks see.
+        x = x[:, self.stride - 1 :: self.stride]
         for block in self.blocks:
-            said.append(block(said[-1]))
+            x = block(x)
+            said.append(x)
         return said
+
+
+def _as_product(convolution: nn.Conv1d, x: Tensor) -> Tensor:
+    """Return a convolution of kernel three over the steps, as one matrix product.
+
+    Quantised with the ranges of each window, as other products are, it is far nearer to floating
+    point than a convolution with ranges that are fixed beforehand, and no slower.
+    """
+    count, step = x.shape[1], convolution.stride[0]
+    padded = nn.functional.pad(x, (0, 0, 1, 1))
+    seen = torch.cat([padded[:, place : place + count : step] for place in range(3)], dim=2)
+    weights = convolution.weight.permute(0, 2, 1).flatten(1)
+    return nn.functional.linear(seen, weights, convolution.bias)
 
 
 class _Block(nn.Module):

@@ -29,23 +29,31 @@ class Whitening:
         return along
 
 
-def fit_whitening(corpora: Sequence[Moments], *, shrinkage: float, kept: int) -> Whitening:
+def fit_whitening(
+    corpora: Sequence[Moments],
+    *,
+    shrinkage: float,
+    kept: int,
+    voices: Sequence[Sequence[Moments]] = (),
+    strangeness: float = 0.0,
+) -> Whitening:
     """Return the directions of the largest scatter, each divided by its shrunk deviation.
 
-    A small network that learns from whitened vectors starts where linear discriminant analysis
-    ends: speakers differ most along the directions that are shortened most.
+    Speakers differ most along the directions that are shortened most.
 
     Args:
         corpora: Of what is learnt from, each times its weight.
         shrinkage: Share of the mean variance in that of each direction, above 0 and at most 1.
         kept: How many directions.
+        voices: See `affectd.models.discriminant.fit_discriminant`.
+        strangeness: See there.
 
     Raises:
         ValueError: the shrinkage is not allowed, or there are fewer directions.
     """
     if not 0 < shrinkage <= 1:
         raise ValueError(f"shrinkage is {shrinkage}; allowed is above 0 and at most 1")
-    fit = scatter_within(corpora)
+    fit = scatter_within(corpora, voices=voices, strangeness=strangeness)
     if kept > len(fit.scale):
         raise ValueError(f"kept is {kept}; the vectors have {len(fit.scale)} dimensions")
     variances, axes = np.linalg.eigh(fit.within.astype(np.float32))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from affectd.bench.accuracy import (
     _figures,
     by_sex,
     evaluations,
+    load,
     markdown,
     save,
-    shared_folds,
     summary,
 )
 from affectd.bench.baseline import ACQUAINTANCES, gains
@@ -72,30 +72,15 @@ def test_guesses_among_fewer_classes_are_of_their_clips_alone() -> None:
     assert len(few.clips) == 3
 
 
-def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
-    speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
-    data: Any = SimpleNamespace(
-        corpora={
-            name: SimpleNamespace(speakers=lambda who=who: who) for name, who in speakers.items()
-        }
-    )
-    assert shared_folds(data, models=2) == [
-        {"emodb": ("03",), "tess": ("OAF",)},
-        {"emodb": ("08", "09"), "tess": ("YAF",)},
-    ]
-    assert shared_folds(data, models=3)[1:] == [
-        {"emodb": ("08",), "tess": ("YAF",)},
-        {"emodb": ("09",)},
-    ]
-
-
-def test_an_unseen_corpus_is_not_calibrated_on_itself() -> None:
+def test_the_error_of_confidence_is_that_of_what_it_says() -> None:
     sure = scores([0, 1, 2, 0] * 10, [0, 1, 2, 0] * 10, "a")
     wrong = scores([0, 1, 2, 0] * 10, [1, 2, 0, 1] * 10, "b")
-    figures = _calibration({"one": sure, "two": wrong}, {"one": [sure]})
-    # Fitted on the one that is always right, the other is sure of all its errors.
-    assert figures["error_unseen_corpus"]["two"] > 90
-    assert figures["error_unseen_corpus"]["one"] > 50
+    figures = _calibration({"one": sure, "two": wrong}, {"one": [sure, wrong]})
+    p = float(np.exp(4) / (np.exp(4) + 2))
+    assert figures["error_unseen_corpus"] == pytest.approx(
+        {"one": 100 * (1 - p), "two": 100 * p}, abs=0.01
+    )
+    assert figures["error_unseen_speakers"]["one"] == pytest.approx(100 * (p - 0.5), abs=0.01)
 
 
 def run(seed: int, right: int) -> dict[str, Any]:
@@ -117,7 +102,12 @@ def run(seed: int, right: int) -> dict[str, Any]:
         for one in PROTOCOLS
     }
     errors = {one.corpus: 3.0 for one in PROTOCOLS}
-    return {"seed": seed, "protocols": found, "calibration": {"error_unseen_speakers": errors}}
+    return {
+        "seed": seed,
+        "date": f"2026-01-0{seed}T00:00:00+00:00",
+        "protocols": found,
+        "calibration": {"error_unseen_speakers": errors, "error_unseen_corpus": errors},
+    }
 
 
 def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
@@ -126,6 +116,7 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert figures["ravdess-8"] == {"mean": 83.34, "deviation": 23.57, "seeds": 2}
     assert figures["four-unseen"]["mean"] == pytest.approx(83.34)
     told = {
+        "benchmark": "accuracy",
         "model": "m",
         "command": "c",
         "epochs": 2,
@@ -136,6 +127,7 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert "| ravdess-8 | 3 | 1 | **83.3** ± 23.6 | – |" in markdown(told)
     save(told, tmp_path / "deep" / "figures.json")
     assert (tmp_path / "deep" / "figures.json").read_text().endswith("}\n")
+    assert load(tmp_path / "deep" / "figures.json") == json.loads(json.dumps(told))
     cards = evaluations(told)
     assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess"}
     cards[0].save(tmp_path / "one.json")
@@ -165,3 +157,11 @@ def test_a_baseline_gains_where_voices_differ_and_loses_nothing_where_they_do_no
     assert all(figures["gain"] > -1 for figures in differ.values())
     alike = gains(folds(0.0), labels, temperature=1.0, seed=0)
     assert all(figures["gain"] > -1.5 for figures in alike.values())
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"benchmark": "papers"}')
+    with pytest.raises(ValueError, match="holds no figures"):
+        load(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "none.json")

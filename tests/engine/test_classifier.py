@@ -37,6 +37,22 @@ def test_the_default_model_is_shipped() -> None:
     assert DEFAULT_MODEL in shipped_models()
 
 
+def test_a_model_shipped_in_eight_bits_alone_goes_by_its_bare_name() -> None:
+    assert find_model("accurate") == find_model("accurate-int8")
+    assert find_model("crnn") != find_model("crnn-int8")
+
+
+def test_the_accurate_model_hears_windows_alone_as_together() -> None:
+    classifier = Classifier(find_model("accurate"))
+    rng = np.random.default_rng(0)
+    batch = [rng.standard_normal((length, 80)).astype(np.float32) for length in (298, 59, 150)]
+    together = classifier.run(batch)
+    alone = np.concatenate([classifier.run([window]) for window in batch])
+    assert together.shape == (3, 7)
+    # Matrix products in eight bits take one range for a whole batch.
+    np.testing.assert_allclose(together, alone, atol=0.5)
+
+
 # The integer LSTM scales its input by the loudest value of the whole batch.
 @pytest.mark.parametrize(("model", "tolerance"), [("crnn", 1e-4), ("crnn-int8", 0.1)])
 def test_a_batch_gives_what_its_windows_give_alone(model: str, tolerance: float) -> None:

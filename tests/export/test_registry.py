@@ -105,7 +105,9 @@ class Mean(nn.Module):
         return self.classify(embedding), embedding, attention
 
 
-def export_own(windowing: Windowing, windows: Windows, **options: object) -> Export:
+def export_own(
+    windowing: Windowing, windows: Windows, *, in_float: tuple[str, ...] = (), **options: object
+) -> Export:
     torch.manual_seed(0)
     module = Mean(windowing.front_end.bands, 2)
     original = Original(
@@ -116,6 +118,7 @@ def export_own(windowing: Windowing, windows: Windows, **options: object) -> Exp
         heard=(),
         valence_arousal={"calm": (0.5, -0.5), "tense": (-0.5, 0.5)},
         sha256=sha256_of(module),
+        in_float=in_float,
     )
     speech = Speech(compared=windows, calibration=windows)
     return export_model(
@@ -125,6 +128,24 @@ def export_own(windowing: Windowing, windows: Windows, **options: object) -> Exp
         allow=GATES,
         **options,  # type: ignore[arg-type]  # a target
     )
+
+
+def test_int8_leaves_in_floating_point_what_the_model_says(
+    windowing: Windowing, windows: Windows
+) -> None:
+    whole, part = (
+        export_own(windowing, windows, in_float=names).artefacts[1] for names in ((), ("classify",))
+    )
+    assert whole.metadata.quantisation is not None
+    assert part.metadata.quantisation is not None
+    assert whole.metadata.quantisation.excluded == ()
+    assert part.metadata.quantisation.excluded == ("/classify/Gemm",)
+    floats = {
+        each.name
+        for each in onnx.load_from_string(part.graph).graph.initializer
+        if each.data_type == 1
+    }
+    assert "classify.weight" in floats
 
 
 def test_a_model_of_ones_own_exports_by_one_call(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from affectd.models.discriminant import Moments, fit_discriminant
+from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
 from affectd.models.whitening import fit_whitening
 
 
@@ -96,3 +96,28 @@ def test_bad_settings_are_named(shrinkage: float) -> None:
         fit_whitening([moments], shrinkage=0.5, kept=9)
     with pytest.raises(ValueError, match="fewer than two classes"):
         fit_discriminant([Moments.of(vectors, np.zeros_like(classes), 3)], shrinkage=0.5)
+
+
+def test_directions_in_which_voices_differ_are_distrusted() -> None:
+    rng = np.random.default_rng(5)
+    # Two classes lie apart along two directions, along one of which voices do, too.
+    vectors, classes, voices = [], [], []
+    for voice in range(6):
+        own = np.array([rng.normal(0, 1.5), 0.0])
+        for kind, mean in ((0, [-1.0, -1.0]), (1, [1.0, 1.0])):
+            vectors.append(rng.normal(0, 1, (40, 2)) + mean + own)
+            classes += [kind] * 40
+            voices += [voice] * 40
+    x, y, who = np.concatenate(vectors).astype(np.float32), np.array(classes), np.array(voices)
+    parts = [Moments.of(x[who == each], y[who == each], 2) for each in range(6)]
+    whole = Moments.of(x, y, 2)
+    plain = fit_discriminant([whole], shrinkage=0.01)
+    wary = fit_discriminant([whole], shrinkage=0.01, voices=[parts], strangeness=5.0)
+    unwary = fit_discriminant([whole], shrinkage=0.01, voices=[parts])
+    np.testing.assert_array_equal(unwary.weights, plain.weights)
+
+    def lean(found: Discriminant) -> float:
+        along = np.abs((found.weights[1] - found.weights[0]) * found.scale)
+        return float(along[0] / along[1])
+
+    assert lean(wary) < 0.5 * lean(plain)

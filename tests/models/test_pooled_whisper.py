@@ -14,13 +14,14 @@ from affectd.models.pooled_whisper import PooledWhisper, PooledWhisperOptions, s
 from affectd.models.recipes import load_recipe
 
 WINDOWING = load_recipe("accurate").windowing
-OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), directions=16, hidden=4, members=2)
+OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), directions=16, corpora=2)
 
 
-@pytest.fixture(scope="module")
-def network() -> PooledWhisper:
+@pytest.fixture(scope="module", params=[1, 2])
+def network(request: pytest.FixtureRequest) -> PooledWhisper:
     torch.manual_seed(0)
-    return PooledWhisper(WINDOWING, classes=len(LABELS), options=OPTIONS).eval()
+    options = replace(OPTIONS, stride=request.param)
+    return PooledWhisper(WINDOWING, classes=len(LABELS), options=options).eval()
 
 
 def test_statistics_are_means_and_deviations_of_the_valid_steps() -> None:
@@ -69,6 +70,19 @@ def test_nothing_is_merged_where_nothing_stands_beside() -> None:
 def test_a_layer_that_is_not_there_is_named(layers: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"layers is .*; allowed are 0 to 1"):
         PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, layers=layers))
+
+
+def test_a_block_may_see_every_other_step_up_to_the_last() -> None:
+    torch.manual_seed(0)
+    whole = PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, blocks=1)).trunk
+    half = PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, stride=2)).trunk
+    half.load_state_dict(whole.state_dict())
+    window = torch.randn(1, 304, 80)
+    (stem, _), (same, block) = whole.layers(window), half.layers(window)
+    torch.testing.assert_close(same, stem)
+    torch.testing.assert_close(block, half.blocks[0](stem[:, 1::2]))
+    with pytest.raises(ValueError, match="stride is 3; allowed are 1, 2 and 4"):
+        PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, stride=3))
 
 
 def test_other_windows_are_refused() -> None:

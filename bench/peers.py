@@ -134,7 +134,7 @@ def _ours(classifier: Classifier) -> Way:
         nonlocal held
         new = logmel.push(samples[-hop:] if held.size else samples)
         held = np.concatenate((held, new))[-front_end.frames(samples.size) :]
-        return classifier.run([normalise(held, metadata.normalisation)])
+        return classifier.run([normalise(held, metadata.normalisation, metadata.front_end)])
 
     return run
 
@@ -159,7 +159,9 @@ def _papers(metadata: Metadata) -> Way:
             center=False,
         )
         frames = librosa.power_to_db(power, top_db=None).T
-        window = normalise(np.ascontiguousarray(frames, np.float32), metadata.normalisation)
+        window = normalise(
+            np.ascontiguousarray(frames, np.float32), metadata.normalisation, metadata.front_end
+        )
         with torch.inference_mode():
             return model(torch.from_numpy(window)[None], torch.tensor([len(window)]))
 

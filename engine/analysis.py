@@ -184,7 +184,9 @@ def judge_span(
     judge = Judge(artefact, settings.smoothing)
     verdict = {}
     for cut in cuts:
-        logits = classifier.run([normalise(cut.logmel, artefact.normalisation)])[0]
+        logits = classifier.run(
+            [normalise(cut.logmel, artefact.normalisation, artefact.front_end)]
+        )[0]
         verdict = judge.judge(cut, logits, cut.end / front_end.sample_rate)
     return Utterance(
         stream="", seq=0, start=span.start, end=span.end, captured_at=span.end, **verdict

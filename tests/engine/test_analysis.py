@@ -10,7 +10,7 @@ import soundfile
 
 from affectd.engine.analysis import Span, analyse, judge_span
 from affectd.engine.artefact import DEFAULT_MODEL
-from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.classifier import Classifier, find_model, shipped_models
 from affectd.engine.protocol import Abstention, Emotion, Utterance
 from affectd.engine.recording import Recording, RecordingError
 from affectd.engine.session import Session, Window
@@ -40,10 +40,11 @@ def test_it_hears_what_the_live_session_hears(speech: np.ndarray, classifier: Cl
     assert found.seconds == 20.0
 
 
-def test_a_span_of_one_utterance_is_judged_as_the_utterance(
-    speech: np.ndarray, classifier: Classifier
-) -> None:
+@pytest.mark.parametrize("model", shipped_models())
+def test_a_span_of_one_utterance_is_judged_as_the_utterance(speech: np.ndarray, model: str) -> None:
+    classifier = Classifier(find_model(model))
     found = analyse([speech[:320_000]], 16_000, classifier)
+    assert found.utterances
     for each in found.utterances:
         span = Span.of(found.utterances, each.start - 0.2, each.end + 0.2)
         assert (span.start, span.end) == (each.start, each.end)

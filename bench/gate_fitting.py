@@ -114,6 +114,8 @@ def fit(material: Material) -> dict[str, Any]:
     strange: dict[str, float] = {}
     for kind in np.unique(material.kinds):
         own = material.kinds == kind
+        if np.unique(material.speech[~own]).size < 2:
+            continue  # it is all the speech, or all the rest, that there is
         apart, constant = _regression(material, ~own)
         odds = material.features[own] @ apart + constant
         strange[str(kind)] = round(100 * float((odds > 0).mean()), 2)

@@ -13,7 +13,7 @@ from affectd.bench.accuracy import PROTOCOLS
 from affectd.bench.baseline import ACQUAINTANCES, Acquaintance, drawn
 from affectd.models.calibration import softmax
 from affectd.models.metrics import Confusion
-from affectd.models.probe import KINDS, Probe, ProbeData, Scores, emotion_of
+from affectd.models.probe import KINDS, Probe, ProbeData, Scores, emotion_of, merged
 from affectd.models.trials import hold_trials
 from affectd.models.voice_network import VoiceNetwork, Voices, train_voice_network
 
@@ -56,7 +56,12 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
         data: What is learnt from.
         seed: Decides first weights and draws.
         say: Told a line for each model.
+
+    Raises:
+        ValueError: no corpus of the recipe has published folds.
     """
+    if not any(not each.unseen and each.corpus in data.corpora for each in PROTOCOLS):
+        raise ValueError(f"recipe {data.recipe.name} has no corpus with published folds")
     folds: dict[str, list[HeardFold]] = {}
     trials = hold_trials(data)
     for place in range(len(trials.folds)):
@@ -145,17 +150,8 @@ def _acquaint(
         plain = scores.logits[after]
         known = plain + weight * fold.network.change(fold.vectors[after], middle.shift)
         for name, logits in (("without", plain), ("with", known)):
-            guessed = _among(logits, labels).argmax(axis=1)
+            guessed = merged(logits, labels).argmax(axis=1)
             np.add.at(counts[name], (scores.truth[after], guessed), 1)
-
-
-def _among(logits: npt.NDArray[np.float64], labels: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    """Return the logits of some emotions; calm counts as neutral where it is none of them."""
-    if "calm" not in labels:
-        logits = logits.copy()
-        calm = logits[:, KINDS.index("calm")]
-        logits[:, _NEUTRAL] = np.logaddexp(logits[:, _NEUTRAL], calm)
-    return logits[:, [KINDS.index(label) for label in labels]]
 
 
 def _voices(data: ProbeData, probe: Probe, without: Mapping[str, Iterable[str]]) -> Voices:

@@ -26,7 +26,7 @@ Hear = Callable[[bytes], float | None]
 library's way."""
 
 _HEAD_END = b"\r\n\r\n"
-_LONGEST_HEAD_BYTES = 1 << 17
+_LONGEST_HEAD_BYTES = 1 << 14
 # RFC 6455, section 5.2.
 _WHOLE_BINARY = 0x82
 _MASKED, _LENGTH, _OPCODE = 0x80, 0x7F, 0x0F
@@ -54,8 +54,10 @@ class AudioConnection(ServerConnection):
         super().__init__(*arguments, **options)
         self._head: bytes | None = b""
         """Of the HTTP request, until it is complete."""
-        self._rest = b""
+        self._rest = bytearray()
         """The beginning of a frame whose end has not come, and what came while held."""
+        self._needed = 0
+        """Bytes from which on there is more to be cut from the rest."""
         self._cuts = False
         self._unsettled = 0
         """Messages that went to the library and have not been dealt with."""
@@ -73,14 +75,18 @@ class AudioConnection(ServerConnection):
         if not self._cuts:
             super().data_received(data)
             return
-        if self._rest:
-            data, self._rest = self._rest + data, b""
-        if self._held:
-            # The library may have let the socket go on.
-            self._rest = data
-            self.transport.pause_reading()
-            return
-        self._rest = data[self._take(data) :]
+        if self._rest or self._held:
+            self._rest += data
+            if self._held:
+                # The library may have let the socket go on.
+                self.transport.pause_reading()
+                return
+            if len(self._rest) < self._needed:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+            self._needed = 0
+        self._rest += data[self._take(data) :]
 
     def _open(self, data: bytes) -> None:
         assert self._head is not None
@@ -105,6 +111,7 @@ class AudioConnection(ServerConnection):
             if length >= _TWO_BYTES:
                 head = 4 if length == _TWO_BYTES else 10
                 if end - place < head:
+                    self._needed = head
                     break
                 length = int.from_bytes(data[place + 2 : place + head])
             if second & _MASKED:
@@ -117,6 +124,7 @@ class AudioConnection(ServerConnection):
                 super().data_received(data[place:])
                 return end
             if stop > end:
+                self._needed = stop - place
                 break
             if (
                 first == _WHOLE_BINARY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -133,6 +134,7 @@ class Desk:
         """Say on every stream that the engine failed: nobody must wait for what is gone."""
         message = f"the engine failed: {type(error).__name__}: {error}"
         self.failures.append(message)
+        self._results.clear()
         for stream in self._streams.values():
             stream.failure = stream.failure or message
             stream.session.wait(time.monotonic())
@@ -150,8 +152,14 @@ class Desk:
         """Whether the model still owes results."""
         return any(stream.in_flight for stream in self._streams.values())
 
-    def _read(self, stream: Stream) -> None:
-        """Hear what a stream has to say, and in between what the model has."""
+    def _read(self, stream: Stream, until: float = math.inf) -> None:
+        """Hear what a stream has to say, and in between what the model has.
+
+        Args:
+            stream: Which one.
+            until: From then on, on the clock of `time.monotonic`, no further block is begun; what
+                is left is due later.
+        """
         while self._joining:
             joining = self._joining.popleft()
             self._streams[joining.session.stream] = joining
@@ -172,6 +180,10 @@ class Desk:
             self._hear(stream, block)
             if self._results:
                 self._resolve()
+            if time.monotonic() > until:
+                stream.due = True
+                self._due.append(stream)
+                return
 
     def _must_wait(self, stream: Stream) -> bool:
         source = stream.source
@@ -255,6 +267,12 @@ class Desk:
             self._take(stream, stream.session.finish(), time.monotonic())
         self._part(stream)
 
+    def _break(self, stream: Stream, error: Exception) -> None:
+        """End a stream that cannot be heard any more, for a reason that nobody foresaw."""
+        self._fail(
+            stream, ErrorCode.INTERNAL, f"the engine failed: {type(error).__name__}: {error}"
+        )
+
     def _part(self, stream: Stream) -> None:
         """Publish a stream's last event, once all that it still waited for has come."""
         if not stream.over or stream.in_flight:
@@ -279,9 +297,9 @@ class Desk:
                 if stream.governor.voice_only:
                     stream.governor.dropped += 1
                     continue
-                stream.in_flight += 1
                 keep = each.cut.final or stream.source.waits
                 self._submit(Job(each, read_at, keep=keep))
+                stream.in_flight += 1
             else:
                 events.append(each)
         if events:
@@ -300,6 +318,9 @@ class Desk:
                 events = stream.session.resolve(job.window, job.logits)
             except NonFiniteResultError as error:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
+                continue
+            except Exception as error:  # the other streams go on
+                self._break(stream, error)
                 continue
             self._publish([_timed(event, job, resolved_at) for event in events])
             if stream.source.waits:

@@ -58,10 +58,11 @@ class LoopWorker(Desk):
         """Take a finished window back from the model; called in the batcher's thread."""
         self._results.append(job)
         # One call serves all windows of a batch.
-        if not self._answered and self._loop:
+        loop = self._loop
+        if not self._answered and loop:
             self._answered = True
             with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody listens
-                self._loop.call_soon_threadsafe(self._answer)
+                loop.call_soon_threadsafe(self._answer)
 
     async def stop(self) -> None:
         """Say what is still to be said, and return within a second."""
@@ -70,7 +71,10 @@ class LoopWorker(Desk):
             stream.source.stop()
         while self._due:
             self._work()
-        self._finish()
+        try:
+            self._finish()
+        except Exception as error:  # the rest must be stopped all the same
+            self._give_up(error)
         if self._owed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):
@@ -105,7 +109,10 @@ class LoopWorker(Desk):
                 stream = self._due.popleft()
                 # Whatever is written from here on wakes us again.
                 stream.due = False
-                self._read(stream)
+                try:
+                    self._read(stream, until)
+                except Exception as error:  # one stream, and not all
+                    self._break(stream, error)
                 if self._due and time.monotonic() > until:
                     self._wake()
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,17 @@ class BadPacketError(ValueError):
     """A packet cannot be decoded; the message says which."""
 
 
+def _codec() -> Any:
+    return _av.CodecContext.create("libopus", "r")
+
+
+@cache
 def can_decode() -> bool:
-    """Whether a decoder is installed."""
-    return _av is not None
+    """Whether a decoder is installed: PyAV, built with libopus."""
+    try:
+        return _av is not None and _codec() is not None
+    except ValueError:  # the codec is unknown
+        return False
 
 
 def packet_samples(packet: bytes) -> int:
@@ -62,7 +71,7 @@ class OpusDecoder:
     def __init__(self) -> None:
         if _av is None:
             raise ImportError("Opus needs PyAV: pip install 'affectd[opus]'")
-        self._context: Any = _av.CodecContext.create("libopus", "r")
+        self._context: Any = _codec()
         self._context.sample_rate = OPUS_RATE
         self._context.layout = "mono"
         self._packets = 0

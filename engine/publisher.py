@@ -1,8 +1,7 @@
-"""Audio that a client sends: from its frames to blocks that the worker can read."""
+"""Audio that a client sends: from its frames to blocks that a session hears."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
@@ -41,7 +40,7 @@ def frame_samples(frame: bytes, sample_format: FrameFormat) -> tuple[int, bool]:
 
 
 class BlockQueue:
-    """Frames between the event loop and the worker, as they came.
+    """Frames between a client and its session, as they came; all on the event loop.
 
     It reads as `affectd.kernels.ring.Ring` does, but keeps references instead of samples: what a
     client sends lies in memory of its own already, and a stream that is read in time costs
@@ -64,7 +63,7 @@ class BlockQueue:
         self._frames: deque[tuple[bytes, FrameFormat, int, int, float]] = deque()
 
     def write(self, frame: bytes, sample_format: FrameFormat, *, captured_at: float) -> None:
-        """Append a frame; called by the event loop alone.
+        """Append a frame.
 
         Args:
             frame: Whole samples.
@@ -75,22 +74,20 @@ class BlockQueue:
         self._frames.append((frame, sample_format, samples, self.written, captured_at))
         self.written += samples
         frames = self._frames
-        with contextlib.suppress(IndexError):  # the worker took the last one meanwhile
-            while len(frames) > self._largest_frames or self.written - frames[0][3] > self.capacity:
-                frames.popleft()
+        while len(frames) > self._largest_frames or (
+            frames and self.written - frames[0][3] > self.capacity
+        ):
+            frames.popleft()
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone.
+        """Return the oldest block not yet read, or `None`.
 
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
         if not self._frames:
             return None
-        try:
-            frame, sample_format, count, position, captured_at = self._frames.popleft()
-        except IndexError:  # it was given up meanwhile
-            return None
+        frame, sample_format, count, position, captured_at = self._frames.popleft()
         overrun = position - self.read_position
         self.read_position = position + count
         return Block(
@@ -103,7 +100,6 @@ class BlockQueue:
 
     def _samples(self, frame: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
         if sample_format == "opus":
-            # Here and not as it comes: the event loop serves everybody.
             self._decoder = self._decoder or OpusDecoder()
             return self._decoder.decode(frame)
         if sample_format == "f32le":
@@ -134,7 +130,7 @@ class PublisherSource(Feed):
         return self._queue.written
 
     def read(self) -> Block | None:
-        """Return the oldest block not yet read, or `None`; called by the worker alone.
+        """Return the oldest block not yet read, or `None`.
 
         Raises:
             BadPacketError: an Opus packet cannot be decoded.

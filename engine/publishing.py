@@ -106,9 +106,9 @@ class Publication:
         """Expect audio of this kind from now on."""
         self._rate = rate
         self._format = sample_format
+        # Who comes back is as far ahead as before: to reconnect must not pay.
+        self._ahead = max(0.0, self._ahead - (now - self._heard_at))
         self._heard_at = now
-        self._ahead = 0.0
-        self._held_since = None
         self._watch()
 
     def takes(self, frame: bytes) -> bool:
@@ -166,6 +166,7 @@ class Publication:
         """
         taken = Publication(self._source, self._settings, release=self._release, key=self.key)
         taken._heard_at = self._heard_at
+        taken._ahead, taken._held_since = self._ahead, self._held_since
         self._cancel()
         if self._connected and not self._stalled:
             self._source.notice(Notice("stalled", "the publisher is gone"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 
-from affectd.engine.batcher import Batcher, Job
+from affectd.engine.batcher import Batcher
 from affectd.engine.desk import Stream
 from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.protocol import Event
@@ -28,14 +31,24 @@ class Engine:
         self.classifier = FakeClassifier()
         self.events: list[Event] = []
         self.failed = asyncio.Event()
+        self.changed = asyncio.Event()
         self.worker = LoopWorker(
             submit=lambda job: self.batcher.submit(job),
-            publish=self.events.extend,
+            publish=self._publish,
             ended=self.failed.set,
         )
         self.batcher = Batcher(
             self.classifier, lambda job: self.worker.deliver(job), costs=self.classifier.costs
         )
+
+    def _publish(self, events: list[Event]) -> None:
+        self.events += events
+        self.changed.set()
+
+    async def until(self, done: Callable[[], object]) -> None:
+        while not done():
+            self.changed.clear()
+            await self.changed.wait()
 
     def publisher(self, name: str) -> PublisherSource:
         source = PublisherSource(name, RATE, "s16le")
@@ -121,16 +134,61 @@ async def test_stop_says_what_is_still_to_be_said(clips: list[np.ndarray]) -> No
         assert len(served.of("kitchen", "utterance")) == 1
 
 
+async def test_a_stream_that_cannot_be_heard_ends_alone(clips: list[np.ndarray]) -> None:
+    async with engine() as served:
+        kitchen, hall = served.publisher("kitchen"), served.publisher("hall")
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("no such thing")
+
+        stream = served.worker._streams["kitchen"]
+        stream.session.feed = broken  # type: ignore[method-assign, assignment]
+        await speak(kitchen, clips[1])
+        await speak(hall, clips[1])
+        hall.notice(Notice("ended"))
+        await served.until(lambda: served.of("hall", "device"))
+        assert len(served.of("hall", "utterance")) == 1
+        (error,) = served.of("kitchen", "error")
+        assert (error.code, error.message) == (  # type: ignore[attr-defined]
+            "internal",
+            "the engine failed: RuntimeError: no such thing",
+        )
+        assert not served.worker.failures
+        assert "kitchen" not in served.worker
+
+
+async def test_one_stream_does_not_keep_the_others_waiting(clips: list[np.ndarray]) -> None:
+    async with engine() as served:
+        greedy, modest = served.publisher("greedy"), served.publisher("modest")
+        order: list[str] = []
+        for name in ("greedy", "modest"):
+            session = served.worker._streams[name].session
+            feed = session.feed
+
+            def noted(*heard: object, name: str = name, feed: Any = feed) -> Any:
+                order.append(name)
+                served.changed.set()
+                time.sleep(0.001)
+                return feed(*heard)
+
+            session.feed = noted  # type: ignore[method-assign]
+        for block in itertools.islice(blocks(clips[1]), 40):
+            greedy.hear(block, 0.0)
+        modest.hear(next(blocks(clips[1])), 0.0)
+        await served.until(lambda: len(order) == 41)
+        assert order.index("modest") < 20
+
+
 async def test_an_engine_that_fails_says_so_once_and_hears_nothing_more(
     clips: list[np.ndarray],
 ) -> None:
     async with engine() as served:
         source = served.publisher("kitchen")
 
-        def broken(job: Job) -> None:
+        def broken(*_: object) -> None:
             raise RuntimeError("no such thing")
 
-        served.worker._submit = broken
+        served.worker._submit = served.worker._break = broken  # type: ignore[method-assign]
         await speak(source, clips[1])
         await served.failed.wait()
         assert served.worker.failures == ["the engine failed: RuntimeError: no such thing"]

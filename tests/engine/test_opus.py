@@ -125,8 +125,11 @@ async def test_opus_has_one_rate_and_needs_its_decoder(monkeypatch: pytest.Monke
             "unsupported_audio",
             "rate 16000 Hz: Opus is decoded at 48000",
         )
-        monkeypatch.setattr(opus, "_av", None)
-        error = await client.publish(rate=OPUS_RATE, format="opus")
+        with monkeypatch.context() as without:
+            without.setattr(opus, "_av", None)
+            opus.can_decode.cache_clear()
+            error = await client.publish(rate=OPUS_RATE, format="opus")
+        opus.can_decode.cache_clear()
         assert (error["code"], error["message"]) == (
             "unsupported_audio",
             "format 'opus': s16le and f32le are taken",

@@ -16,7 +16,7 @@ run: $(VENV)/.run
 	@$(BIN)/affectd run $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from affectd.bench.listeners import Listener
 from affectd.bench.live_clip import HeardWindow, hear, in_a_room
 from affectd.bench.nonspeech import SAMPLE_RATE, Sound, recorded, synthetic
-from affectd.bench.spoken import demo_speech, spoken_clips
+from affectd.bench.spoken import speech_for
 from affectd.engine.speech_gate import SpeechGate
-from affectd.models.clips import Clip, read_audio
+from affectd.models.clips import read_audio
 from affectd.models.corpora import CorpusError
 
 __all__ = [
@@ -70,24 +70,9 @@ def measure_coverage(
         progress: Told how many recordings are done, and of how many.
 
     Raises:
-        CorpusError: the folder holds no corpus.
+        CorpusError: the folder holds no corpus, or the models have heard everybody.
     """
-    speech: list[tuple[Listener, Clip]] = []
-    heard: dict[str, bool] = {}
-    for listener in listeners:
-        labels = listener.classifier.metadata.labels
-        found, known = (
-            spoken_clips(corpora, listener.knows, labels=labels, most=most, seed=seed)
-            if corpora
-            else demo_speech(listener.knows, labels=labels, most=most, seed=seed)
-        )
-        for name, clips in found.items():
-            if len(listeners) > 1 and known[name]:
-                continue  # another model of the same recipe has not heard them
-            speech += [(listener, clip) for clip in clips]
-            heard[name] = known[name]
-    if not speech:
-        raise CorpusError("the models have heard every speaker: nobody is left to measure on")
+    speech, heard = speech_for(listeners, corpora, most=most, seed=seed)
     noises = [*_recorded(corpora), *synthetic(sounds, seed=_SEED)]
     of = len(speech) + len(noises)
     progress(0, of)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from affectd.models.clips import read_audio
 from affectd.models.corpora import NOISE
 
-__all__ = ["SYNTHETIC", "Sound", "recorded", "synthetic"]
+__all__ = ["SAMPLE_RATE", "SYNTHETIC", "Sound", "recorded", "synthetic"]
 
 Samples = npt.NDArray[np.float32]
 Wave = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from affectd.bench.listeners import Listener
 from affectd.bench.live_clip import cuts_of, in_a_room
 from affectd.bench.nonspeech import recorded
-from affectd.bench.spoken import demo_speech, spoken_clips
+from affectd.bench.spoken import speech_for
 from affectd.engine.classifier import Classifier
 from affectd.engine.judge import Judge
 from affectd.engine.session import SessionSettings
@@ -83,24 +83,9 @@ def measure_robustness(
         progress: Told how many clips are done, and of how many.
 
     Raises:
-        CorpusError: the folder holds no corpus.
+        CorpusError: the folder holds no corpus, or the models have heard everybody.
     """
-    chosen: list[tuple[Listener, Clip]] = []
-    heard: dict[str, bool] = {}
-    for listener in listeners:
-        labels = listener.classifier.metadata.labels
-        found, known = (
-            spoken_clips(corpora, listener.knows, labels=labels, most=most, seed=seed)
-            if corpora
-            else demo_speech(listener.knows, labels=labels, most=most, seed=seed)
-        )
-        for name, clips in found.items():
-            if len(listeners) > 1 and known[name]:
-                continue  # another model of the same recipe has not heard them
-            chosen += [(listener, clip) for clip in clips]
-            heard[name] = known[name]
-    if not chosen:
-        raise CorpusError("the models have heard every speaker: nobody is left to compare them on")
+    chosen, heard = speech_for(listeners, corpora, most=most, seed=seed)
     ways = alterations(_noises(corpora))
     clips = [clip for _, clip in chosen]
     plain: list[Answer] = []

@@ -7,12 +7,49 @@ from pathlib import Path
 
 import numpy as np
 
+from affectd.bench.listeners import Listener
 from affectd.export.speech import demo_clips
 from affectd.models.clips import Clip
 from affectd.models.corpora import CORPORA, CorpusError
 from affectd.models.layouts import emodb
 
-__all__ = ["demo_speech", "spoken_clips"]
+__all__ = ["demo_speech", "speech_for", "spoken_clips"]
+
+
+def speech_for(
+    listeners: Sequence[Listener], corpora: Path | None, *, most: int, seed: int
+) -> tuple[list[tuple[Listener, Clip]], dict[str, bool]]:
+    """Return what each model is to hear; of several, only speakers whom it has not heard.
+
+    Args:
+        listeners: One model, or several of one recipe.
+        corpora: The folder of the corpora; the package's demo where there is none.
+        most: Clips of each corpus and model; 0 for all.
+        seed: Decides which.
+
+    Returns:
+        Models and clips, and by corpus whether its speakers were heard in training.
+
+    Raises:
+        CorpusError: the folder holds no corpus, or the models have heard everybody.
+    """
+    chosen: list[tuple[Listener, Clip]] = []
+    heard: dict[str, bool] = {}
+    for listener in listeners:
+        labels = listener.classifier.metadata.labels
+        found, known = (
+            spoken_clips(corpora, listener.knows, labels=labels, most=most, seed=seed)
+            if corpora
+            else demo_speech(listener.knows, labels=labels, most=most, seed=seed)
+        )
+        for name, clips in found.items():
+            if len(listeners) > 1 and known[name]:
+                continue  # another model of the same recipe has not heard them
+            chosen += [(listener, clip) for clip in clips]
+            heard[name] = known[name]
+    if not chosen:
+        raise CorpusError("the models have heard every speaker: nobody is left to measure on")
+    return chosen, heard
 
 
 def spoken_clips(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Stream:
         return cls(source, session, source.clock(source.rate), governor)
 
 
-class Desk:
+class Desk(ABC):
     """Reads streams, runs their sessions, hands windows to the model and events to the hub.
 
     It has no thread: whoever owns it says when there is something to do, and does all of it from
@@ -113,9 +114,9 @@ class Desk:
         """Those that run now, for who looks from another thread: they go on meanwhile."""
         return list(self._streams.copy().values())
 
+    @abstractmethod
     def _wake(self) -> None:
         """Have the work done soon; called from any thread."""
-        raise NotImplementedError
 
     def _listen(self, stream: Stream, bell: int | None = None) -> None:
         def wake() -> None:

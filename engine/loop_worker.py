@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any
 
 from affectd.engine.batcher import Job
 from affectd.engine.desk import DRAIN_SECONDS, Desk, Stream
@@ -28,8 +27,8 @@ class LoopWorker(Desk):
     Args:
         submit: As for a `Desk`; a result comes back through `deliver`.
         publish: As for a `Desk`; called on the loop.
-        others: ``shows_mel`` and ``ended``, as for a `Desk`; the last is called should the engine
-            fail.
+        shows_mel: As for a `Desk`.
+        ended: Called should the engine fail.
     """
 
     def __init__(
@@ -37,9 +36,10 @@ class LoopWorker(Desk):
         *,
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
-        **others: Any,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__([], submit=submit, publish=publish, **others)
+        super().__init__([], submit=submit, publish=publish, shows_mel=shows_mel, ended=ended)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._called = False
         """Whether the loop has been asked to do the work."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from affectd.engine.batcher import Job
 from affectd.engine.desk import DRAIN_SECONDS, Desk, Stream
@@ -27,8 +26,9 @@ class Worker(Desk):
         streams: What to run from the start.
         submit: As for a `Desk`; a result comes back through `deliver`.
         publish: As for a `Desk`; called in this worker's thread.
-        others: ``congested``, ``shows_mel`` and ``ended``, as for a `Desk`; the last is called
-            when every stream that it began with is over, if there were any.
+        congested: As for a `Desk`.
+        shows_mel: As for a `Desk`.
+        ended: Called when every stream that it began with is over, if there were any.
     """
 
     def __init__(
@@ -37,9 +37,18 @@ class Worker(Desk):
         *,
         submit: Callable[[Job], None],
         publish: Callable[[list[Event]], None],
-        **others: Any,
+        congested: Callable[[], bool] = lambda: False,
+        shows_mel: Callable[[str], bool] = lambda stream: False,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(streams, submit=submit, publish=publish, **others)
+        super().__init__(
+            streams,
+            submit=submit,
+            publish=publish,
+            congested=congested,
+            shows_mel=shows_mel,
+            ended=ended,
+        )
         self._doorbell = Doorbell()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="affectd-worker", daemon=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from affectd.models.discriminant import Discriminant, Matrix
 
-__all__ = ["Confidence", "Experts", "judge_from"]
+__all__ = ["ABSENT", "Confidence", "Experts", "experts_of", "judge_from", "shares"]
 
 ABSENT = -3.0
 """Score of a kind that an expert's corpus has not, beside a mean of zero of those that it has."""

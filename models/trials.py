@@ -13,7 +13,7 @@ from affectd.models.folds import folds
 from affectd.models.labels import LABELS
 from affectd.models.probe import KINDS, CorpusMaterial, Probe, ProbeData, Scores, train_probe
 
-__all__ = ["Trials", "hold_trials", "shared_folds", "shipped_labels"]
+__all__ = ["Trials", "believing", "hold_trials", "shared_folds", "shipped_labels"]
 
 _MODELS = 10
 """As many as EmoDB, of the corpora that the shipped models hear, has folds; no corpus has more."""

@@ -164,14 +164,14 @@ class TwoBranch(nn.Module):
             nn.MaxPool2d((2, 1)),
             nn.Conv2d(first, second, 3, padding=1),
             nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
+            nn.AdaptiveAvgPool2d((1, None)),
             nn.Flatten(),
         )
         self.scalars, _ = dense_layers(
             self.vector.width, options.scalar_dense, 1, norm=False, dropout=options.dropout
         )
         self.dense, self.classify = dense_layers(
-            second + options.scalar_dense[-1],
+            second * options.cepstra + options.scalar_dense[-1],
             options.dense,
             classes,
             norm=False,

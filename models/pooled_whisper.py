@@ -32,7 +32,7 @@ class PooledWhisperOptions:
     layers: tuple[int, ...] = (1, 2, 3)
     """The blocks whose output is pooled, counted from 1; 0 is the stem."""
     stride: int = 1
-    """Of the steps that the stem makes, every how manieth the blocks see: 1, 2 or 4."""
+    """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     directions: int = 512
     """What is kept of the statistics for the scores within a speaker."""
     corpora: int = 4
@@ -118,11 +118,10 @@ class PooledWhisper(nn.Module):
             what each step weighs ``(batch, steps)``: the same for all valid ones.
         """
         options = self.options
-        weights = [_shares(valid_steps(frames, stride=each)) for each in (1, options.stride)]
+        valid = valid_steps(frames, stride=options.stride)
+        weights = valid / valid.sum(1, keepdim=True)
         said = self.trunk.layers(on_the_right(logmel, frames))
-        pooled = torch.cat(
-            [statistics_of([said[each]], weights[each > 0]) for each in options.layers], dim=1
-        )
+        pooled = statistics_of([said[each] for each in options.layers], weights)
         z = (pooled - self.centre) * self.scale
         x = self.project(z)
         near = self.near(z)
@@ -132,7 +131,7 @@ class PooledWhisper(nn.Module):
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, self.compare(x), weights[0]
+        return logits, self.compare(x), weights
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""
@@ -144,10 +143,6 @@ class PooledWhisper(nn.Module):
         # The logarithm of the sum of both exponentials.
         both = torch.maximum(neutral, calm) + torch.log1p(torch.exp(-(neutral - calm).abs()))
         return torch.cat([logits[:, :place], both, logits[:, place + 1 :]], dim=1)
-
-
-def _shares(valid: Tensor) -> Tensor:
-    return valid / valid.sum(1, keepdim=True)
 
 
 def statistics_of(layers: Sequence[Tensor], weights: Tensor) -> Tensor:

@@ -51,7 +51,6 @@ class QuantisedTrunk:
         first = (FRAMES - len(window)) // 2
         pooled: list[Frames] = []
         for said in self._session.run(None, {"logmel": padded}):
-            # Blocks may see every other step of the stem's.
             steps = said[0, first * said.shape[1] // STEPS :]
             pooled += [steps.mean(axis=0), steps.std(axis=0)]
         return np.concatenate(pooled)

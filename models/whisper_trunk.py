@@ -161,7 +161,8 @@ class Trunk(nn.Module):
 
     Args:
         blocks: How many, 0 to 4.
-        stride: Of the steps that the stem makes, every how manieth the blocks see.
+        stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
+            or 4.
     """
 
     def __init__(self, blocks: int, *, stride: int = 1) -> None:
@@ -180,30 +181,43 @@ class Trunk(nn.Module):
         """Return what the stem and each block say of windows that `on_the_right` gave.
 
         Returns:
-            float32 ``(batch, STEPS, WIDTH)`` of the stem, ``(batch, STEPS // stride, WIDTH)`` of
-            the blocks.
+            float32 ``(batch, STEPS // stride, WIDTH)`` of each.
         """
-        x = nn.functional.gelu(_as_product(self.conv1, logmel))
-        x = nn.functional.gelu(_as_product(self.conv2, x))
-        x = x + self.positions[_POSITIONS - STEPS :]
+        x = self._stem(logmel) + self.positions[_POSITIONS - STEPS + self.stride - 1 :: self.stride]
         said = [x]
-        # The last step is among those that the blocks see.
-        x = x[:, self.stride - 1 :: self.stride]
         for block in self.blocks:
             x = block(x)
             said.append(x)
         return said
 
+    def _stem(self, logmel: Tensor) -> Tensor:
+        """Return both convolutions, each as one matrix product.
 
-def _as_product(convolution: nn.Conv1d, x: Tensor) -> Tensor:
-    """Return a convolution of kernel three over the steps, as one matrix product.
+        Quantised with the ranges of each window, as other products are, they are far nearer to
+        floating point than convolutions with ranges that are fixed beforehand, and no slower.
+        """
+        if self.stride == 1:
+            x = nn.functional.gelu(_product(self.conv1, _triples(logmel, 1)))
+            return nn.functional.gelu(_product(self.conv2, _triples(x, 2)))
+        # A step sees three outputs of the first convolution, and these see five frames; between
+        # the steps that are kept, nothing is computed.
+        every, steps = 2 * self.stride, STEPS // self.stride
+        # The last step is among those that are kept.
+        padded = nn.functional.pad(logmel[:, every - 4 :], (0, 0, 0, every))
+        frames = [padded[:, place : place + steps * every : every] for place in range(5)]
+        seen = torch.cat([frames[place + each] for place in range(3) for each in range(3)], dim=2)
+        x = nn.functional.gelu(_product(self.conv1, seen.reshape(-1, steps, 3, 3 * BANDS)))
+        return nn.functional.gelu(_product(self.conv2, x.flatten(2)))
 
-    Quantised with the ranges of each window, as other products are, it is far nearer to floating
-    point than a convolution with ranges that are fixed beforehand, and no slower.
-    """
-    count, step = x.shape[1], convolution.stride[0]
+
+def _triples(x: Tensor, step: int) -> Tensor:
+    """Return what a convolution of kernel three sees at every manieth place."""
+    count = x.shape[1]
     padded = nn.functional.pad(x, (0, 0, 1, 1))
-    seen = torch.cat([padded[:, place : place + count : step] for place in range(3)], dim=2)
+    return torch.cat([padded[:, place : place + count : step] for place in range(3)], dim=2)
+
+
+def _product(convolution: nn.Conv1d, seen: Tensor) -> Tensor:
     weights = convolution.weight.permute(0, 2, 1).flatten(1)
     return nn.functional.linear(seen, weights, convolution.bias)
 

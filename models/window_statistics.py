@@ -121,7 +121,7 @@ def _key(
     told = {
         "version": _CACHE_VERSION,
         "layers": network.options.layers,
-        **({"stride": network.options.stride} if network.options.stride > 1 else {}),
+        **({"steps": network.options.stride} if network.options.stride > 1 else {}),
         "front_end": recipe.front_end.to_dict(),
         "windowing": [
             recipe.normalisation,

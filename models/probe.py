@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from affectd.kernels.baseline import VoiceModel
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
@@ -32,16 +31,16 @@ __all__ = [
     "Probe",
     "ProbeData",
     "Scores",
+    "columns_of",
     "emotion_of",
     "empty_network",
     "gather_probe_data",
+    "merged",
     "train_probe",
 ]
 
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
-
-_LOWEST = -1e4
 
 KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
 """What a probe tells apart in training."""
@@ -98,8 +97,6 @@ class Scores:
     truth: npt.NDArray[np.int64]
     """The place of each clip's emotion among the classes."""
     clips: tuple[Clip, ...]
-    relative: npt.NDArray[np.float64]
-    """Scores to be compared within a speaker, of all of `KINDS`, ``(clips, kinds)``."""
     parts: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 1, len(KINDS))))
     """What each expert says, ``(clips, experts, kinds)``; see `affectd.models.experts`."""
     likeness: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
@@ -257,14 +254,11 @@ class ProbeData:
         shares = one.clean.shares[heard][:, None]
         sums = np.zeros((len(chosen), len(among)))
         np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
-        compared = np.zeros((len(chosen), len(KINDS)))
-        np.add.at(compared, owners[heard], probe.compared(values) * shares)
         parts, likeness = self._said(probe, values, owners[heard], shares, len(chosen))
         return Scores(
             logits=sums[chosen],
             truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
-            relative=compared[chosen],
             parts=parts[chosen],
             likeness=likeness[chosen],
         )
@@ -336,20 +330,6 @@ class ProbeData:
         return self._sums[name]
 
 
-def _middle(
-    vectors: npt.NDArray[np.float32],
-    classes: npt.NDArray[np.int64],
-    shares: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float32]:
-    """Return the mean over the classes' means: as if the speaker had spoken all equally often."""
-    means = [
-        np.average(vectors[classes == each], axis=0, weights=shares[classes == each])
-        for each in np.unique(classes)
-    ]
-    middle: npt.NDArray[np.float32] = np.mean(means, axis=0).astype(np.float32)
-    return middle
-
-
 def _sum(parts: list[Moments]) -> Moments:
     total = parts[0]
     for part in parts[1:]:
@@ -371,10 +351,6 @@ class LinearProbe:
         chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
         return chosen
 
-    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return no scores to be compared: zeros."""
-        return np.zeros((len(values), len(KINDS)))
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -383,10 +359,6 @@ class Probe:
     whitening: Whitening
     experts: Experts
     confidence: Confidence
-    relative: Discriminant
-    """Of whitened vectors less their speaker's middle."""
-    voices: VoiceModel
-    """What its scores tell of voices."""
 
     def logits(
         self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
@@ -401,12 +373,6 @@ class Probe:
         )
         return merged(scores, among)
 
-    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return scores to be compared within a speaker, of all of `KINDS`."""
-        scores: npt.NDArray[np.float64]
-        scores = np.maximum(self.relative(self.whitening(values)), _LOWEST)
-        return scores
-
     def network(self, recipe: ProbeRecipe, weights: Path) -> PooledWhisper:
         """Return encoder and probe as one network with the classes of the shipped models.
 
@@ -415,11 +381,9 @@ class Probe:
         """
         network = empty_network(recipe)
         network.take_weights(weights)
-        whitening, relative, experts = self.whitening, self.relative, self.experts
-        confidence = self.confidence
+        whitening, experts, confidence = self.whitening, self.experts, self.confidence
         # The largest effect of a statistic is brought to one, for the sake of quantisation.
         scale = np.abs(whitening.directions).max(axis=1)
-        compared = relative.weights * relative.scale
         sharpness = confidence.sharpness[:, None]
         judge = experts.weights * sharpness[:, :, None] / scale
         # Of the statistics less the centre.
@@ -436,9 +400,6 @@ class Probe:
             "near.weight": confidence.slope * place / scale,
             "near.bias": confidence.slope * (near - confidence.margin),
             "company": confidence.company,
-            "compare.weight": compared,
-            # A kind that nobody spoke is never guessed.
-            "compare.bias": np.maximum(relative.bias - compared @ relative.centre, _LOWEST),
         }
         network.load_state_dict(
             network.state_dict()
@@ -450,21 +411,30 @@ class Probe:
         return network.eval()
 
 
+def columns_of(among: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Return which of `KINDS` count for each of some emotions.
+
+    Calm counts as neutral where it is not among them.
+    """
+    neutral = [KINDS.index(each) for each in ("neutral", "calm")]
+    return tuple(
+        tuple(neutral) if each == "neutral" and "calm" not in among else (KINDS.index(each),)
+        for each in among
+    )
+
+
 def merged(
     scores: npt.NDArray[np.float64], among: Sequence[str] = KINDS
 ) -> npt.NDArray[np.float64]:
-    """Return the scores of some emotions; calm counts as neutral where it is not asked for.
+    """Return the scores of some emotions; see `columns_of`.
 
     Args:
         scores: Of all of `KINDS`, ``(n, kinds)``.
         among: The emotions.
     """
-    if "calm" not in among:
-        scores = scores.copy()
-        neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
-        scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
-    chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
-    return chosen
+    return np.stack(
+        [np.logaddexp.reduce(scores[:, list(own)], axis=1) for own in columns_of(among)], axis=1
+    )
 
 
 def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
@@ -585,30 +555,5 @@ def train_probe(
         ],
         data.place(left_out),
     ).standardised([data.others(name, left_out) for name in heard])
-    relative = _relative(examples, data.recipe)
-    voices = VoiceModel.of(
-        np.maximum(relative(examples.vectors), _LOWEST),
-        examples.kinds,
-        examples.speakers,
-        count=len(KINDS),
-        weights=examples.shares,
-    )
     alike = Confidence(np.ones(1 + len(heard)), 0.0, 0.0)
-    return Probe(whitening, experts, confidence or alike, relative, voices)
-
-
-def _relative(examples: Examples, recipe: ProbeRecipe) -> Discriminant:
-    """Return a discriminant of whitened vectors less their speaker's middle."""
-    centred = examples.vectors.copy()
-    for speaker in np.unique(examples.speakers):
-        own = examples.speakers == speaker
-        centred[own] -= _middle(centred[own], examples.kinds[own], examples.shares[own])
-    parts: list[Moments] = []
-    for name, weight in recipe.corpora.items():
-        own = examples.corpora == name
-        if own.any():
-            moments = Moments.of(
-                centred[own], examples.kinds[own], len(KINDS), weights=examples.shares[own]
-            )
-            parts.append(moments * (weight / moments.counts.sum() ** 0.5))
-    return fit_discriminant(parts, shrinkage=recipe.probe.shrinkage)
+    return Probe(whitening, experts, confidence or alike)

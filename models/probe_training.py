@@ -1,4 +1,7 @@
-"""Trains a probe on every speaker, with the belief of trials on voices that were left out."""
+"""Trains a probe on every speaker, with the belief of trials on voices that were left out.
+
+The network that knows voices is trained beside it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.probe_voices import probe_voice_network
 from affectd.models.training import BEST
 from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.whisper_trunk import WeightsError
@@ -88,4 +92,5 @@ def probe_checkpoint(data: ProbeData, trials: Trials, *, weights: Path, seed: in
         ),
         # The experts' sharpness holds it already.
         temperature=1.0,
+        voice_network=probe_voice_network(data, probe, seed=seed),
     )

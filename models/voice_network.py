@@ -1,8 +1,8 @@
-"""A small network that knows how a voice lies, and how it is trained beside a probe."""
+"""How the network that knows voices is trained, beside a probe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,18 @@ import torch
 from torch import nn
 
 from affectd.kernels.voice_middle import VoiceMiddle
+from affectd.kernels.voice_network import Member, VoiceNetwork
 from affectd.models.calibration import softmax
 
-__all__ = ["VoiceNetwork", "Voices", "train_voice_network"]
+__all__ = ["TOLD_WEIGHT", "WEIGHT", "Voices", "train_voice_network"]
 
 Matrix = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+
+WEIGHT = 1.0
+"""How much of what the voice changes is added to the logits; chosen on development speakers."""
+TOLD_WEIGHT = 0.5
+"""The same for a voice known by neutral utterances alone, which say little of its other moods."""
 
 _HIDDEN = 192
 _MEMBERS = 2
@@ -47,41 +53,17 @@ class Voices:
     """Which emotion is the neutral one."""
     count: int
     """How many emotions there are."""
+    columns: Sequence[Sequence[int]]
+    """Which of the emotions count for each label that the model tells apart."""
 
-
-@dataclass(frozen=True, slots=True)
-class VoiceNetwork:
-    """Scores of vectors less their voice's shift.
-
-    It stands beside a model, and only what the voice changes counts: its scores with the shift less
-    those without. Where nothing is known of a voice, nothing is changed.
-    """
-
-    members: tuple[tuple[Matrix, Matrix, Matrix, Matrix], ...]
-    """Weights and biases of the two layers, of each member of the ensemble."""
-    offsets: Doubles
-    """See `affectd.kernels.voice_middle.VoiceMiddle`."""
-    prior_utterances: float = _PRIOR_UTTERANCES
-
-    def middle(self) -> VoiceMiddle:
-        """Return the middle of a voice that nobody has heard."""
-        return VoiceMiddle.unknown(self.offsets, prior_utterances=self.prior_utterances)
-
-    def change(self, vectors: Matrix, shift: Doubles) -> Doubles:
-        """Return what knowing the voice adds to the logits, float64 ``(n, emotions)``.
-
-        Args:
-            vectors: ``(n, d)``.
-            shift: `VoiceMiddle.shift` of whose voice they are, ``(d,)``.
-        """
-        return self._logits(vectors - shift.astype(np.float32)) - self._logits(vectors)
-
-    def _logits(self, vectors: Matrix) -> Doubles:
-        total = np.zeros((len(vectors), len(self.offsets)))
-        for widen, widen_bias, classify, classify_bias in self.members:
-            hidden = np.maximum(vectors @ widen.T + widen_bias, 0)
-            total += hidden @ classify.T + classify_bias
-        return total / len(self.members)
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The label of each; -1 where its emotion counts for none, ``(n,)``."""
+        label_of = np.full(self.count, -1)
+        for label, own in enumerate(self.columns):
+            label_of[list(own)] = label
+        labels: npt.NDArray[np.int64] = label_of[self.emotions]
+        return labels
 
 
 def train_voice_network(voices: Voices, *, seed: int) -> VoiceNetwork:
@@ -117,44 +99,60 @@ def train_voice_network(voices: Voices, *, seed: int) -> VoiceNetwork:
         _train(voices, everyone, met, epochs=_EPOCHS, seed=100 * seed + number)
         for number in range(_MEMBERS)
     )
-    return VoiceNetwork(members, offsets)
+    return _network(voices, members, offsets)
+
+
+def _network(voices: Voices, members: Sequence[Member], offsets: Doubles) -> VoiceNetwork:
+    return VoiceNetwork(
+        members=tuple(members),
+        offsets=offsets,
+        columns=tuple(tuple(own) for own in voices.columns),
+        prior_utterances=_PRIOR_UTTERANCES,
+        weight=WEIGHT,
+        told_weight=TOLD_WEIGHT,
+    )
 
 
 def _offsets(voices: Voices) -> Doubles:
-    """Return what each emotion adds to the middle of a voice, the mean over voices."""
-    sums = np.zeros((voices.count, voices.vectors.shape[1]))
-    counts = np.zeros((voices.count, 1))
+    """Return what each label adds to the middle of a voice, the mean over voices."""
+    sums = np.zeros((len(voices.columns), voices.vectors.shape[1]))
+    counts = np.zeros((len(voices.columns), 1))
+    labels = voices.labels
     for voice in np.unique(voices.voices):
-        own = voices.voices == voice
+        own = (voices.voices == voice) & (labels >= 0)
         means = {
-            int(kind): voices.vectors[own & (voices.emotions == kind)].mean(axis=0)
-            for kind in np.unique(voices.emotions[own])
+            int(kind): voices.vectors[own & (labels == kind)].mean(axis=0)
+            for kind in np.unique(labels[own])
         }
+        if not means:
+            continue
         middle = np.mean(list(means.values()), axis=0)
         for kind, mean in means.items():
             sums[kind] += mean - middle
             counts[kind] += 1
-    found: Doubles = sums / np.maximum(counts, 1)
+    # As an artefact keeps it.
+    found: Doubles = (sums / np.maximum(counts, 1)).astype(np.float16).astype(np.float64)
     return found
 
 
 def _beliefs(voices: Voices, seed: int) -> Doubles:
     """Return posteriors of each vector by a network that has not heard its voice."""
     names = np.random.default_rng(seed).permutation(np.unique(voices.voices))
-    found = np.full((len(voices.vectors), voices.count), 1 / voices.count)
+    count = len(voices.columns)
+    found = np.full((len(voices.vectors), count), 1 / count)
     for part in range(min(_BELIEF_PARTS, len(names))):
         apart = np.isin(voices.voices, names[part::_BELIEF_PARTS])
         if apart.all():
             break  # with one voice there is nobody to learn from
-        network = _train(
+        member = _train(
             voices,
             np.flatnonzero(~apart),
             lambda places, _: voices.vectors[places],
             epochs=_BELIEF_EPOCHS,
             seed=seed + part,
         )
-        alone = VoiceNetwork((network,), np.zeros((voices.count, 1)))
-        found[apart] = softmax(alone._logits(voices.vectors[apart]))
+        alone = _network(voices, [member], np.zeros((count, voices.vectors.shape[1])))
+        found[apart] = softmax(alone.scores(voices.vectors[apart]))
     return found
 
 
@@ -168,8 +166,7 @@ def _shifts(
     """Return the shifts of one voice after many acquaintances, ``(acquaintances, d)``."""
     neutral = own[voices.emotions[own] == voices.neutral]
     others = own[voices.emotions[own] != voices.neutral]
-    sure = np.zeros(voices.count)
-    sure[voices.neutral] = 1
+    told = next(label for label, kinds in enumerate(voices.columns) if voices.neutral in kinds)
     found: list[Doubles] = []
     for number in range(_ACQUAINTANCES):
         kind = number % 6
@@ -183,7 +180,10 @@ def _shifts(
             heard = rng.permutation(own)[: min(count, max(1, len(own) // 2))]
         middle = VoiceMiddle.unknown(offsets, prior_utterances=_PRIOR_UTTERANCES)
         for place in heard:
-            middle.hear(voices.vectors[place], sure if known else beliefs[place])
+            if known:
+                middle.hear_told(voices.vectors[place], told)
+            else:
+                middle.hear(voices.vectors[place], beliefs[place])
         found.append(middle.shift)
     return np.array(found, np.float32)
 
@@ -195,7 +195,7 @@ def _train(
     *,
     epochs: int,
     seed: int,
-) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+) -> Member:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     widen = nn.Linear(voices.vectors.shape[1], _HIDDEN)
@@ -215,7 +215,10 @@ def _train(
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimiser.step()
         schedule.step()
-    widened, classified = (
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (widen, classify)
-    )
-    return (*widened, *classified)
+    return Member(*(_half(array) for layer in (widen, classify) for array in layer.parameters()))
+
+
+def _half(parameter: torch.Tensor) -> Matrix:
+    """Return a layer's weights as an artefact keeps them: of float16."""
+    array: Matrix = parameter.detach().numpy().astype(np.float16).astype(np.float32)
+    return array

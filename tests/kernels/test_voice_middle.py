@@ -64,22 +64,27 @@ def test_a_voice_that_changes_is_followed() -> None:
 def test_what_is_kept_goes_on_as_if_nothing_had_happened() -> None:
     first, second = unknown(), unknown()
     first.hear([1.0, 2.0], [0.2, 0.8])
+    first.hear_told([2.0, 0.5], 0)
     kept = json.loads(json.dumps(first.to_dict()))
-    assert set(kept) == {"utterances", "total"}
+    assert set(kept) == {"utterances", "told", "total"}
     second.take(kept)
     for middle in (first, second):
         middle.hear([3.0, 1.0], NEUTRAL)
     np.testing.assert_allclose(second.shift, first.shift, atol=1e-4)
+    assert (second.utterances, second.told) == (first.utterances, first.told) == (3, 1)
 
 
 @pytest.mark.parametrize(
     ("kept", "reason"),
     [
-        ({"utterances": 1, "total": [1.0]}, "1 numbers"),
-        ({"utterances": 1, "total": [1.0, float("nan")]}, "numbers"),
-        ({"total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": -2, "total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": 1e9, "total": [1.0, 2.0]}, "cannot be"),
+        ({"told": 0, "utterances": 1, "total": [1.0]}, "1 numbers"),
+        ({"told": 0, "utterances": 1, "total": [1.0, float("nan")]}, "numbers"),
+        ({"told": 0, "total": [1.0, 2.0]}, "cannot be"),
+        ({"told": 0, "utterances": -2, "total": [1.0, 2.0]}, "cannot be"),
+        ({"told": 0, "utterances": 1e9, "total": [1.0, 2.0]}, "cannot be"),
+        ({"told": 0, "utterances": "1", "total": [1.0, 2.0]}, "cannot be"),
+        ({"told": 2, "utterances": 1, "total": [1.0, 2.0]}, "told: that cannot be"),
+        ({"told": 0, "utterances": 1, "total": ["a", {}]}, "are none"),
     ],
 )
 def test_what_is_damaged_or_of_another_model_is_refused(
@@ -87,6 +92,13 @@ def test_what_is_damaged_or_of_another_model_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         unknown().take(kept)
+
+
+def test_an_emotion_that_is_told_is_taken_away_whole() -> None:
+    middle = unknown(1.0)
+    middle.hear_told([2.0, 4.0], 0)
+    np.testing.assert_allclose(middle.shift, [0, 2.0])
+    assert middle.told == 1
 
 
 def test_a_prior_of_nothing_is_refused() -> None:

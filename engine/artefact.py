@@ -209,8 +209,7 @@ class Metadata(BaseModel):
             mode="json", exclude={"front_end", "voice_network"}
         )
         values["front_end"] = self.front_end.to_dict()
-        if self.voice_network:
-            values["voice_network"] = self.voice_network.to_dict()
+        values["voice_network"] = self.voice_network and self.voice_network.to_dict()
         return {_PREFIX + key: json.dumps(value) for key, value in values.items()}
 
     @classmethod

@@ -12,9 +12,9 @@ from affectd.engine.protocol import Abstention
 from affectd.engine.segmenter import Cut
 from affectd.engine.smoothing import posterior
 
-__all__ = ["VoiceBaseline", "VoiceError"]
+__all__ = ["UNHEARD", "VoiceBaseline", "VoiceError"]
 
-_UNHEARD = (Abstention.TOO_SHORT, Abstention.NOISY, Abstention.NOT_SPEECH)
+UNHEARD = (Abstention.TOO_SHORT, Abstention.NOISY, Abstention.NOT_SPEECH)
 """What says nothing of the voice. To be unsure of the emotion is no reason not to learn."""
 
 
@@ -103,7 +103,7 @@ class VoiceBaseline:
         Args:
             abstained: Why nothing was named in it, if so.
         """
-        if abstained in _UNHEARD or not self._windows:
+        if abstained in UNHEARD or not self._windows:
             return
         vector = self._vectors / self._windows
         if self._told is not None:

@@ -99,7 +99,7 @@ def development(data: ProbeData) -> ProbeData:
             _chosen(one.clean, there),
             tuple(_chosen(view, there) for view in one.drawn),
         )
-    return ProbeData(data.recipe, kept)
+    return ProbeData(data.recipe, kept, data.trunk)
 
 
 def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) -> Figures:

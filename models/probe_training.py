@@ -53,23 +53,22 @@ def fit_and_save(
     data = gather_probe_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    checkpoint = probe_checkpoint(data, hold_trials(data), weights=weights, seed=seed)
+    checkpoint = probe_checkpoint(data, hold_trials(data), seed=seed)
     checkpoint.save(folder / BEST)
     return checkpoint
 
 
-def probe_checkpoint(data: ProbeData, trials: Trials, *, weights: Path, seed: int) -> Checkpoint:
+def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
     """Return a probe of every speaker, with the belief of trials.
 
     Args:
         data: What is learnt from.
         trials: Of the same data.
-        weights: The folder of the encoder's weights.
         seed: That the data was drawn with.
     """
     recipe = data.recipe
     probe = believing(train_probe(data), trials.belief())
-    network = probe.network(recipe, weights)
+    network = probe.network(recipe, data.trunk)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
         recipe=recipe,

@@ -21,7 +21,7 @@ from affectd.models.extra import need_inference_extra
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.whisper_trunk import BANDS, FRAMES, STEPS, Trunk
 
-__all__ = ["QuantisedTrunk"]
+__all__ = ["QuantisedTrunk", "padded"]
 
 Frames = npt.NDArray[np.float32]
 
@@ -46,14 +46,19 @@ class QuantisedTrunk:
         Returns:
             float32 ``(d,)``, as `affectd.models.pooled_whisper.statistics_of` orders them.
         """
-        padded = np.full((1, FRAMES, BANDS), window.min(), np.float32)
-        padded[0, FRAMES - len(window) :] = window
         first = (FRAMES - len(window)) // 2
         pooled: list[Frames] = []
-        for said in self._session.run(None, {"logmel": padded}):
+        for said in self._session.run(None, {"logmel": padded(window)[None]}):
             steps = said[0, first * said.shape[1] // STEPS :]
             pooled += [steps.mean(axis=0), steps.std(axis=0)]
         return np.concatenate(pooled)
+
+
+def padded(window: Frames) -> Frames:
+    """Return a window's frames after others of its minimum, float32 ``(FRAMES, BANDS)``."""
+    whole = np.full((FRAMES, BANDS), window.min(), np.float32)
+    whole[FRAMES - len(window) :] = window
+    return whole
 
 
 class _Layers(nn.Module):

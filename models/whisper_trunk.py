@@ -24,9 +24,11 @@ from affectd.models.windowing import Windowing
 __all__ = [
     "BANDS",
     "FRAMES",
+    "HIDDEN",
     "STEPS",
     "WEIGHTS",
     "WIDTH",
+    "Block",
     "Trunk",
     "WeightsError",
     "Whisper",
@@ -39,8 +41,8 @@ __all__ = [
 WEIGHTS = "smart-turn-v3.2-cpu.onnx"
 WHEEL = "pipecat_ai-1.14.0-py3-none-any.whl"
 _MEMBER = f"pipecat/audio/turn/smart_turn/data/{WEIGHTS}"
-BANDS, WIDTH = 80, 384
-_HEADS, _HIDDEN, _POSITIONS = 6, 1_536, 400
+BANDS, WIDTH, HIDDEN = 80, 384, 1_536
+_HEADS, _POSITIONS = 6, 400
 FRAMES = 304
 """What a window is padded to, on the left: the trunk was trained on audio that ends its input."""
 STEPS = FRAMES // 2
@@ -163,15 +165,16 @@ class Trunk(nn.Module):
         blocks: How many, 0 to 4.
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
+        hidden: Units of each block's feed-forward layer.
     """
 
-    def __init__(self, blocks: int, *, stride: int = 1) -> None:
+    def __init__(self, blocks: int, *, stride: int = 1, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.stride = stride
         self.conv1 = nn.Conv1d(BANDS, WIDTH, 3, 1, 1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, 2, 1)
         self.positions = nn.Parameter(torch.zeros(_POSITIONS, WIDTH))
-        self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(hidden) for _ in range(blocks))
 
     def forward(self, logmel: Tensor) -> Tensor:
         """Return what the last block says, float32 ``(batch, STEPS, WIDTH)``."""
@@ -222,28 +225,48 @@ def _product(convolution: nn.Conv1d, seen: Tensor) -> Tensor:
     return nn.functional.linear(seen, weights, convolution.bias)
 
 
-class _Block(nn.Module):
-    def __init__(self) -> None:
+class Block(nn.Module):
+    """Self-attention and a feed-forward layer, each beside what it is given.
+
+    Args:
+        hidden: Units of the feed-forward layer.
+    """
+
+    def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.before = nn.LayerNorm(WIDTH)
         self.queries, self.values = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
         self.keys = nn.Linear(WIDTH, WIDTH, bias=False)
         self.out = nn.Linear(WIDTH, WIDTH)
         self.between = nn.LayerNorm(WIDTH)
-        self.widen, self.narrow = nn.Linear(WIDTH, _HIDDEN), nn.Linear(_HIDDEN, WIDTH)
+        self.widen, self.narrow = nn.Linear(WIDTH, hidden), nn.Linear(hidden, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float32 ``(batch, steps, WIDTH)`` of as much."""
+        x = self.attended(x)
+        thought: Tensor = x + self.narrow(self.units(x))
+        return thought
+
+    def attended(self, x: Tensor) -> Tensor:
+        """Return a block's input after its self-attention."""
         steps, width = x.shape[1:]
+        # One product, so that eight bits are rounded to once.
+        parts = (self.queries, self.keys, self.values)
+        weights = torch.cat([part.weight for part in parts])
+        bias = torch.cat([self.queries.bias, torch.zeros_like(self.out.bias), self.values.bias])
+        said = nn.functional.linear(self.before(x), weights, bias)
         size = width // _HEADS
-        y = self.before(x)
         queries, keys, values = (
-            part(y).reshape(-1, steps, _HEADS, size).transpose(1, 2)
-            for part in (self.queries, self.keys, self.values)
+            part.reshape(-1, steps, _HEADS, size).transpose(1, 2)
+            for part in said.split(width, dim=2)
         )
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
-        x = x + self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
-        thought: Tensor = x + self.narrow(nn.functional.gelu(self.widen(self.between(x))))
-        return thought
+        looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
+        return x + looked
+
+    def units(self, x: Tensor) -> Tensor:
+        """Return what the hidden units say, ``(batch, steps, hidden)``, of what `attended` gave."""
+        return nn.functional.gelu(self.widen(self.between(x)))
 
 
 def read_trunk(folder: Path, *, blocks: int) -> dict[str, Tensor]:

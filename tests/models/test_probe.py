@@ -39,6 +39,7 @@ def recipe() -> ProbeRecipe:
     values["options"] = {
         "blocks": 1,
         "layers": [1],
+        "hidden": 24,
         "directions": 12,
         "corpora": 2,
     }
@@ -102,7 +103,7 @@ def test_who_is_left_out_changes_nothing(data: ProbeData) -> None:
     theirs = np.array([clip.speaker == "02" for clip in data.corpora["ravdess"].features.clips])
     changed = np.array(statistics.values)
     changed[theirs[statistics.owners]] *= 3
-    other = ProbeData(data.recipe, data.corpora)
+    other = ProbeData(data.recipe, data.corpora, data.trunk)
     other._origin = data._origin
     material = data.corpora["ravdess"]
     other.corpora["ravdess"] = type(material)(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affectd.bench.accuracy import PROTOCOLS
-from affectd.kernels.voice_network import VoiceNetwork
+from affectd.bench.accuracy import PROTOCOLS, Protocol
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.calibration import softmax
+from affectd.models.experts import Experts
 from affectd.models.folds import folds as published_folds
 from affectd.models.labels import LABELS
 from affectd.models.metrics import Confusion
 from affectd.models.probe import (
-    KINDS,
     CorpusMaterial,
     Probe,
     ProbeData,
@@ -25,8 +25,8 @@ from affectd.models.probe import (
     emotion_of,
     merged,
 )
-from affectd.models.probe_voices import probe_voice_network
 from affectd.models.trials import hold_trials
+from affectd.models.voice_experts import PRIOR_UTTERANCES, WEIGHT, hold_voice_trials, vectors_of
 from affectd.models.window_statistics import WindowStatistics
 
 __all__ = [
@@ -73,9 +73,9 @@ class HeardFold:
 
     scores: Scores
     """Logits of all of `KINDS`, and the truth among the protocol's labels."""
-    vectors: npt.NDArray[np.float32]
-    """Whitened, the mean over each clip's windows, ``(clips, d)``."""
-    network: VoiceNetwork
+    vectors: npt.NDArray[np.float64]
+    """The mean over each clip's windows, ``(clips, d)``."""
+    experts: VoiceExperts
 
 
 def development(data: ProbeData) -> ProbeData:
@@ -117,15 +117,15 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
         raise ValueError(f"recipe {data.recipe.name} has no corpus with published folds")
     folds: dict[str, list[HeardFold]] = {}
     trials = hold_trials(data)
+    say(f"{len(trials.folds)} models of folds and {len(trials.unseen)} others are made")
+    voices = hold_voice_trials(data, trials)
     for place in range(len(trials.folds)):
         without, probe = trials.fold(place)
-        network = probe_voice_network(data, probe, seed=seed, without=without)
+        live = voices.live(voices.experts[place], probe, but_fold=place)
         for protocol in PROTOCOLS:
             if not protocol.unseen and protocol.corpus in without:
-                speakers = without[protocol.corpus]
-                heard = _heard(data, probe, network, protocol.corpus, protocol.labels, speakers)
+                heard = _heard(data, probe, voices.experts[place], live, protocol, without)
                 folds.setdefault(protocol.name, []).append(heard)
-        say(f"model {place + 1} of {len(trials.folds)} is done")
     found: Figures = {}
     for protocol in PROTOCOLS:
         if protocol.name in folds:
@@ -133,9 +133,8 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
     gains = [each["gain"] for figures in found.values() for each in figures.values()]
     return {
         "seed": seed,
-        "weight": network.weight,
-        "told_weight": network.told_weight,
-        "directions": network.size,
+        "weight": WEIGHT,
+        "prior_utterances": PRIOR_UTTERANCES,
         "protocols": found,
         "least_gain": min(gains),
         "harms_nobody": min(gains) >= HARM,
@@ -147,7 +146,6 @@ def voice_gains(
     labels: tuple[str, ...],
     *,
     seed: int,
-    weight: float | None = None,
 ) -> Figures:
     """Return the UAR without knowing the voice and with it, by acquaintance, in percent.
 
@@ -157,7 +155,6 @@ def voice_gains(
         folds: Of one corpus.
         labels: The classes that are guessed among.
         seed: Decides which utterances are heard before.
-        weight: How much of the voice's change is added, instead of what the network says.
     """
     found: Figures = {}
     for how in ACQUAINTANCES:
@@ -165,7 +162,7 @@ def voice_gains(
         for fold in folds:
             for turn in range(_DRAWS):
                 rng = np.random.default_rng((seed, turn))
-                _acquaint(fold, labels, how, rng, weight, counts)
+                _acquaint(fold, labels, how, rng, counts)
         if not counts["with"].any():
             continue  # nobody has spoken as much
         uars = {name: 100 * Confusion(labels, each).uar for name, each in counts.items()}
@@ -181,30 +178,28 @@ def _acquaint(
     labels: tuple[str, ...],
     how: Acquaintance,
     rng: np.random.Generator,
-    weight: float | None,
     counts: dict[str, npt.NDArray[np.int64]],
 ) -> None:
     """Get to know each speaker of a fold, and count guesses about what else they say."""
-    scores, network = fold.scores, fold.network
+    scores, experts = fold.scores, fold.experts
     speakers = np.array([clip.speaker for clip in scores.clips])
     # What the live engine believes, which tells the shipped labels apart.
     beliefs = softmax(merged(scores.logits, LABELS))
+    if how.told:
+        beliefs = np.tile(np.eye(len(LABELS))[LABELS.index("neutral")], (len(beliefs), 1))
     columns = columns_of(labels)
     for speaker in np.unique(speakers):
         own = np.flatnonzero(speakers == speaker)
         before = _drawn(own, scores, labels, how, rng)
         if before is None:
             continue
-        middle = network.middle()
+        voice = experts.middle()
         for place in before:
-            if how.told:
-                middle.hear_told(fold.vectors[place], LABELS.index("neutral"))
-            else:
-                middle.hear(fold.vectors[place], beliefs[place])
+            experts.hear(voice, fold.vectors[place], beliefs[place])
         after = np.setdiff1d(own, before)
         plain = merged(scores.logits[after], labels)
-        change = network.change(fold.vectors[after], middle, columns=columns, weight=weight)
-        for name, logits in (("without", plain), ("with", plain + change)):
+        known = experts.beside(plain, fold.vectors[after], voice, columns=columns)
+        for name, logits in (("without", plain), ("with", known)):
             np.add.at(counts[name], (scores.truth[after], logits.argmax(axis=1)), 1)
 
 
@@ -234,33 +229,31 @@ def _drawn(
 def _heard(
     data: ProbeData,
     probe: Probe,
-    network: VoiceNetwork,
-    corpus: str,
-    labels: tuple[str, ...],
-    speakers: Iterable[str],
+    voice: Experts,
+    live: VoiceExperts,
+    protocol: Protocol,
+    without: Mapping[str, Iterable[str]],
 ) -> HeardFold:
-    one = data.corpora[corpus]
-    wanted = set(speakers)
+    one, labels = data.corpora[protocol.corpus], protocol.labels
+    wanted = set(without[protocol.corpus])
     clips = one.features.clips
     chosen = np.array(
         [clip.speaker in wanted and emotion_of(clip, labels) is not None for clip in clips]
     )
-    owners = one.clean.owners
-    there = chosen[owners]
-    values, shares = one.clean.values[there], one.clean.shares[there][:, None]
-    vectors = probe.whitening(values)
-    sums = np.zeros((len(clips), vectors.shape[1]), np.float32)
-    np.add.at(sums, owners[there], vectors * shares.astype(np.float32))
-    logits = np.zeros((len(clips), len(KINDS)))
-    np.add.at(logits, owners[there], probe.logits(values) * shares)
+    there = chosen[one.clean.owners]
+    values, owners = one.clean.values[there], one.clean.owners[there]
+    shares = one.clean.shares[there][:, None]
+
+    def mean(of_windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        sums = np.zeros((len(clips), of_windows.shape[1]))
+        np.add.at(sums, owners, of_windows * shares)
+        found: npt.NDArray[np.float64] = sums[chosen]
+        return found
+
     places = np.flatnonzero(chosen)
     truth = np.array([labels.index(str(emotion_of(clips[place], labels))) for place in places])
-    said = Scores(
-        logits=logits[chosen],
-        truth=truth,
-        clips=tuple(clips[place] for place in places),
-    )
-    return HeardFold(said, sums[chosen], network)
+    said = Scores(mean(probe.logits(values)), truth, tuple(clips[place] for place in places))
+    return HeardFold(said, mean(vectors_of(voice, probe, values)), live)
 
 
 def _chosen(view: WindowStatistics, clips: npt.NDArray[np.bool_]) -> WindowStatistics:

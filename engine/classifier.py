@@ -158,9 +158,9 @@ class Classifier:
         Raises:
             ArtefactError: the model knows nothing of voices.
         """
-        if self.metadata.voice_network is None:
-            raise ArtefactError(f"{self.metadata.title} has no voice network")
-        vectors = np.empty((len(windows), self.metadata.voice_network.size), np.float32)
+        if self.metadata.voice_experts is None:
+            raise ArtefactError(f"{self.metadata.title} has no experts for voices")
+        vectors = np.empty((len(windows), self.metadata.voice_experts.size), np.float32)
         return self._run(windows, vectors), vectors
 
     def _run(
@@ -233,11 +233,11 @@ class Classifier:
                 raise ArtefactError(f"its input {name!r} has not {rank} axes: {inputs[name].shape}")
         if len(outputs["logits"].shape) != 2:
             raise ArtefactError(f"its output 'logits' has not 2 axes: {outputs['logits'].shape}")
-        network, size = self.metadata.voice_network, outputs["embedding"].shape[-1]
+        experts, size = self.metadata.voice_experts, outputs["embedding"].shape[-1]
         # Where the graph does not say how long it is, the first run does.
-        if network and isinstance(size, int) and size != network.size:
+        if experts and isinstance(size, int) and size != experts.size:
             raise ArtefactError(
-                f"its output 'embedding' has {size} values, its voice network takes {network.size}"
+                f"its output 'embedding' has {size} values, its voice experts take {experts.size}"
             )
         bands = inputs["logmel"].shape[-1]
         if bands != self.metadata.front_end.columns:
@@ -264,11 +264,11 @@ class Binding:
             self._io.bind_input(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
         logits = self._logits
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
-        network = metadata.voice_network
+        experts = metadata.voice_experts
         self._vectors: npt.NDArray[np.float32] | None = None
-        if network:
+        if experts:
             # The model computes it in any case: to bind it costs nothing.
-            self._vectors = vectors = np.empty((batch, network.size), np.float32)
+            self._vectors = vectors = np.empty((batch, experts.size), np.float32)
             place = vectors.ctypes.data
             self._io.bind_output(OUTPUTS[1], "cpu", 0, np.float32, vectors.shape, place)
 

@@ -225,7 +225,7 @@ class Session:
         if baseline and vector is not None:
             if not np.isfinite(vector).all():
                 raise NonFiniteResultError("its vector holds NaN or infinity")
-            known = logits + baseline.change(vector)
+            known = baseline.beside(logits, vector)
         verdict = self._judge.judge(cut, known, self._seconds(cut.end))
         if baseline and vector is not None:
             verdict["voice_utterances"] = baseline.utterances

@@ -40,18 +40,18 @@ class VoiceBaseline:
     def __init__(
         self, artefact: Metadata, *, kept: dict[str, Any] | None = None, told: str | None = None
     ) -> None:
-        network = artefact.voice_network
-        if network is None:
+        experts = artefact.voice_experts
+        if experts is None:
             raise VoiceError(
-                f"the model {artefact.title} knows nothing of voices: it was exported without a "
-                "voice network, and no baseline can be had with it"
+                f"the model {artefact.title} knows nothing of voices: it was exported without "
+                "experts for them, and no baseline can be had with it"
             )
         if told is not None and told not in artefact.labels:
             raise VoiceError(f"the model {artefact.title} has no label {told!r}")
-        self._network = network
+        self._experts = experts
         self._temperature = artefact.temperature
-        self._told = artefact.labels.index(told) if told is not None else None
-        self._middle = network.middle()
+        self._told = [float(label == told) for label in artefact.labels] if told else None
+        self._middle = experts.middle()
         if kept is not None:
             try:
                 self._middle.take(kept)
@@ -68,16 +68,19 @@ class VoiceBaseline:
         """How many utterances it knows; of a voice that has spoken for long, the latest 200."""
         return round(self._middle.utterances)
 
-    def change(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return what knowing the voice adds to the logits of a window, float32 ``(labels,)``.
+    def beside(
+        self, logits: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the logits of a window, now that the voice is known, float32 ``(labels,)``.
 
         Args:
+            logits: As the model gave them, float32 ``(labels,)``.
             vector: The model's ``embedding`` of it, float32 ``(d,)``.
         """
-        # The network was trained beside logits that no temperature divides.
-        change = self._network.change(vector[None], self._middle)[0]
-        added: npt.NDArray[np.float32] = (self._temperature * change).astype(np.float32)
-        return added
+        calibrated = logits[None] / self._temperature
+        both = self._experts.beside(calibrated, vector[None], self._middle)[0]
+        known: npt.NDArray[np.float32] = (self._temperature * both).astype(np.float32)
+        return known
 
     def follow(
         self, cut: Cut, logits: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]
@@ -86,8 +89,8 @@ class VoiceBaseline:
 
         Args:
             cut: The window.
-            logits: As the model gave them, float32 ``(labels,)``.
-            vector: As for `change`.
+            logits: As for `beside`.
+            vector: As for `beside`.
         """
         if cut.utterance != self._utterance:
             self._utterance = cut.utterance
@@ -106,14 +109,12 @@ class VoiceBaseline:
         if abstained in UNHEARD or not self._windows:
             return
         vector = self._vectors / self._windows
-        if self._told is not None:
-            self._middle.hear_told(vector, self._told)
-        else:
-            logits = (self._logits / self._windows).astype(np.float32)
-            self._middle.hear(vector, posterior(logits, self._temperature))
+        logits = (self._logits / self._windows).astype(np.float32)
+        believed = self._told or posterior(logits, self._temperature)
+        self._experts.hear(self._middle, vector, believed)
         self.kept = self._middle.to_dict()
 
     def _restart(self) -> None:
-        self._logits = np.zeros(len(self._network.columns))
-        self._vectors = np.zeros(self._network.size)
+        self._logits = np.zeros(len(self._experts.columns))
+        self._vectors = np.zeros(self._experts.size)
         self._windows = 0

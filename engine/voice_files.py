@@ -72,12 +72,12 @@ class VoiceFiles:
         """
         path = self.path(name)
         fresh = VoiceBaseline(artefact)
-        assert artefact.voice_network
+        assert artefact.voice_experts
         try:
             values = self.read(name)
         except FileNotFoundError:
             return fresh
-        if values.get("voice_network") != artefact.voice_network.digest:
+        if values.get("voice_experts") != artefact.voice_experts.digest:
             raise VoiceError(
                 f"{path} was learnt by another model ({values.get('model')}) and means nothing to "
                 f"{artefact.title}: enrol {name} again with this one, or remove the file"
@@ -121,11 +121,11 @@ class VoiceFiles:
             VoiceError: the name is none.
         """
         path = self.path(name)
-        assert artefact.voice_network
+        assert artefact.voice_experts
         values = {
             "format_version": _FORMAT_VERSION,
             "model": artefact.name,
-            "voice_network": artefact.voice_network.digest,
+            "voice_experts": artefact.voice_experts.digest,
             **kept,
         }
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -53,8 +53,8 @@ class Inspection:
             "providers": list(self.providers),
             "operators": self.operators,
             "metadata": {
-                **self.metadata.model_dump(mode="json", exclude={"front_end", "voice_network"}),
-                "voice_network": (network := self.metadata.voice_network) and network.digest,
+                **self.metadata.model_dump(mode="json", exclude={"front_end", "voice_experts"}),
+                "voice_experts": (experts := self.metadata.voice_experts) and experts.digest,
                 "front_end": self.metadata.front_end.to_dict(),
             },
         }
@@ -71,8 +71,8 @@ class Inspection:
             f"  checkpoint {metadata.checkpoint_sha256}",
             f"  graph {metadata.graph_sha256 or 'without a hash'}",
         ]
-        if metadata.voice_network is not None:
-            lines.append(f"  voice network {metadata.voice_network.digest}")
+        if metadata.voice_experts is not None:
+            lines.append(f"  voice experts {metadata.voice_experts.digest}")
         if metadata.quantisation is not None:
             lines.append(f"  quantised: {metadata.quantisation.scheme}")
         for name, figure in sorted(metadata.uar.items()):

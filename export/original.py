@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from affectd.kernels.voice_network import VoiceNetwork
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.labels import valence_arousal_of
 from affectd.models.windowing import Windowing
@@ -39,7 +39,7 @@ class Original:
     """Of the checkpoint's file, or of the weights: see `sha256_of`."""
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
-    voice_network: VoiceNetwork | None = None
+    voice_experts: VoiceExperts | None = None
     """What knows, from the embeddings, how a voice lies."""
 
     @classmethod
@@ -64,7 +64,7 @@ class Original:
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             in_float=tuple(getattr(model, "in_float", ())),
-            voice_network=checkpoint.voice_network,
+            voice_experts=checkpoint.voice_experts,
         )
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affectd.kernels.voice_network import VoiceNetwork
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.architectures import build
 from affectd.models.labels import valence_arousal_of
 from affectd.models.recipes import Recipe, RecipeError
@@ -72,7 +72,7 @@ class Checkpoint:
     """Divides the logits before the softmax; fitted on the development speakers."""
     history: tuple[dict[str, float], ...] = field(default=())
     """What was measured after each epoch."""
-    voice_network: VoiceNetwork | None = None
+    voice_experts: VoiceExperts | None = None
     """What knows how a voice lies, where one was trained beside the model."""
 
     def model(self) -> nn.Module:
@@ -112,7 +112,7 @@ class Checkpoint:
             "heard": [corpus.to_dict() for corpus in self.heard],
             "temperature": self.temperature,
             "history": list(self.history),
-            "voice_network": self.voice_network and self.voice_network.to_dict(),
+            "voice_experts": self.voice_experts and self.voice_experts.to_dict(),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -189,7 +189,7 @@ class Checkpoint:
                 ),
                 temperature=temperature,
                 history=tuple(values["history"]),
-                voice_network=_voice_network(values.get("voice_network")),
+                voice_experts=_voice_experts(values.get("voice_experts")),
             )
         except KeyError as error:
             raise CheckpointError(f"field {error.args[0]!r} is missing") from None
@@ -197,15 +197,15 @@ class Checkpoint:
             raise CheckpointError(f"a field has the wrong type: {error}") from None
 
 
-def _voice_network(value: object) -> VoiceNetwork | None:
+def _voice_experts(value: object) -> VoiceExperts | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise CheckpointError(f"voice_network is of type {type(value).__name__}")
+        raise CheckpointError(f"voice_experts is of type {type(value).__name__}")
     try:
-        return VoiceNetwork.from_dict(value)
+        return VoiceExperts.from_dict(value)
     except ValueError as error:
-        raise CheckpointError(f"voice_network: {error}") from None
+        raise CheckpointError(f"voice_experts: {error}") from None
 
 
 def _check_tensors(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:

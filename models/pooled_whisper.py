@@ -34,8 +34,6 @@ class PooledWhisperOptions:
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     hidden: int = HIDDEN
     """Units kept of each block's feed-forward layer; see `affectd.models.pruning`."""
-    directions: int = 512
-    """What is kept of the statistics for the vectors that tell voices apart."""
     corpora: int = 4
     """How many of them have an expert of their own."""
     beside: int = 2
@@ -50,8 +48,8 @@ class PooledWhisper(nn.Module):
 
     The statistics are the mean and the deviation of each block's output. The logits are those of
     `affectd.models.experts`: each corpus's own expert counts as far as a window is like that
-    corpus. The embedding is the whitened statistics, along the directions of the largest scatter:
-    its distance from a voice's own middle tells the classes apart better.
+    corpus. The embedding is what further experts say, who were taught with statistics less their
+    voice's middle, and how far each is believed: see `affectd.kernels.voice_experts`.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -94,9 +92,9 @@ class PooledWhisper(nn.Module):
         # Whole numbers of eight bits want one range for all statistics.
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.project = nn.Linear(width, options.directions)
         outputs = classes + options.beside
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
+        self.beside = nn.Linear(width, (1 + options.corpora) * outputs)
         self.near = nn.Linear(width, options.corpora)
         self.register_buffer("company", torch.zeros(()))
 
@@ -108,8 +106,9 @@ class PooledWhisper(nn.Module):
             frames: How many frames of each are valid, at least two, int64 ``(batch,)``.
 
         Returns:
-            Logits ``(batch, classes)``, whitened statistics ``(batch, directions)``, and what each
-            step weighs ``(batch, steps)``: the same for all valid ones.
+            Logits ``(batch, classes)``; scores of the experts beside and how far each is believed,
+            ``(batch, experts * (outputs + 1))``; and what each step weighs ``(batch, steps)``: the
+            same for all valid ones.
         """
         options = self.options
         valid = valid_steps(frames, stride=options.stride)
@@ -124,7 +123,7 @@ class PooledWhisper(nn.Module):
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, self.project(z), weights
+        return logits, torch.cat([self.beside(z), shares], dim=1), weights
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ import torch
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
-from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
-from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from
+from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
+from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from, shares
 from affectd.models.features import FeatureSet, extract
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
@@ -25,7 +25,6 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.pruning import prune
 from affectd.models.quantised_trunk import padded
 from affectd.models.whisper_trunk import HIDDEN, Trunk, read_trunk
-from affectd.models.whitening import Whitening, fit_whitening
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
 from affectd.models.windows import noise_bank, utterance_windows
 
@@ -82,21 +81,6 @@ class CorpusMaterial:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Whitened windows to learn from."""
-
-    vectors: npt.NDArray[np.float32]
-    """``(windows, d)``."""
-    kinds: npt.NDArray[np.int64]
-    """Places in `KINDS`."""
-    shares: npt.NDArray[np.float64]
-    """What each counts: all of a clip's view together count one."""
-    corpora: npt.NDArray[np.str_]
-    speakers: npt.NDArray[np.str_]
-    """Corpus and speaker."""
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of clips."""
 
@@ -140,19 +124,6 @@ class ProbeData:
         """
         return [everyone for everyone, _ in self._heard(without).values()]
 
-    def whitening(self, without: Mapping[str, Iterable[str]], *, kept: int) -> Whitening:
-        """Return the whitening of all speakers but a few; see `moments`."""
-        moments, voices = self._parts(without)
-        settings = self.recipe.probe
-        found = fit_whitening(
-            moments,
-            shrinkage=settings.shrinkage,
-            kept=kept,
-            voices=voices,
-            strangeness=settings.strangeness,
-        )
-        return Whitening(found.centre + self._origin, found.directions)
-
     def discriminant(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
         """Return a discriminant of the statistics of all speakers but a few."""
         moments, voices = self._parts(without)
@@ -164,6 +135,18 @@ class ProbeData:
             strangeness=settings.strangeness,
         )
         return replace(found, centre=found.centre + self._origin)
+
+    def discriminant_within_voices(
+        self, corpus: str, without: Mapping[str, Iterable[str]]
+    ) -> Discriminant:
+        """Return a discriminant of a corpus's statistics less their voice's middle.
+
+        Its centre is that of each voice: it takes vectors that lie around zero.
+        """
+        alone = {name: one.speakers() for name, one in self.corpora.items() if name != corpus}
+        everyone, voices = self._heard({**alone, corpus: without.get(corpus, ())})[corpus]
+        apart = within_voices(everyone, voices)
+        return fit_discriminant([apart], shrinkage=self.recipe.probe.shrinkage)
 
     def place(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
         """Return a discriminant of the corpora, each as likely as another."""
@@ -189,34 +172,13 @@ class ProbeData:
         """Return a discriminant of all speakers but a few, and nothing else."""
         return LinearProbe(self.discriminant(without))
 
-    def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
-        """Return the whitened windows of all speakers but a few, clean and disturbed."""
-        parts: list[Examples] = []
-        for name, one in self.corpora.items():
-            left_out = set(without.get(name, ()))
-            clips = one.features.clips
-            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
-            heard = np.array([clip.speaker not in left_out for clip in clips])
-            names = np.array([f"{name} {clip.speaker}" for clip in clips])
-            for view in (one.clean, *one.drawn):
-                chosen = heard[view.owners]
-                owners = view.owners[chosen]
-                if owners.size:
-                    parts.append(
-                        Examples(
-                            whitening(view.values[chosen]),
-                            kinds[owners],
-                            view.shares[chosen],
-                            np.full(owners.size, name),
-                            names[owners],
-                        )
-                    )
-        return Examples(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(Examples)
-            )
-        )
+    def heard(self, without: Mapping[str, Iterable[str]]) -> list[str]:
+        """Return the corpora of which somebody is heard."""
+        return [
+            name
+            for name, one in self.corpora.items()
+            if not set(one.speakers()) <= set(without.get(name, ()))
+        ]
 
     def others(self, corpus: str, without: Mapping[str, Iterable[str]]) -> npt.NDArray[np.float32]:
         """Return clean windows of all corpora but one, or of that where there is no other.
@@ -367,7 +329,6 @@ class LinearProbe:
 class Probe:
     """What was learnt."""
 
-    whitening: Whitening
     experts: Experts
     confidence: Confidence
 
@@ -384,28 +345,39 @@ class Probe:
         )
         return merged(scores, among)
 
-    def network(self, recipe: ProbeRecipe, trunk: Trunk) -> PooledWhisper:
-        """Return encoder and probe as one network with the classes of the shipped models."""
+    def beliefs(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return how far each expert is believed, float64 ``(windows, experts)``."""
+        return shares(self.experts.likeness(values), self.confidence)
+
+    def network(self, recipe: ProbeRecipe, trunk: Trunk, voice: Experts) -> PooledWhisper:
+        """Return encoder and probe as one network with the classes of the shipped models.
+
+        Args:
+            recipe: Of the probe.
+            trunk: The encoder.
+            voice: Experts of statistics less their voice's middle, beside the probe's own.
+        """
         network = empty_network(recipe)
         network.trunk.load_state_dict(trunk.state_dict())
-        whitening, experts, confidence = self.whitening, self.experts, self.confidence
-        # The largest effect of a statistic is brought to one, for the sake of quantisation.
-        scale = np.abs(whitening.directions).max(axis=1)
+        experts, confidence = self.experts, self.confidence
+        # All statistics vary alike, for the sake of quantisation.
+        centre, scale = experts.place.centre, experts.place.scale
         sharpness = confidence.sharpness[:, None]
         judge = experts.weights * sharpness[:, :, None] / scale
+        beside = voice.weights * sharpness[:, :, None] / scale
         # Of the statistics less the centre.
-        said = (experts.bias + experts.weights @ whitening.centre) * sharpness
+        said = (experts.bias + experts.weights @ centre) * sharpness
         place = experts.place.weights * experts.place.scale
-        near = experts.place.bias + place @ (whitening.centre - experts.place.centre)
         state = {
-            "centre": whitening.centre,
+            "centre": centre,
             "scale": scale,
-            "project.weight": (whitening.directions / scale[:, None]).T,
-            "project.bias": np.zeros(whitening.directions.shape[1]),
+            "beside.weight": beside.reshape(-1, beside.shape[2]),
+            # Whatever is added falls away with the voice's middle.
+            "beside.bias": np.zeros(beside.shape[0] * beside.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
             "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
             "near.weight": confidence.slope * place / scale,
-            "near.bias": confidence.slope * (near - confidence.margin),
+            "near.bias": confidence.slope * (experts.place.bias - confidence.margin),
             "company": confidence.company,
         }
         network.load_state_dict(
@@ -587,13 +559,7 @@ def train_probe(
         confidence: Whom to believe how far; without it, every expert alike, whatever is heard.
     """
     left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
-    options = empty_network(data.recipe).options
-    whitening = data.whitening(left_out, kept=options.directions)
-    examples = data.examples(whitening, left_out)
-    spread = float(examples.vectors.std())
-    whitening = Whitening(whitening.centre, whitening.directions / spread)
-    examples = replace(examples, vectors=examples.vectors / spread)
-    heard = [name for name in data.corpora if (examples.corpora == name).any()]
+    heard = data.heard(left_out)
     experts = experts_of(
         heard,
         [
@@ -606,4 +572,4 @@ def train_probe(
         data.place(left_out),
     ).standardised([data.others(name, left_out) for name in heard])
     alike = Confidence(np.ones(1 + len(heard)), 0.0, 0.0)
-    return Probe(whitening, experts, confidence or alike)
+    return Probe(experts, confidence or alike)

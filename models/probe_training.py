@@ -1,6 +1,6 @@
 """Trains a probe on every speaker, with the belief of trials on voices that were left out.
 
-The network that knows voices is trained beside it.
+Experts for voices that are known are trained beside it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
-from affectd.models.probe_voices import probe_voice_network
 from affectd.models.training import BEST
 from affectd.models.trials import Trials, believing, hold_trials
+from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
 from affectd.models.whisper_trunk import WeightsError
 
 __all__ = ["fit_and_save", "probe_checkpoint"]
@@ -68,7 +68,8 @@ def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoin
     """
     recipe = data.recipe
     probe = believing(train_probe(data), trials.belief())
-    network = probe.network(recipe, data.trunk)
+    voice = train_voice_experts(data, probe)
+    network = probe.network(recipe, data.trunk, voice)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
         recipe=recipe,
@@ -91,5 +92,5 @@ def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoin
         ),
         # The experts' sharpness holds it already.
         temperature=1.0,
-        voice_network=probe_voice_network(data, probe, seed=seed),
+        voice_experts=hold_voice_trials(data, trials).live(voice, probe),
     )

@@ -26,7 +26,7 @@ from affectd.models.probe import (
     merged,
 )
 from affectd.models.trials import hold_trials
-from affectd.models.voice_experts import PRIOR_UTTERANCES, WEIGHT, hold_voice_trials, vectors_of
+from affectd.models.voice_experts import PRIOR_UTTERANCES, hold_voice_trials, vectors_of
 from affectd.models.window_statistics import WindowStatistics
 
 __all__ = [
@@ -56,6 +56,8 @@ class Acquaintance:
     """Share of neutral utterances; as they come where it is not said."""
     told: bool = False
     """Whether it is told that they are neutral, as in an enrolment."""
+    one_emotion: bool = False
+    """Whether they are all of one emotion, any."""
 
 
 ACQUAINTANCES: tuple[Acquaintance, ...] = (
@@ -64,6 +66,7 @@ ACQUAINTANCES: tuple[Acquaintance, ...] = (
     Acquaintance("20 at random", 20),
     Acquaintance("20, of which 80 % neutral", 20, neutral=0.8),
     Acquaintance("3 neutral, enrolled", 3, neutral=1.0, told=True),
+    Acquaintance("up to 20 of one emotion", 20, one_emotion=True),
 )
 
 
@@ -133,7 +136,6 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
     gains = [each["gain"] for figures in found.values() for each in figures.values()]
     return {
         "seed": seed,
-        "weight": WEIGHT,
         "prior_utterances": PRIOR_UTTERANCES,
         "protocols": found,
         "least_gain": min(gains),
@@ -212,6 +214,10 @@ def _drawn(
 ) -> npt.NDArray[np.int64] | None:
     """Return the utterances heard before; `None` where a voice has too few."""
     own = rng.permutation(own)
+    if how.one_emotion:
+        same = own[scores.truth[own] == scores.truth[own[0]]]
+        # One at least is left to be guessed.
+        return same[: min(how.utterances, len(same) - 1)] if len(same) > 1 else None
     if how.neutral is None:
         return own[: how.utterances] if len(own) >= 2 * how.utterances else None
     neutral = np.isin(scores.truth[own], [labels.index("neutral")])

@@ -36,10 +36,8 @@ class VoiceExperts:
     """What is added to an expert's scores of its voice's middle, ``(experts, outputs)``."""
     columns: tuple[tuple[int, ...], ...]
     """Which outputs count for each label: one, or several that are taken together."""
-    weight: float
-    """How much they count beside the model, 0 to 1, for a voice that is known well."""
     prior_utterances: float
-    """After as many utterances, half of that."""
+    """After as many utterances they count as much as the model that knows no voice."""
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together.
@@ -58,11 +56,8 @@ class VoiceExperts:
             raise ValueError("the parts of the voice's experts do not fit together")
         if not (np.isfinite(self.offsets).all() and np.isfinite(self.constants).all()):
             raise ValueError("the voice's experts hold NaN or infinity")
-        if not 0 <= self.weight <= 1 or not 0 < self.prior_utterances < np.inf:
-            raise ValueError(
-                f"the voice's weight is {self.weight} after {self.prior_utterances} utterances; "
-                "allowed are 0 to 1 after more than none"
-            )
+        if not 0 < self.prior_utterances < np.inf:
+            raise ValueError(f"prior_utterances is {self.prior_utterances}; allowed is above 0")
 
     @property
     def size(self) -> int:
@@ -93,8 +88,8 @@ class VoiceExperts:
         voice.hear(np.asarray(vector)[: self.constants.size], posterior)
 
     def share(self, voice: VoiceMiddle) -> float:
-        """Return how much knowing a voice counts, 0 to `weight`."""
-        return self.weight * voice.utterances / (voice.utterances + self.prior_utterances)
+        """Return how much knowing a voice counts, 0 to 1."""
+        return voice.utterances / (voice.utterances + self.prior_utterances)
 
     def known(
         self, vectors: npt.ArrayLike, voice: VoiceMiddle, *, columns: Columns | None = None
@@ -144,7 +139,6 @@ class VoiceExperts:
             "constants": _text(self.constants),
             "columns": [list(own) for own in self.columns],
             "experts": len(self.constants),
-            "weight": self.weight,
             "prior_utterances": self.prior_utterances,
         }
 
@@ -161,7 +155,6 @@ class VoiceExperts:
                 offsets=_array(values["offsets"]).reshape(len(columns), -1),
                 constants=_array(values["constants"]).reshape(int(values["experts"]), -1),
                 columns=columns,
-                weight=float(values["weight"]),
                 prior_utterances=float(values["prior_utterances"]),
             )
         except KeyError as error:

@@ -16,7 +16,6 @@ from affectd.models.trials import Trials
 
 __all__ = [
     "PRIOR_UTTERANCES",
-    "WEIGHT",
     "VoiceSheet",
     "VoiceTrials",
     "hold_voice_trials",
@@ -27,9 +26,8 @@ __all__ = [
 Doubles = npt.NDArray[np.float64]
 Without = Mapping[str, Iterable[str]]
 
-WEIGHT = 0.7
 PRIOR_UTTERANCES = 5.0
-"""See `affectd.kernels.voice_experts.VoiceExperts`; both chosen on development speakers."""
+"""See `affectd.kernels.voice_experts.VoiceExperts`; chosen on development speakers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,6 @@ class VoiceTrials:
             offsets=_half(offsets * np.repeat(sharpness, len(KINDS))),
             constants=_half(np.where(experts.absent, ABSENT, experts.bias * sharpness[:, None])),
             columns=columns_of(LABELS),
-            weight=WEIGHT,
             prior_utterances=PRIOR_UTTERANCES,
         )
 

@@ -33,14 +33,13 @@ def spoken(
     return (MOODS[kinds] + middles + noise).astype(np.float32), kinds, names
 
 
-def experts_of(weight: float = 0.7) -> VoiceExperts:
+def experts_of(prior_utterances: float = 5.0) -> VoiceExperts:
     """Return a single expert who knows what the moods are, and no voice."""
     return VoiceExperts(
         offsets=(MOODS[: len(SHIPPED)] - MOODS[PLACES].mean(axis=0)) @ MOODS.T,
         constants=-0.5 * np.square(MOODS).sum(axis=1)[None] + MOODS[PLACES].mean(axis=0) @ MOODS.T,
         columns=columns_of(SHIPPED),
-        weight=weight,
-        prior_utterances=5.0,
+        prior_utterances=prior_utterances,
     )
 
 
@@ -57,7 +56,7 @@ def clip_of(name: str, speaker: str, emotion: str) -> Clip:
     )
 
 
-def fold_of(apart: float, *, weight: float = 0.7) -> HeardFold:
+def fold_of(apart: float, *, prior_utterances: float = 5.0) -> HeardFold:
     vectors, kinds, names = spoken(12, 80, apart=apart, seed=2)
     clips = tuple(
         clip_of(str(number), str(name), KINDS[kind])
@@ -69,7 +68,7 @@ def fold_of(apart: float, *, weight: float = 0.7) -> HeardFold:
     logits[:, np.setdiff1d(np.arange(len(KINDS)), PLACES)] = -50
     truth = np.searchsorted(PLACES, kinds)
     said = np.concatenate([vectors @ MOODS.T, np.ones((len(vectors), 1))], axis=1)
-    return HeardFold(Scores(logits, truth, clips), said, experts_of(weight))
+    return HeardFold(Scores(logits, truth, clips), said, experts_of(prior_utterances))
 
 
 def test_knowing_a_voice_gains_where_voices_differ() -> None:
@@ -93,7 +92,7 @@ def test_voices_with_too_little_to_say_are_left_out() -> None:
 
 
 def test_knowledge_that_weighs_nothing_gains_nothing() -> None:
-    gains = voice_gains([fold_of(1.0, weight=0)], LABELS, seed=1)
+    gains = voice_gains([fold_of(1.0, prior_utterances=1e12)], LABELS, seed=1)
     assert all(each["gain"] == 0 for each in gains.values())
 
 

@@ -18,7 +18,6 @@ EXPERTS = VoiceExperts(
     offsets=np.array([[2.0, 0, 0, 1, 0, 0], [0, 1, 1, 0, 2, 2]]),
     constants=np.array([[0.5, 0, 0], [0, 0, -3]]),
     columns=((0,), (1, 2)),
-    weight=0.5,
     prior_utterances=4.0,
 )
 SURE = np.array([1.0, 0.0])
@@ -52,11 +51,11 @@ def test_the_voices_middle_is_taken_off_and_each_expert_is_believed_as_far_as_th
 
 def test_the_share_grows_with_what_was_heard() -> None:
     shares = [EXPERTS.share(acquainted(*[VECTOR] * count)) for count in (0, 1, 4, 200)]
-    assert shares == pytest.approx([0, 0.5 / 5, 0.25, 0.5 * 200 / 204])
+    assert shares == pytest.approx([0, 0.2, 0.5, 200 / 204])
     voice, logits = acquainted(*[VECTOR] * 4), np.array([[1.0, -1.0]])
     known = EXPERTS.known(VECTOR[None], voice)
     mixed = EXPERTS.beside(logits, VECTOR[None], voice)
-    np.testing.assert_allclose(mixed, 0.75 * logits + 0.25 * known)
+    np.testing.assert_allclose(mixed, 0.5 * logits + 0.5 * known)
 
 
 @given(st.lists(st.floats(-5, 5, width=16), min_size=6, max_size=6))
@@ -90,9 +89,8 @@ def test_they_survive_json() -> None:
         ({"columns": [[0], []]}, "fit together"),
         ({"columns": [[0], [3]]}, "fit together"),
         ({"columns": []}, "."),
-        ({"weight": 1.5}, "weight is 1.5"),
-        ({"prior_utterances": 0}, "after 0"),
-        ({"prior_utterances": "nan"}, "after nan"),
+        ({"prior_utterances": 0}, "prior_utterances is 0"),
+        ({"prior_utterances": "nan"}, "prior_utterances is nan"),
         ({"constants": "AHwAfAB8AHwAfAB8"}, "infinity"),
     ],
 )
@@ -103,6 +101,6 @@ def test_what_is_damaged_is_refused(changes: dict[str, Any], reason: str) -> Non
 
 def test_what_lacks_a_value_is_refused_by_its_name() -> None:
     values = EXPERTS.to_dict()
-    del values["weight"]
-    with pytest.raises(ValueError, match="no 'weight'"):
+    del values["columns"]
+    with pytest.raises(ValueError, match="no 'columns'"):
         VoiceExperts.from_dict(values)

@@ -458,8 +458,8 @@ def voices(
     """Measure what it gains to know a voice, on speakers that a recipe has not heard.
 
     Each test speaker of the published folds is got to know by 5, 10 or 20 utterances whose emotions
-    nobody tells, by 20 of which 16 are neutral, by 3 that are known to be neutral, or by one emotion
-    alone; then what else the speaker says is guessed, with and without that.
+    nobody tells, by 20 of which 16 are neutral, by 3 that are known to be neutral, or by one
+    emotion alone; then what else the speaker says is guessed, with and without that.
 
     Example: affectd bench voices --model accurate --corpora ~/corpora --weights ~/weights
     """

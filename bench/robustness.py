@@ -71,6 +71,7 @@ def measure_robustness(
     corpora: Path | None,
     most: int = 120,
     seed: int = 1,
+    clean: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Figures:
     """Alter speech in every known way, and compare what is said of it.
@@ -80,13 +81,14 @@ def measure_robustness(
         corpora: The folder of the corpora; the package's demo where there is none.
         most: Clips of each corpus and model; 0 for all.
         seed: Decides clips, noises and places.
+        clean: Alter nothing: the clips are scored as they would be heard live, and that is all.
         progress: Told how many clips are done, and of how many.
 
     Raises:
         CorpusError: the folder holds no corpus, or the models have heard everybody.
     """
     chosen, heard = speech_for(listeners, corpora, most=most, seed=seed)
-    ways = alterations(_noises(corpora))
+    ways = () if clean else alterations(_noises(corpora))
     clips = [clip for _, clip in chosen]
     plain: list[Answer] = []
     altered: dict[str, list[Answer]] = {way.name: [] for way in ways}

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import os
-import socket
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.sync.client import connect
 
 from affectd.engine.artefact import Metadata
+from affectd.engine.audio_connection import AudioConnection
 from affectd.engine.batcher import Job
-from affectd.engine.desk import Desk, Stream
+from affectd.engine.desk import Stream
 from affectd.engine.hub import parcel_of
+from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.protocol import MSGPACK, Event
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.scheduling import Costs
@@ -30,6 +35,7 @@ _USABLE_SHARE = 0.8
 _USABLE_SHARE_OF_ALL = 0.6
 _BLOCK_SECONDS = 0.02
 _REPEATS = 2
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,12 @@ class Capacity:
 def stream_cost(artefact: Metadata, settings: SessionSettings) -> StreamCost:
     """Measure what a stream takes of the interpreter: real speech through all but the model.
 
-    A publisher's blocks are read from a socket, heard, cut into windows; results are judged,
-    encoded, and written to a socket. What a turn of the event loop costs is not in it.
+    A client in this process sends a publisher's blocks over loopback; an event loop reads them,
+    hears them, cuts windows, and judges, encodes and writes what a model would say, as the daemon's
+    does. What counts is the processor time of the loop's thread alone.
+
+    Raises:
+        OSError: the machine has no loopback, or does not answer on it.
     """
     speech = next(iter(DemoSource(pace="fast", repeat=False).clips()))
     pcm = (speech * 32_767).astype("<i2")
@@ -108,55 +118,89 @@ def stream_cost(artefact: Metadata, settings: SessionSettings) -> StreamCost:
     )
 
 
-class _Rehearsal(Desk):
-    """A desk with one stream, whose model answers at once and whose events one client gets."""
+class _Rehearsal(LoopWorker):
+    """A loop worker with one stream, whose model answers at once and whose client gets all events.
+
+    The client sends a block when the one before has been dealt with, so that each has a turn of the
+    loop to itself, as where the blocks of many clients come one by one.
+    """
 
     def __init__(self, artefact: Metadata, settings: SessionSettings) -> None:
-        super().__init__([], submit=self._answer, publish=self._send)
-        self._jobs: list[Job] = []
+        super().__init__(submit=self._solve, publish=self._send)
         self._logits = np.zeros(len(artefact.labels), np.float32)
         self._source = PublisherSource("rehearsal", DemoSource.rate_hz, "s16le")
         session = Session("rehearsal", artefact, rate=DemoSource.rate_hz, settings=settings)
-        self._stream = Stream.of(self._source, session)
-        self._ours, self._theirs = socket.socketpair()
+        self._rehearsed = Stream.of(self._source, session)
+        self._client: ServerConnection | None = None
+        self._port: Future[int] = Future()
+        self._dealt_with = threading.Event()
+        self._gone = asyncio.Event()
+        self._taken = self._answering = 0.0
+        """Processor time of the loop, of it that of answers, seconds."""
+        self._windows = 0
 
     def run(self, blocks: Sequence[bytes]) -> StreamCost:
         """Let a client send these blocks of s16le."""
-        self._streams["rehearsal"] = self._stream
-        self._source.start(lambda: None)
-        heard = answered = 0.0
-        windows = 0
-        with self._ours, self._theirs:
+        thread = threading.Thread(target=self._run_loop, name="rehearsal", daemon=True)
+        thread.start()
+        uri = f"ws://127.0.0.1:{self._port.result(_PATIENCE_SECONDS)}"
+        with connect(uri, compression=None, proxy=None, max_queue=None) as client:
+            client.recv(_PATIENCE_SECONDS)
             for block in blocks:
-                self._theirs.send(block)
-                began = time.perf_counter()
-                now = time.monotonic()
-                self._source.hear(self._ours.recv(len(block)), now)
-                self._read(self._stream)
-                heard += time.perf_counter() - began
-                windows += len(self._jobs)
-                began = time.perf_counter()
-                self._results.extend(self._jobs)
-                self._resolve()
-                answered += time.perf_counter() - began
-                self._jobs.clear()
-                self._drain()
+                self._dealt_with.clear()
+                client.send(block)
+                self._dealt_with.wait(_PATIENCE_SECONDS)
+        thread.join(_PATIENCE_SECONDS)
         seconds = sum(map(len, blocks)) / 2 / DemoSource.rate_hz
-        return StreamCost(heard / seconds, answered / max(1, windows))
+        heard = self._taken - self._answering
+        return StreamCost(heard / seconds, self._answering / max(1, self._windows))
 
-    def _drain(self) -> None:
-        """Take what was written, so that the next write finds room."""
-        with contextlib.suppress(BlockingIOError):
-            while self._theirs.recv(1 << 16, socket.MSG_DONTWAIT):
-                pass
+    def _run_loop(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # whoever waits for the port must hear of it
+            if self._port.done():
+                raise
+            self._port.set_exception(error)
 
-    def _wake(self) -> None:
-        """Nobody waits."""
+    async def _serve(self) -> None:
+        async with serve(
+            self._handle, "127.0.0.1", 0, compression=None, create_connection=AudioConnection
+        ) as server:
+            self._port.set_result(next(iter(server.sockets)).getsockname()[1])
+            await self._gone.wait()
 
-    def _answer(self, job: Job) -> None:
+    async def _handle(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, AudioConnection)
+        self._client = connection
+        self.add(self._rehearsed)
+        connection.hear = self._receive
+        await connection.send("begin")
+        began = time.thread_time()
+        await connection.wait_closed()
+        self._taken = time.thread_time() - began
+        self._gone.set()
+
+    def _receive(self, frame: bytes) -> float:
+        self._source.hear(frame, time.monotonic())
+        return 0.0
+
+    def _work(self) -> None:
+        super()._work()
+        self._dealt_with.set()
+
+    def _solve(self, job: Job) -> None:
         job.logits = self._logits
-        self._jobs.append(job)
+        self._windows += 1
+        # Not at once: the model's answer comes in a later turn of the loop.
+        asyncio.get_running_loop().call_soon(self.deliver, job)
+
+    def _answer(self) -> None:
+        began = time.thread_time()
+        super()._answer()
+        self._answering += time.thread_time() - began
 
     def _send(self, events: list[Event]) -> None:
+        assert self._client
         for event in events:
-            self._ours.send(parcel_of(event).wire(MSGPACK))
+            self._client.transport.write(parcel_of(event).wire(MSGPACK))

@@ -99,7 +99,9 @@ def gather(
     )
 
     def chosen(name: str) -> FeatureSet:
-        return features.select(lambda clip: part(clip.corpus, clip.speaker) == name)
+        return features.select(
+            lambda clip: clip.label in recipe.labels and part(clip.corpus, clip.speaker) == name
+        )
 
     train, development = chosen("train"), chosen("development")
     if not len(train):

@@ -94,7 +94,7 @@ class PooledWhisper(nn.Module):
         self.register_buffer("scale", torch.ones(width))
         outputs = classes + options.beside
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
-        self.beside = nn.Linear(width, (1 + options.corpora) * outputs)
+        self.voice = nn.Linear(width, (1 + options.corpora) * outputs)
         self.near = nn.Linear(width, options.corpora)
         self.register_buffer("company", torch.zeros(()))
 
@@ -123,7 +123,7 @@ class PooledWhisper(nn.Module):
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, torch.cat([self.beside(z), shares], dim=1), weights
+        return logits, torch.cat([self.voice(z), shares], dim=1), weights
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""

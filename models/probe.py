@@ -364,16 +364,16 @@ class Probe:
         centre, scale = experts.place.centre, experts.place.scale
         sharpness = confidence.sharpness[:, None]
         judge = experts.weights * sharpness[:, :, None] / scale
-        beside = voice.weights * sharpness[:, :, None] / scale
+        known = voice.weights * sharpness[:, :, None] / scale
         # Of the statistics less the centre.
         said = (experts.bias + experts.weights @ centre) * sharpness
         place = experts.place.weights * experts.place.scale
         state = {
             "centre": centre,
             "scale": scale,
-            "beside.weight": beside.reshape(-1, beside.shape[2]),
+            "voice.weight": known.reshape(-1, known.shape[2]),
             # Whatever is added falls away with the voice's middle.
-            "beside.bias": np.zeros(beside.shape[0] * beside.shape[1]),
+            "voice.bias": np.zeros(known.shape[0] * known.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
             "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
             "near.weight": confidence.slope * place / scale,

@@ -5,22 +5,25 @@ Experts for voices that are known are trained beside it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
+from affectd.models.experts import Experts
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
-from affectd.models.probe import ProbeData, gather_probe_data, train_probe
+from affectd.models.probe import Probe, ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
 from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
 from affectd.models.whisper_trunk import WeightsError
 
-__all__ = ["fit_and_save", "probe_checkpoint"]
+__all__ = ["fit_and_save", "fold_checkpoints", "probe_checkpoint"]
 
 
 def fit_and_save(
@@ -58,17 +61,40 @@ def fit_and_save(
     return checkpoint
 
 
-def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
-    """Return a probe of every speaker, with the belief of trials.
+def fold_checkpoints(data: ProbeData, trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
+    """Return the model of each fold, with a belief that knows nothing of those it has not heard.
 
     Args:
         data: What is learnt from.
         trials: Of the same data.
         seed: That the data was drawn with.
     """
-    recipe = data.recipe
+    voices = hold_voice_trials(data, trials)
+    for place, experts in enumerate(voices.experts):
+        without, probe = trials.fold(place)
+        live = voices.live(experts, probe, but_fold=place)
+        yield _checkpoint(data, probe, experts, live, seed=seed, without=without)
+
+
+def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
+    """Return a probe of every speaker, with the belief of trials; see `fold_checkpoints`."""
     probe = believing(train_probe(data), trials.belief())
-    voice = train_voice_experts(data, probe)
+    experts = train_voice_experts(data, probe)
+    live = hold_voice_trials(data, trials).live(experts, probe)
+    return _checkpoint(data, probe, experts, live, seed=seed, without={})
+
+
+def _checkpoint(
+    data: ProbeData,
+    probe: Probe,
+    voice: Experts,
+    live: VoiceExperts,
+    *,
+    seed: int,
+    without: Mapping[str, Iterable[str]],
+) -> Checkpoint:
+    recipe = data.recipe
+    silent = {name: set(without.get(name, ())) for name in data.corpora}
     network = probe.network(recipe, data.trunk, voice)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
@@ -85,12 +111,16 @@ def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoin
             Heard(
                 corpus=name,
                 licence=corpus_named(name).licence,
-                clips=sum(clip.label in LABELS for clip in one.features.clips),
-                speakers=one.speakers(),
+                clips=sum(
+                    clip.label in LABELS and clip.speaker not in silent[name]
+                    for clip in one.features.clips
+                ),
+                speakers=tuple(each for each in one.speakers() if each not in silent[name]),
             )
             for name, one in data.corpora.items()
+            if silent[name] < set(one.speakers())
         ),
         # The experts' sharpness holds it already.
         temperature=1.0,
-        voice_experts=hold_voice_trials(data, trials).live(voice, probe),
+        voice_experts=live,
     )

@@ -14,6 +14,7 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation
 from affectd.models.augmentation import Augmentation
 from affectd.models.corpora import corpus_named
+from affectd.models.labels import LABELS
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
@@ -66,6 +67,8 @@ class Recipe(BaseModel):
     minimum_seconds: Annotated[float, Field(gt=0, le=10)] = 0.6
     corpora: dict[str, float]
     """The corpora heard and how much each one counts."""
+    absent: tuple[str, ...] = ()
+    """Emotions of `affectd.models.labels.LABELS` that the model does not know."""
     noise: bool = True
     """Whether ESC-10 is added to white and pink noise, where it is at hand."""
     optimiser: Optimiser = Optimiser()
@@ -86,6 +89,20 @@ class Recipe(BaseModel):
             if not weight > 0:
                 raise ValueError(f"weight of {name} is {weight}; allowed is above 0")
         return value
+
+    @field_validator("absent")
+    @classmethod
+    def _absent(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(value) - set(LABELS)):
+            raise ValueError(f"{unknown[0]} is none of {', '.join(LABELS)}")
+        if len(set(value)) > len(LABELS) - 2:
+            raise ValueError("a model tells at least two emotions apart")
+        return value
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is told apart."""
+        return tuple(label for label in LABELS if label not in self.absent)
 
     @property
     def windowing(self) -> Windowing:

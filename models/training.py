@@ -14,7 +14,7 @@ from affectd.models.architectures import build
 from affectd.models.calibration import fit_temperature
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.features import FeatureSet
-from affectd.models.labels import LABELS, label_index
+from affectd.models.labels import label_index
 from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.scoring import confusion, score_utterances, torch_scorer
@@ -51,7 +51,6 @@ class Trainer:
         noise: What augmentation adds.
         seed: Decides the first weights, every window and every dropout.
         heard: What the checkpoint says of its data.
-        labels: The outputs.
     """
 
     def __init__(
@@ -62,10 +61,10 @@ class Trainer:
         noise: NoiseBank,
         seed: int,
         heard: tuple[Heard, ...],
-        labels: tuple[str, ...] = LABELS,
     ) -> None:
         self.recipe, self.features, self.noise = recipe, features, noise
-        self.seed, self.heard, self.labels = seed, heard, labels
+        self.seed, self.heard = seed, heard
+        self.labels = labels = recipe.labels
         torch.manual_seed(seed)
         self.model = build(
             recipe.architecture,

@@ -258,7 +258,7 @@ class Block(nn.Module):
         size = width // _HEADS
         queries, keys, values = (
             part.reshape(-1, steps, _HEADS, size).transpose(1, 2)
-            for part in said.split(width, dim=2)
+            for part in torch.split(said, width, dim=2)
         )
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
         looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))

@@ -23,7 +23,7 @@ from affectd.models.probe import (
     train_probe,
 )
 from affectd.models.probe_recipe import ProbeRecipe
-from affectd.models.probe_training import fit_and_save
+from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, load_recipe
 from affectd.models.trials import believing, hold_trials, shared_folds
 from affectd.models.voice_experts import train_voice_experts, vectors_of
@@ -122,6 +122,20 @@ def test_scores_are_of_the_wanted_clips_and_classes(data: ProbeData) -> None:
     assert scores.logits.shape == (len(scores.clips), 4)
     natives = {among[place] for place in scores.truth}
     assert natives == {"neutral", "calm", "happy", "angry"}
+
+
+def test_a_folds_model_says_whom_it_has_heard(data: ProbeData) -> None:
+    trials = hold_trials(data)
+    found = list(fold_checkpoints(data, trials, seed=1))
+    assert len(found) == len(trials.folds) > 1
+    everyone = {name: set(one.speakers()) for name, one in data.corpora.items()}
+    for checkpoint, (without, _) in zip(found, trials.folds, strict=True):
+        heard = {one.corpus: set(one.speakers) for one in checkpoint.heard}
+        for name, speakers in everyone.items():
+            assert heard.get(name, set()) == speakers - set(without.get(name, ()))
+        assert all(one.clips for one in checkpoint.heard)
+    first, second = (one.averaged["judge.weight"] for one in found[:2])
+    assert not torch.equal(first, second)
 
 
 def test_the_network_says_what_the_probe_says(

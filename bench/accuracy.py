@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from affectd.bench.baseline import gains
-from affectd.kernels.baseline import VoiceModel
 from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.evaluation import Evaluation, FoldFigures
 from affectd.models.folds import folds
@@ -75,9 +73,6 @@ def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None 
         trials: Of that data, where they have been held before.
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
-    acquainted: dict[str, list[tuple[Scores, VoiceModel]]] = {
-        one.name: [] for one in PROTOCOLS if not one.unseen
-    }
     shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
     trials = trials or hold_trials(data, published=True)
     say(
@@ -91,7 +86,6 @@ def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None 
             speakers = without[protocol.corpus]
             scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
             scored[protocol.name].append(scores)
-            acquainted[protocol.name].append((scores, probe.voices))
             among = shipped_labels(data.corpora[protocol.corpus])
             shipped[protocol.corpus].append(
                 data.score(probe, protocol.corpus, among=among, speakers=speakers)
@@ -120,16 +114,6 @@ def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None 
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocols": found,
         "calibration": calibration,
-        "baseline": {
-            one.name: gains(
-                acquainted[one.name],
-                one.labels,
-                temperature=1.0,
-                seed=seed,
-            )
-            for one in PROTOCOLS
-            if not one.unseen
-        },
     }
 
 
@@ -165,7 +149,7 @@ def _among(scores: Scores, known: tuple[str, ...], wanted: tuple[str, ...]) -> S
     there = np.isin(scores.truth, columns)
     truth = np.array([columns.index(place) for place in scores.truth[there]])
     clips = tuple(clip for clip, each in zip(scores.clips, there, strict=True) if each)
-    return Scores(scores.logits[there][:, columns], truth, clips, scores.relative[there])
+    return Scores(scores.logits[there][:, columns], truth, clips)
 
 
 def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
@@ -211,7 +195,7 @@ def by_sex(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
     for sex in ("female", "male"):
         chosen = [
             _confusion(
-                Scores(each.logits[places], each.truth[places], (), each.relative[places]),
+                Scores(each.logits[places], each.truth[places], ()),
                 labels,
             )
             for each in scored

@@ -352,6 +352,13 @@ def coverage(
 def voices(
     model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
     seed: Seed = 1,
+    development: Annotated[
+        bool,
+        typer.Option(
+            "--development",
+            help="Leave out whom the first fold of each corpus tests: for choosing settings.",
+        ),
+    ] = False,
     corpora: CorporaOption = None,
     cache: CacheOption = None,
     weights: Annotated[
@@ -363,8 +370,8 @@ def voices(
     """Measure what it gains to know a voice, on speakers that a recipe has not heard.
 
     Each test speaker of the published folds is got to know by 5, 10 or 20 utterances whose emotions
-    nobody tells, by 20 of which 16 are neutral, or by 3 that are known to be neutral; then what
-    else the speaker says is guessed, with and without that.
+    nobody tells, by 20 of which 16 are neutral, by 3 that are known to be neutral, or by one
+    emotion alone; then what else the speaker says is guessed, with and without that.
 
     Example: affectd bench voices --model accurate --corpora ~/corpora --weights ~/weights
     """
@@ -373,6 +380,7 @@ def voices(
     need_training_extra("bench voices")
     import torch
 
+    from affectd.bench.voices import development as only_development
     from affectd.bench.voices import measure_voices
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
@@ -394,8 +402,10 @@ def voices(
             seed=seed,
             progress=progress.extracting,
         )
-        figures = measure_voices(data, seed=seed, say=progress.say)
-    report("voices", {"model": recipe.name, **figures}, json_file, None, compare)
+        some = only_development(data) if development else data
+        figures = measure_voices(some, seed=seed, say=progress.say)
+    told = {"model": recipe.name, "development": development, **figures}
+    report("voices", told, json_file, None, compare)
 
 
 def _at_hand(corpora: Path | None) -> Path | None:

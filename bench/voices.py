@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affectd.bench.accuracy import PROTOCOLS
-from affectd.bench.baseline import ACQUAINTANCES, Acquaintance, drawn
+from affectd.bench.accuracy import PROTOCOLS, Protocol
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.calibration import softmax
+from affectd.models.experts import Experts
+from affectd.models.folds import folds as published_folds
+from affectd.models.labels import LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import KINDS, Probe, ProbeData, Scores, emotion_of, merged
+from affectd.models.probe import (
+    CorpusMaterial,
+    Probe,
+    ProbeData,
+    Scores,
+    columns_of,
+    emotion_of,
+    merged,
+)
 from affectd.models.trials import hold_trials
-from affectd.models.voice_network import VoiceNetwork, Voices, train_voice_network
+from affectd.models.voice_experts import PRIOR_UTTERANCES, hold_voice_trials, vectors_of
+from affectd.models.window_statistics import WindowStatistics
 
 __all__ = [
-    "ENROLLED_WEIGHT",
+    "ACQUAINTANCES",
     "HARM",
-    "WEIGHT",
+    "Acquaintance",
     "HeardFold",
+    "development",
     "measure_voices",
     "voice_gains",
 ]
 
 Figures = dict[str, Any]
 
-WEIGHT = 1.0
-"""How much of what the voice changes is added to the logits; chosen on development speakers."""
-ENROLLED_WEIGHT = 0.5
-"""The same for a voice known by neutral utterances alone, which say little of its other moods."""
 HARM = -1.0
 """No corpus may lose more points of UAR than this under any acquaintance."""
-_NEUTRAL = KINDS.index("neutral")
 _DRAWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """How a voice was got to know before it is scored."""
+
+    name: str
+    utterances: int
+    neutral: float | None = None
+    """Share of neutral utterances; as they come where it is not said."""
+    told: bool = False
+    """Whether it is told that they are neutral, as in an enrolment."""
+    one_emotion: bool = False
+    """Whether they are all of one emotion, any."""
+
+
+ACQUAINTANCES: tuple[Acquaintance, ...] = (
+    Acquaintance("5 at random", 5),
+    Acquaintance("10 at random", 10),
+    Acquaintance("20 at random", 20),
+    Acquaintance("20, of which 80 % neutral", 20, neutral=0.8),
+    Acquaintance("3 neutral, enrolled", 3, neutral=1.0, told=True),
+    Acquaintance("up to 20 of one emotion", 20, one_emotion=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +76,33 @@ class HeardFold:
 
     scores: Scores
     """Logits of all of `KINDS`, and the truth among the protocol's labels."""
-    vectors: npt.NDArray[np.float32]
-    """Whitened, the mean over each clip's windows, ``(clips, d)``."""
-    network: VoiceNetwork
+    vectors: npt.NDArray[np.float64]
+    """The mean over each clip's windows, ``(clips, d)``."""
+    experts: VoiceExperts
+
+
+def development(data: ProbeData) -> ProbeData:
+    """Return the data without anybody whom the first fold of a corpus tests.
+
+    What is chosen is chosen on them.
+    """
+    kept: dict[str, CorpusMaterial] = {}
+    for name, one in data.corpora.items():
+        tested = published_folds(name, one.speakers())[0].test
+        features = one.features
+        there = np.array([clip.speaker not in tested for clip in features.clips])
+        kept[name] = CorpusMaterial(
+            replace(
+                features,
+                clips=tuple(features.clips[place] for place in np.flatnonzero(there)),
+                starts=features.starts[there],
+                lengths=features.lengths[there],
+                speech=features.speech[there],
+            ),
+            _chosen(one.clean, there),
+            tuple(_chosen(view, there) for view in one.drawn),
+        )
+    return ProbeData(data.recipe, kept, data.trunk)
 
 
 def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) -> Figures:
@@ -64,15 +120,15 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
         raise ValueError(f"recipe {data.recipe.name} has no corpus with published folds")
     folds: dict[str, list[HeardFold]] = {}
     trials = hold_trials(data)
+    say(f"{len(trials.folds)} models of folds and {len(trials.unseen)} others are made")
+    voices = hold_voice_trials(data, trials)
     for place in range(len(trials.folds)):
         without, probe = trials.fold(place)
-        network = train_voice_network(_voices(data, probe, without), seed=seed)
+        live = voices.live(voices.experts[place], probe, but_fold=place)
         for protocol in PROTOCOLS:
             if not protocol.unseen and protocol.corpus in without:
-                speakers = without[protocol.corpus]
-                heard = _heard(data, probe, network, protocol.corpus, protocol.labels, speakers)
+                heard = _heard(data, probe, voices.experts[place], live, protocol, without)
                 folds.setdefault(protocol.name, []).append(heard)
-        say(f"model {place + 1} of {len(trials.folds)} is done")
     found: Figures = {}
     for protocol in PROTOCOLS:
         if protocol.name in folds:
@@ -80,8 +136,7 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
     gains = [each["gain"] for figures in found.values() for each in figures.values()]
     return {
         "seed": seed,
-        "weight": WEIGHT,
-        "enrolled_weight": ENROLLED_WEIGHT,
+        "prior_utterances": PRIOR_UTTERANCES,
         "protocols": found,
         "least_gain": min(gains),
         "harms_nobody": min(gains) >= HARM,
@@ -93,8 +148,6 @@ def voice_gains(
     labels: tuple[str, ...],
     *,
     seed: int,
-    weight: float = WEIGHT,
-    enrolled_weight: float = ENROLLED_WEIGHT,
 ) -> Figures:
     """Return the UAR without knowing the voice and with it, by acquaintance, in percent.
 
@@ -104,8 +157,6 @@ def voice_gains(
         folds: Of one corpus.
         labels: The classes that are guessed among.
         seed: Decides which utterances are heard before.
-        weight: How much of the voice's change is added.
-        enrolled_weight: How much, where the voice was enrolled.
     """
     found: Figures = {}
     for how in ACQUAINTANCES:
@@ -113,7 +164,7 @@ def voice_gains(
         for fold in folds:
             for turn in range(_DRAWS):
                 rng = np.random.default_rng((seed, turn))
-                _acquaint(fold, labels, how, rng, enrolled_weight if how.known else weight, counts)
+                _acquaint(fold, labels, how, rng, counts)
         if not counts["with"].any():
             continue  # nobody has spoken as much
         uars = {name: 100 * Confusion(labels, each).uar for name, each in counts.items()}
@@ -129,77 +180,89 @@ def _acquaint(
     labels: tuple[str, ...],
     how: Acquaintance,
     rng: np.random.Generator,
-    weight: float,
     counts: dict[str, npt.NDArray[np.int64]],
 ) -> None:
     """Get to know each speaker of a fold, and count guesses about what else they say."""
-    scores = fold.scores
+    scores, experts = fold.scores, fold.experts
     speakers = np.array([clip.speaker for clip in scores.clips])
-    beliefs = softmax(scores.logits)
-    if how.known:
-        beliefs = np.tile(np.eye(len(KINDS))[_NEUTRAL], (len(beliefs), 1))
+    # What the live engine believes, which tells the shipped labels apart.
+    beliefs = softmax(merged(scores.logits, LABELS))
+    if how.told:
+        beliefs = np.tile(np.eye(len(LABELS))[LABELS.index("neutral")], (len(beliefs), 1))
+    columns = columns_of(labels)
     for speaker in np.unique(speakers):
         own = np.flatnonzero(speakers == speaker)
-        before = drawn(own, scores, labels, how, rng)
+        before = _drawn(own, scores, labels, how, rng)
         if before is None:
             continue
-        middle = fold.network.middle()
+        voice = experts.middle()
         for place in before:
-            middle.hear(fold.vectors[place], beliefs[place])
+            experts.hear(voice, fold.vectors[place], beliefs[place])
         after = np.setdiff1d(own, before)
-        plain = scores.logits[after]
-        known = plain + weight * fold.network.change(fold.vectors[after], middle.shift)
+        plain = merged(scores.logits[after], labels)
+        known = experts.beside(plain, fold.vectors[after], voice, columns=columns)
         for name, logits in (("without", plain), ("with", known)):
-            guessed = merged(logits, labels).argmax(axis=1)
-            np.add.at(counts[name], (scores.truth[after], guessed), 1)
+            np.add.at(counts[name], (scores.truth[after], logits.argmax(axis=1)), 1)
 
 
-def _voices(data: ProbeData, probe: Probe, without: Mapping[str, Iterable[str]]) -> Voices:
-    examples = data.examples(probe.whitening, without)
-    likely = np.zeros(len(examples.kinds))
-    for corpus in np.unique(examples.corpora):
-        for kind in range(len(KINDS)):
-            cell = (examples.corpora == corpus) & (examples.kinds == kind)
-            if cell.any():
-                likely[cell] = examples.shares[cell] / examples.shares[cell].sum() ** 0.5
-    return Voices(
-        vectors=examples.vectors,
-        emotions=examples.kinds,
-        voices=examples.speakers,
-        likely=likely / likely.sum(),
-        neutral=_NEUTRAL,
-        count=len(KINDS),
-    )
+def _drawn(
+    own: npt.NDArray[np.int64],
+    scores: Scores,
+    labels: tuple[str, ...],
+    how: Acquaintance,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.int64] | None:
+    """Return the utterances heard before; `None` where a voice has too few."""
+    own = rng.permutation(own)
+    if how.one_emotion:
+        same = own[scores.truth[own] == scores.truth[own[0]]]
+        # One at least is left to be guessed.
+        return same[: min(how.utterances, len(same) - 1)] if len(same) > 1 else None
+    if how.neutral is None:
+        return own[: how.utterances] if len(own) >= 2 * how.utterances else None
+    neutral = np.isin(scores.truth[own], [labels.index("neutral")])
+    count = round(how.neutral * how.utterances)
+    others = how.utterances - count
+    if neutral.sum() < count or (~neutral).sum() < others:
+        # As many as the voice has, in the same proportion.
+        count = int(neutral.sum()) // 2
+        others = round(count * (1 - how.neutral) / how.neutral)
+        if not count:
+            return None
+    return np.concatenate([own[neutral][:count], own[~neutral][:others]])
 
 
 def _heard(
     data: ProbeData,
     probe: Probe,
-    network: VoiceNetwork,
-    corpus: str,
-    labels: tuple[str, ...],
-    speakers: Iterable[str],
+    voice: Experts,
+    live: VoiceExperts,
+    protocol: Protocol,
+    without: Mapping[str, Iterable[str]],
 ) -> HeardFold:
-    one = data.corpora[corpus]
-    wanted = set(speakers)
+    one, labels = data.corpora[protocol.corpus], protocol.labels
+    wanted = set(without[protocol.corpus])
     clips = one.features.clips
     chosen = np.array(
         [clip.speaker in wanted and emotion_of(clip, labels) is not None for clip in clips]
     )
-    owners = one.clean.owners
-    there = chosen[owners]
-    values, shares = one.clean.values[there], one.clean.shares[there][:, None]
-    vectors = probe.whitening(values)
-    sums = np.zeros((len(clips), vectors.shape[1]), np.float32)
-    np.add.at(sums, owners[there], vectors * shares.astype(np.float32))
-    logits = np.zeros((len(clips), len(KINDS)))
-    np.add.at(logits, owners[there], probe.logits(values) * shares)
+    there = chosen[one.clean.owners]
+    values, owners = one.clean.values[there], one.clean.owners[there]
+    shares = one.clean.shares[there][:, None]
+
+    def mean(of_windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        sums = np.zeros((len(clips), of_windows.shape[1]))
+        np.add.at(sums, owners, of_windows * shares)
+        found: npt.NDArray[np.float64] = sums[chosen]
+        return found
+
     places = np.flatnonzero(chosen)
     truth = np.array([labels.index(str(emotion_of(clips[place], labels))) for place in places])
-    said = Scores(
-        logits=logits[chosen],
-        truth=truth,
-        clips=tuple(clips[place] for place in places),
-        relative=np.zeros((len(places), len(KINDS))),
-    )
-    return HeardFold(said, sums[chosen], network)
+    said = Scores(mean(probe.logits(values)), truth, tuple(clips[place] for place in places))
+    return HeardFold(said, mean(vectors_of(voice, probe, values)), live)
+
+
+def _chosen(view: WindowStatistics, clips: npt.NDArray[np.bool_]) -> WindowStatistics:
+    """Return the windows of some clips, which are counted anew."""
+    there = clips[view.owners]
+    return WindowStatistics(view.values[there], (np.cumsum(clips) - 1)[view.owners[there]])

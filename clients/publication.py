@@ -43,6 +43,7 @@ class Publication:
         rate: Sampling rate, Hz.
         format: How the samples are written.
         stream: A name for the stream; the daemon chooses one if it is `None`.
+        voice: Whose voice it is, of those that are enrolled where the daemon runs.
 
     Attributes:
         name: The stream's name, once it is accepted.
@@ -57,6 +58,7 @@ class Publication:
         rate: int,
         format: SampleFormat = "s16le",  # noqa: A002 - named as on the wire
         stream: str | None = None,
+        voice: str | None = None,
     ) -> None:
         if format not in SAMPLE_BYTES:
             raise ValueError(f"format {format!r} is unknown; allowed are {list(SAMPLE_BYTES)}")
@@ -67,6 +69,7 @@ class Publication:
         self.rate = rate
         self.format = format
         self.name = stream or ""
+        self.voice = voice
         self.grace_seconds = 0.0
         self.ended_with: SubscriptionError | None = None
         self._key = ""
@@ -91,6 +94,8 @@ class Publication:
         message = {"type": Hello.type, "rate": self.rate, "format": self.format}
         if self.name:
             message["stream"] = self.name
+        if self.voice:
+            message["voice"] = self.voice
         if self._key:
             message["key"] = self._key
         return encode(message, MSGPACK)

@@ -33,6 +33,7 @@ def publish(
     rate: int,
     format: SampleFormat = "s16le",  # noqa: A002 - named as on the wire
     stream: str | None = None,
+    voice: str | None = None,
     token: str | None = None,
     reconnect: bool = True,
 ) -> Publisher:
@@ -55,6 +56,8 @@ def publish(
         rate: Sampling rate, 8,000 to 96,000 Hz.
         format: ``s16le`` or ``f32le``, mono.
         stream: Name of the stream; the daemon chooses one if it is `None`.
+        voice: Whose voice it is, of those that are enrolled where the daemon runs: it is heard
+            beside its own baseline.
         token: What the daemon wants to be shown; from AFFECTD_TOKEN if `None`.
         reconnect: Whether to try to mend a loss.
 
@@ -62,7 +65,7 @@ def publish(
         ValueError: the address, rate or format is none; raised at once.
         SubscriptionError: when entered: nothing answers there, or it refuses; an `OSError`.
     """
-    return Publisher(_publication(address, rate, format, stream, token), reconnect=reconnect)
+    return Publisher(_publication(address, rate, format, stream, voice, token), reconnect=reconnect)
 
 
 def publish_sync(
@@ -71,6 +74,7 @@ def publish_sync(
     rate: int,
     format: SampleFormat = "s16le",  # noqa: A002 - named as on the wire
     stream: str | None = None,
+    voice: str | None = None,
     token: str | None = None,
     reconnect: bool = True,
 ) -> SyncPublisher:
@@ -86,6 +90,8 @@ def publish_sync(
         rate: Sampling rate, 8,000 to 96,000 Hz.
         format: ``s16le`` or ``f32le``, mono.
         stream: Name of the stream; the daemon chooses one if it is `None`.
+        voice: Whose voice it is, of those that are enrolled where the daemon runs: it is heard
+            beside its own baseline.
         token: What the daemon wants to be shown; from AFFECTD_TOKEN if `None`.
         reconnect: Whether to try to mend a loss.
 
@@ -93,7 +99,9 @@ def publish_sync(
         ValueError: the address, rate or format is none; raised at once.
         SubscriptionError: when entered, as with `publish`.
     """
-    return SyncPublisher(_publication(address, rate, format, stream, token), reconnect=reconnect)
+    return SyncPublisher(
+        _publication(address, rate, format, stream, voice, token), reconnect=reconnect
+    )
 
 
 class Publisher:
@@ -317,8 +325,11 @@ def _publication(
     rate: int,
     format: SampleFormat,  # noqa: A002 - named as on the wire
     stream: str | None,
+    voice: str | None,
     token: str | None,
 ) -> Publication:
     if token is None:
         token = os.environ.get(_TOKEN_VARIABLE, "")
-    return Publication(Address(address, token), rate=rate, format=format, stream=stream)
+    return Publication(
+        Address(address, token), rate=rate, format=format, stream=stream, voice=voice
+    )

@@ -39,6 +39,7 @@ def send_until_told(
     address: str,
     *,
     stream: str | None = None,
+    voice: str | None = None,
     token: str = "",
     json: bool = False,
 ) -> None:
@@ -48,6 +49,7 @@ def send_until_told(
         recording: The file; `None` for the microphone.
         address: Where the daemon is.
         stream: A name for the stream.
+        voice: Whose voice it is, of those that are enrolled where the daemon runs.
         token: What to show the daemon.
         json: Print the events as they are.
 
@@ -56,14 +58,14 @@ def send_until_told(
         OSError: the file breaks off, there is no microphone, or the daemon refuses.
     """
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(_send(recording, address, stream, token, json))
+        asyncio.run(_send(recording, Address(address, token), stream, voice, json))
 
 
 async def _send(
-    recording: Recorded | None, address: str, stream: str | None, token: str, json: bool
+    recording: Recorded | None, address: Address, stream: str | None, voice: str | None, json: bool
 ) -> None:
     rate, blocks = _spoken(recording) if recording else _microphone()
-    publication = Publication(Address(address, token), rate=rate, format="f32le", stream=stream)
+    publication = Publication(address, rate=rate, format="f32le", stream=stream, voice=voice)
     display = JsonLines(sys.stdout) if json else TextLines(sys.stdout)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ from affectd.engine.judge import Judge
 from affectd.engine.protocol import Abstention, Emotion, Event, Result, Utterance
 from affectd.engine.segmenter import Cut
 from affectd.engine.session import Session, SessionSettings, Window
+from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
 
@@ -46,6 +47,7 @@ class Hearing:
         classifier: The model.
         rate: Sampling rate of the samples, Hz.
         settings: As for a live stream.
+        baseline: What is known of the speaker's voice, where it shall count.
     """
 
     def __init__(
@@ -55,9 +57,12 @@ class Hearing:
         *,
         rate: int,
         settings: SessionSettings | None = None,
+        baseline: VoiceBaseline | None = None,
     ) -> None:
         self._classifier = classifier
-        self._session = Session(name, classifier.metadata, rate=rate, settings=settings)
+        self._session = Session(
+            name, classifier.metadata, rate=rate, settings=settings, baseline=baseline
+        )
 
     @property
     def seconds(self) -> float:
@@ -83,7 +88,11 @@ class Hearing:
             if isinstance(each, Window):
                 # Alone, as live: a batch is no faster on one thread, and an INT8 model takes its
                 # ranges from the whole of it.
-                events += self._session.resolve(each, self._classifier.run([each.logmel])[0])
+                if each.wants_vector:
+                    logits, vectors = self._classifier.hear([each.logmel])
+                    events += self._session.resolve(each, logits[0], vectors[0])
+                else:
+                    events += self._session.resolve(each, self._classifier.run([each.logmel])[0])
             else:
                 events.append(each)
         return events

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import Normalisation
+from affectd.kernels.voice_experts import VoiceExperts
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -142,6 +143,9 @@ class Metadata(BaseModel):
     graph_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hash of the graph apart from this metadata: tells whether anybody changed it since."""
     checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    voice_experts: VoiceExperts | None = None
+    """What knows, from the output ``embedding``, how a voice lies; without it no baseline of a
+    voice can be had."""
 
     @property
     def title(self) -> str:
@@ -152,6 +156,11 @@ class Metadata(BaseModel):
     @classmethod
     def _front_end(cls, value: object) -> object:
         return FrontEnd.from_dict(value) if isinstance(value, Mapping) else value
+
+    @field_validator("voice_experts", mode="before")
+    @classmethod
+    def _voice_experts(cls, value: object) -> object:
+        return VoiceExperts.from_dict(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Metadata:
@@ -185,14 +194,22 @@ class Metadata(BaseModel):
                 f"normalisation is {self.normalisation!r}; with extras in the front end only "
                 "'none' is allowed"
             )
+        if self.voice_experts and len(self.voice_experts.columns) != len(self.labels):
+            raise ValueError(
+                f"voice_experts is of {len(self.voice_experts.columns)} labels, and not of "
+                f"{len(self.labels)}"
+            )
         if self.normalisation == "whisper" and self.front_end.spectrum != "mel":
             raise ValueError("normalisation 'whisper' needs mel bands in the front end")
         return self
 
     def to_props(self) -> dict[str, str]:
         """Return the metadata as ONNX ``metadata_props``."""
-        values: dict[str, Any] = self.model_dump(mode="json", exclude={"front_end"})
+        values: dict[str, Any] = self.model_dump(
+            mode="json", exclude={"front_end", "voice_experts"}
+        )
         values["front_end"] = self.front_end.to_dict()
+        values["voice_experts"] = self.voice_experts and self.voice_experts.to_dict()
         return {_PREFIX + key: json.dumps(value) for key, value in values.items()}
 
     @classmethod

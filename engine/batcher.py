@@ -45,6 +45,8 @@ class Job:
     superseded: int = 0
     """Older windows of the stream that were given up for this one."""
     logits: npt.NDArray[np.float32] | None = None
+    vector: npt.NDArray[np.float32] | None = None
+    """What the model's encoder says, where the window wants it."""
     error: str = ""
     """Why there are no logits."""
 
@@ -147,15 +149,22 @@ class Batcher:
 
     def _infer(self, batch: list[Job]) -> None:
         started_at = time.monotonic()
+        windows = [job.window.logmel for job in batch]
+        vectors: npt.NDArray[np.float32] | None = None
         try:
-            logits = self._classifier.run([job.window.logmel for job in batch])
+            if any(job.window.wants_vector for job in batch):
+                logits, vectors = self._classifier.hear(windows)
+            else:
+                logits = self._classifier.run(windows)
         except Exception as error:  # ONNX Runtime's own errors have no common base
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             for job in batch:
                 job.error = reason
         else:
-            for job, row in zip(batch, logits, strict=True):
-                job.logits = row
+            for place, job in enumerate(batch):
+                job.logits = logits[place]
+                if vectors is not None and job.window.wants_vector:
+                    job.vector = vectors[place]
         finished_at = time.monotonic()
         for job in batch:
             job.started_at, job.finished_at = started_at, finished_at

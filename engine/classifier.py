@@ -148,6 +148,27 @@ class Classifier:
         Returns:
             float32 ``(batch, classes)``.
         """
+        return self._run(windows, None)
+
+    def hear(
+        self, windows: Sequence[npt.NDArray[np.float32]]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the logits of some windows as `run` does, and the vectors of their voices.
+
+        Raises:
+            ArtefactError: the model knows nothing of voices.
+        """
+        if self.metadata.voice_experts is None:
+            raise ArtefactError(f"{self.metadata.title} has no experts for voices")
+        vectors = np.empty((len(windows), self.metadata.voice_experts.size), np.float32)
+        return self._run(windows, vectors), vectors
+
+    def _run(
+        self,
+        windows: Sequence[npt.NDArray[np.float32]],
+        vectors: npt.NDArray[np.float32] | None,
+    ) -> npt.NDArray[np.float32]:
+        """Return logits, and put the vectors where there is room for them."""
         logits = np.empty((len(windows), len(self.metadata.labels)), np.float32)
         alike: dict[tuple[int, int], list[int]] = {}
         for place, window in enumerate(windows):
@@ -160,6 +181,8 @@ class Classifier:
                 chosen, places = places[:batch], places[batch:]
                 with self._binding(frames, batch) as binding:
                     logits[chosen] = binding.run([windows[place] for place in chosen])
+                    if vectors is not None:
+                        vectors[chosen] = binding.vectors
         return logits
 
     @contextmanager
@@ -210,6 +233,12 @@ class Classifier:
                 raise ArtefactError(f"its input {name!r} has not {rank} axes: {inputs[name].shape}")
         if len(outputs["logits"].shape) != 2:
             raise ArtefactError(f"its output 'logits' has not 2 axes: {outputs['logits'].shape}")
+        experts, size = self.metadata.voice_experts, outputs["embedding"].shape[-1]
+        # Where the graph does not say how long it is, the first run does.
+        if experts and isinstance(size, int) and size != experts.size:
+            raise ArtefactError(
+                f"its output 'embedding' has {size} values, its voice experts take {experts.size}"
+            )
         bands = inputs["logmel"].shape[-1]
         if bands != self.metadata.front_end.columns:
             raise ArtefactError(
@@ -235,6 +264,22 @@ class Binding:
             self._io.bind_input(name, "cpu", 0, values.dtype.type, values.shape, values.ctypes.data)
         logits = self._logits
         self._io.bind_output(OUTPUTS[0], "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        experts = metadata.voice_experts
+        self._vectors: npt.NDArray[np.float32] | None = None
+        if experts:
+            # The model computes it in any case: to bind it costs nothing.
+            self._vectors = vectors = np.empty((batch, experts.size), np.float32)
+            place = vectors.ctypes.data
+            self._io.bind_output(OUTPUTS[1], "cpu", 0, np.float32, vectors.shape, place)
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """What the last run's encoder said of its windows, ``(batch, d)``.
+
+        There are none of a model that knows nothing of voices.
+        """
+        assert self._vectors is not None
+        return self._vectors
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the logits of a whole batch of windows, each of at most these frames.

@@ -63,6 +63,22 @@ def run(  # one parameter a flag
         list[str] | None,
         typer.Option(help="Host whose web pages may connect; may be given again."),
     ] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose voice the source is: what is known of it counts, and is kept, as "
+            "statistics.",
+        ),
+    ] = None,
+    voice_baseline: Annotated[
+        bool | None,
+        typer.Option(
+            "--voice-baseline",
+            help="Hear every stream beside its voice's own baseline, which grows as it speaks.",
+            show_default=False,
+        ),
+    ] = None,
     view: Annotated[
         bool | None,
         typer.Option(help="Show here what is heard.  [default: if this is a terminal]"),
@@ -88,9 +104,13 @@ def run(  # one parameter a flag
         "processor": processor,
         "pace": pace,
         "origins": tuple(origin) if origin else None,
+        "voice_name": voice,
+        "voice_baseline": voice_baseline,
     }
     configuration = load_configuration(config, flags)
     _refuse_idle_flags(configuration.source, device=device, rate=rate, pace=pace)
+    if voice and configuration.source == "none":
+        raise ValueError("--voice does nothing with --source none: publishers name their own")
     if configuration.source == "-" and sys.stdin.isatty():
         raise ValueError("--source - reads audio from a pipe, and standard input is a terminal")
     shown = view if view is not None else sys.stdout.isatty()

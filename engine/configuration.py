@@ -28,6 +28,7 @@ from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import VoiceSettings
+from affectd.engine.voice_files import check_voice_name
 
 __all__ = ["Configuration", "ConfigurationError", "load_configuration"]
 
@@ -72,6 +73,10 @@ class Configuration(BaseSettings):
     """What clients must show; required when others than this machine can connect."""
     origins: tuple[str, ...] = ()
     """Hosts whose web pages may connect, besides this machine's own."""
+    voice_baseline: bool = False
+    """Whether every stream is heard beside its voice's own running baseline."""
+    voice_name: str | None = None
+    """Whose voice the source is: its baseline is read from this machine's voices, and kept."""
     voice: VoiceSettings = VoiceSettings()
     segmenter: SegmenterSettings = SegmenterSettings()
     smoothing: SmoothingSettings = SmoothingSettings()
@@ -84,6 +89,11 @@ class Configuration(BaseSettings):
     def _shown_token(cls, token: str) -> str:
         # Blanks around it do not survive a header.
         return token.strip()
+
+    @field_validator("voice_name")
+    @classmethod
+    def _named(cls, name: str | None) -> str | None:
+        return name if name is None else check_voice_name(name)
 
     @field_validator("origins")
     @classmethod

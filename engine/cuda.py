@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
 from affectd.engine.classifier import Binding, ClassifierDevice, load_runtime, open_session
@@ -103,10 +104,21 @@ class CudaBinding(Binding):
         for name, value in zip(INPUTS, self._inputs, strict=True):
             self._io.bind_ortvalue_input(name, value)
         self._io.bind_ortvalue_output(OUTPUTS[0], self._output)
+        if self._vectors is not None:
+            self._heard = values.ortvalue_from_shape_and_type(
+                list(self._vectors.shape), np.float32, *device
+            )
+            self._io.bind_ortvalue_output(OUTPUTS[1], self._heard)
         self._options = runtime.RunOptions()
         if uses_graphs(session):
             # A recording holds these addresses: no other memory may share it.
             self._options.add_run_config_entry("gpu_graph_id", str(next(_GRAPH_NUMBERS)))
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """What the last run's encoder said of its windows, copied from the GPU now."""
+        vectors: npt.NDArray[np.float32] = self._heard.numpy()
+        return vectors
 
     def _execute(self) -> None:
         for value, host in zip(self._inputs, (self._logmel, self._frames), strict=True):

@@ -21,15 +21,18 @@ from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.desk import Stream
 from affectd.engine.hub import Hub
+from affectd.engine.known_voices import KnownVoices
 from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.metrics import Metrics
 from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.processor import open_runner
 from affectd.engine.protocol import Event
+from affectd.engine.publisher import PublisherSource
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
 from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceError, StdinSource
+from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.engine.worker import Worker
 
 __all__ = ["Daemon", "open_source"]
@@ -76,6 +79,7 @@ class Daemon:
         ArtefactError: the model cannot be used.
         ProcessorError: what shall run it is not there.
         SourceError: the source cannot be opened.
+        VoiceError: a baseline is asked for that cannot be had.
     """
 
     def __init__(
@@ -104,7 +108,14 @@ class Daemon:
             smoothing=configuration.smoothing,
         )
         self._artefact = artefact
-        streams = [self._stream(source)] if source else []
+        self._voices = KnownVoices(
+            artefact, everyone=configuration.voice_baseline, later=self._later, say=say
+        )
+        voice = configuration.voice_name or ""
+        streams: list[Stream] = []
+        if source:
+            baseline = self._voices.baseline(source.name, voice)
+            streams.append(self._stream(source, baseline=baseline))
         names = tuple(stream.session.stream for stream in streams)
         self._metrics = Metrics(names)
         self._hub = Hub(
@@ -134,7 +145,7 @@ class Daemon:
         )
         self._publishers = Publishers(
             configuration.publishers,
-            begin=lambda source, seq: self._loop_worker.add(self._stream(source, seq=seq)),
+            begin=self._begin,
             reserved=names,
             capacity=lambda: (self._capacity.streams - len(names), _RETRY_SECONDS),
         )
@@ -147,6 +158,7 @@ class Daemon:
             streams=names,
             hop_seconds=configuration.segmenter.hop_seconds,
             window_seconds=configuration.segmenter.window_seconds,
+            voice_baseline=configuration.voice_baseline,
         )
 
     async def run(self) -> None:
@@ -230,7 +242,14 @@ class Daemon:
         self._reason = "ended"
         self._stopping.set()
 
-    def _stream(self, source: Feed, *, seq: int = 0) -> Stream:
+    def _begin(self, source: PublisherSource, seq: int, voice: str) -> bool:
+        baseline = self._voices.baseline(source.name, voice, enrolled=True)
+        self._loop_worker.add(self._stream(source, seq=seq, baseline=baseline))
+        return baseline is not None
+
+    def _stream(
+        self, source: Feed, *, seq: int = 0, baseline: VoiceBaseline | None = None
+    ) -> Stream:
         session = Session(
             source.name,
             self._artefact,
@@ -238,6 +257,7 @@ class Daemon:
             settings=self._settings,
             device=source.device,
             seq=seq,
+            baseline=baseline,
         )
         return Stream.of(source, session, self._configuration.load)
 
@@ -256,6 +276,10 @@ class Daemon:
         for event in events:
             self._metrics.count(event, now)
             self._publishers.saw(event)
+            self._voices.saw(event)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._loop.run_in_executor(None, work)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():

@@ -316,7 +316,7 @@ class Desk(ABC):
                 continue
             resolved_at = time.monotonic()
             try:
-                events = stream.session.resolve(job.window, job.logits)
+                events = stream.session.resolve(job.window, job.logits, job.vector)
             except NonFiniteResultError as error:
                 self._fail(stream, ErrorCode.INTERNAL, f"the model failed: {error}")
                 continue

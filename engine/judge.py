@@ -81,7 +81,7 @@ class Judge:
             decision = self._smoother.final(scores, **quality)
         else:
             quality["speech_likeness"] = SpeechGate.probability(odds)
-            if cut.start > cut.utterance_start:
+            if cut.counts:
                 self._full_logits += logits
                 self._full_windows += 1
                 self._full_odds += odds

@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_CLIENTS = "too_many_clients"
     SLOW_CLIENT = "slow_client"
     BAD_AUDIO = "bad_audio"
+    VOICE_UNAVAILABLE = "voice_unavailable"
     SOURCE_FAILED = "source_failed"
     INTERNAL = "internal"
 
@@ -151,6 +152,8 @@ class Hello(Event):
     streams: tuple[str, ...]
     hop_seconds: float
     window_seconds: float
+    voice_baseline: bool = False
+    """Whether every stream is heard beside its voice's own running baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +187,8 @@ class Result(Event):
     """Milliseconds from the capture of the last sample to the moment this event was encoded."""
     stages_ms: Mapping[str, float] | None = None
     """The same, split by stage."""
+    voice_utterances: int | None = None
+    """How many utterances of the voice its baseline knew; `None` without a baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +289,10 @@ class Accepted(Event):
     """Whether a stream goes on, instead of a new one beginning."""
     grace_seconds: float
     """How long the stream waits for its publisher after a loss."""
+    voice_baseline: bool = False
+    """Whether the stream is heard beside its voice's own baseline."""
+    voice: str = ""
+    """Whose that is, where the publisher named somebody; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ from affectd.engine.protocol import HIGHEST_RATE, LOWEST_RATE, ErrorCode, Event
 from affectd.engine.publisher import FORMATS, FrameFormat, PublisherSource, frame_samples
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
+from affectd.engine.voice_baseline import VoiceError
+from affectd.engine.voice_files import check_voice_name
 
 __all__ = ["Publication", "PublisherSettings", "Publishers"]
 
@@ -63,6 +65,10 @@ class Publication:
         settings: Limits.
         release: Called when nothing more can come.
         key: Shows that a client may continue it; by default a new one.
+        voice: Whose voice it is, if its client said so.
+
+    Attributes:
+        voice_baseline: Whether it is heard beside its voice's own baseline.
     """
 
     def __init__(
@@ -72,9 +78,12 @@ class Publication:
         *,
         release: Callable[[Publication], None],
         key: str = "",
+        voice: str = "",
     ) -> None:
         self.name = source.name
         self.key = key or secrets.token_urlsafe(_KEY_BYTES)
+        self.voice = voice
+        self.voice_baseline = False
         self.over: Callable[[], None] = lambda: None
         """Told when the stream's last event has been published."""
         self.finished_with: tuple[int, str] | None = None
@@ -164,7 +173,10 @@ class Publication:
 
         A client may know of a loss long before the daemon does, whose pings wait for an answer.
         """
-        taken = Publication(self._source, self._settings, release=self._release, key=self.key)
+        taken = Publication(
+            self._source, self._settings, release=self._release, key=self.key, voice=self.voice
+        )
+        taken.voice_baseline = self.voice_baseline
         taken._heard_at = self._heard_at
         taken._ahead, taken._held_since = self._ahead, self._held_since
         self._cancel()
@@ -249,8 +261,9 @@ class Publishers:
 
     Args:
         settings: Limits.
-        begin: Runs a new stream, given its source and the number of the last event of an earlier
-            stream with its name.
+        begin: Runs a new stream, given its source, the number of the last event of an earlier
+            stream with its name, and whose voice it is, if that was said. Returns whether it is
+            heard beside the voice's own baseline; may raise `VoiceError`.
         reserved: Names that no client may take.
         capacity: How many streams the machine carries at once, and how many seconds from now
             it is worth to ask again.
@@ -260,7 +273,7 @@ class Publishers:
         self,
         settings: PublisherSettings,
         *,
-        begin: Callable[[PublisherSource, int], None],
+        begin: Callable[[PublisherSource, int, str], bool],
         reserved: tuple[str, ...] = (),
         capacity: Callable[[], tuple[int, float]] = lambda: (100_000, 1.0),
     ) -> None:
@@ -274,7 +287,7 @@ class Publishers:
     @classmethod
     def none(cls) -> Publishers:
         """Return publishers that nobody may join."""
-        return cls(PublisherSettings(largest_streams=0), begin=lambda source, seq: None)
+        return cls(PublisherSettings(largest_streams=0), begin=lambda source, seq, voice: False)
 
     def __len__(self) -> int:
         return len(self._publications)
@@ -298,6 +311,7 @@ class Publishers:
         """
         rate, sample_format = _audio(message)
         name, key = _identity(message)
+        voice = _voice(message)
         now = time.monotonic()
         known = self._publications.get(name) if name else None
         if known:
@@ -308,7 +322,7 @@ class Publishers:
                 known = self._publications[name] = known.hand_over()
             known.rejoin(rate, sample_format, now)
         else:
-            known = self._new(name or self._free_name(), rate, sample_format, now)
+            known = self._new(name or self._free_name(), rate, sample_format, voice, now)
         return known, {
             "name": known.name,
             "key": known.key,
@@ -316,6 +330,8 @@ class Publishers:
             "format": sample_format,
             "resumed": known.name == name and key == known.key,
             "grace_seconds": self._settings.grace_seconds,
+            "voice_baseline": known.voice_baseline,
+            "voice": known.voice,
         }
 
     def saw(self, event: Event) -> None:
@@ -331,15 +347,21 @@ class Publishers:
                 self._last_seq.popitem(last=False)
             publication.finished(fault)
 
-    def _new(self, name: str, rate: int, sample_format: FrameFormat, now: float) -> Publication:
+    def _new(
+        self, name: str, rate: int, sample_format: FrameFormat, voice: str, now: float
+    ) -> Publication:
         if name in self._reserved:
             raise RequestError(ErrorCode.STREAM_TAKEN, f"stream {name!r} is the daemon's own")
         self._admit()
         source = PublisherSource(name, rate, sample_format)
-        publication = Publication(source, self._settings, release=self._release)
+        publication = Publication(source, self._settings, release=self._release, voice=voice)
         self._publications[name] = publication
         source.notice(Notice("started"))
-        self._begin(source, self._last_seq.get(name, 0))
+        try:
+            publication.voice_baseline = self._begin(source, self._last_seq.get(name, 0), voice)
+        except VoiceError as error:
+            del self._publications[name]
+            raise RequestError(ErrorCode.VOICE_UNAVAILABLE, str(error)) from None
         publication.begin(rate, sample_format, now)
         return publication
 
@@ -380,6 +402,18 @@ def _audio(message: dict[str, Any]) -> tuple[int, FrameFormat]:
         text = f"rate {rate} Hz: Opus is decoded at {OPUS_RATE}"
         raise RequestError(ErrorCode.UNSUPPORTED_AUDIO, text)
     return rate, chosen
+
+
+def _voice(message: dict[str, Any]) -> str:
+    voice = message.get("voice")
+    if voice is None:
+        return ""
+    if not isinstance(voice, str):
+        raise RequestError(ErrorCode.MALFORMED_MESSAGE, "'voice' is the name of an enrolled voice")
+    try:
+        return check_voice_name(voice)
+    except VoiceError as error:
+        raise RequestError(ErrorCode.MALFORMED_MESSAGE, str(error)) from None
 
 
 def _identity(message: dict[str, Any]) -> tuple[str, str]:

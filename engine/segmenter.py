@@ -51,6 +51,15 @@ class Cut:
     logmel: npt.NDArray[np.float32]
     """A copy, dB, float32 ``(frames, bands)``; no frame reaches outside the utterance."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of those that the verdict on the utterance is the mean of.
+
+        They are the last one, and those that were full: a window that begins where the utterance
+        does is part of the next.
+        """
+        return self.final or self.start > self.utterance_start
+
 
 class Segmenter:
     """Keeps the frames of the last seconds and cuts windows from them.

@@ -75,6 +75,7 @@ class Greeting:
     streams: tuple[str, ...]
     hop_seconds: float
     window_seconds: float
+    voice_baseline: bool = False
 
 
 class Server:
@@ -431,6 +432,7 @@ class Server:
             streams=self._streams,
             hop_seconds=greeting.hop_seconds,
             window_seconds=greeting.window_seconds,
+            voice_baseline=greeting.voice_baseline,
         )
 
 

@@ -14,7 +14,7 @@ import soxr
 
 from affectd.engine.artefact import Metadata
 from affectd.engine.ear import Ear, Heard
-from affectd.engine.judge import Judge
+from affectd.engine.judge import Judge, NonFiniteResultError
 from affectd.engine.level import LevelWatch
 from affectd.engine.protocol import (
     Device,
@@ -31,6 +31,7 @@ from affectd.engine.protocol import (
 from affectd.engine.segmenter import Cut, Segmenter, SegmenterSettings
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import SAMPLE_RATE, STEP_SAMPLES, VoiceActivity, VoiceSettings
+from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.listening import FRAME_SPEAKING, FRAME_VOICED, Listener
 from affectd.kernels.logmel import LogMel
@@ -67,6 +68,8 @@ class Window:
     completed_at: float
     """When the last sample of the block that closed it was captured: later than `captured_at` by
     the rest of that block, and for a final window by the hang-over."""
+    wants_vector: bool = False
+    """Whether `Session.resolve` needs the model's vector of it, too."""
 
 
 class Session:
@@ -83,6 +86,7 @@ class Session:
         settings: Everything that may be configured.
         device: Whether the source is a sound device, whose level is worth watching.
         seq: Number of the last event of an earlier stream with this name.
+        baseline: What is known of the speaker's voice, where it shall count.
 
     Raises:
         ValueError: the settings ask for longer windows than the model takes.
@@ -97,6 +101,7 @@ class Session:
         settings: SessionSettings | None = None,
         device: bool = False,
         seq: int = 0,
+        baseline: VoiceBaseline | None = None,
     ) -> None:
         self.stream = stream
         self.artefact = artefact
@@ -125,6 +130,7 @@ class Session:
             front_end, settings.segmenter, preroll_seconds=settings.voice.preroll_seconds
         )
         self._judge = Judge(artefact, settings.smoothing)
+        self._baseline = baseline
         self._level = LevelWatch(rate) if device else None
         self._seq = seq
         self.shows_mel = False
@@ -195,20 +201,37 @@ class Session:
         self._resampler = self._ear_resampler = None
         return out + self._end_speech(self._segmenter.finish())
 
-    def resolve(self, window: Window, logits: npt.NDArray[np.float32]) -> list[Event]:
+    def resolve(
+        self,
+        window: Window,
+        logits: npt.NDArray[np.float32],
+        vector: npt.NDArray[np.float32] | None = None,
+    ) -> list[Event]:
         """Turn what the model said of a window into events.
 
         Args:
             window: As `feed` returned it; windows are resolved in their order, and some may be
                 left out.
             logits: float32 ``(classes,)``.
+            vector: The model's ``embedding``, float32 ``(d,)``, where the window wants it.
 
         Raises:
-            NonFiniteResultError: the logits, or the window's level, are NaN or infinite.
+            NonFiniteResultError: the logits, the vector, or the window's level, are NaN or
+                infinite.
         """
         cut = window.cut
         kind = Utterance if cut.final else Emotion
-        verdict = self._judge.judge(cut, logits, self._seconds(cut.end))
+        baseline, known = self._baseline, logits
+        if baseline and vector is not None:
+            if not np.isfinite(vector).all():
+                raise NonFiniteResultError("its vector holds NaN or infinity")
+            known = baseline.beside(logits, vector)
+        verdict = self._judge.judge(cut, known, self._seconds(cut.end))
+        if baseline and vector is not None:
+            verdict["voice_utterances"] = baseline.utterances
+            baseline.follow(cut, logits, vector)
+            if cut.final:
+                baseline.settle(verdict["abstained"])
         return [
             kind(
                 stream=self.stream,
@@ -430,6 +453,7 @@ class Session:
             logmel=normalise(cut.logmel, self.artefact.normalisation, self.artefact.front_end),
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
+            wants_vector=self._baseline is not None,
         )
 
     def _speech(self, state: str, position: int) -> Event:

@@ -260,6 +260,7 @@ def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> M
             licence=licence_of(one.licence for one in original.heard),
             uar={f"{one.corpus}/{one.protocol}": round(one.uar, 2) for one in evaluations},
             checkpoint_sha256=original.sha256,
+            voice_experts=original.voice_experts,
         )
     except ValidationError as error:
         first = error.errors()[0]

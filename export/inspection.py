@@ -53,7 +53,8 @@ class Inspection:
             "providers": list(self.providers),
             "operators": self.operators,
             "metadata": {
-                **self.metadata.model_dump(mode="json", exclude={"front_end"}),
+                **self.metadata.model_dump(mode="json", exclude={"front_end", "voice_experts"}),
+                "voice_experts": (experts := self.metadata.voice_experts) and experts.digest,
                 "front_end": self.metadata.front_end.to_dict(),
             },
         }
@@ -70,6 +71,8 @@ class Inspection:
             f"  checkpoint {metadata.checkpoint_sha256}",
             f"  graph {metadata.graph_sha256 or 'without a hash'}",
         ]
+        if metadata.voice_experts is not None:
+            lines.append(f"  voice experts {metadata.voice_experts.digest}")
         if metadata.quantisation is not None:
             lines.append(f"  quantised: {metadata.quantisation.scheme}")
         for name, figure in sorted(metadata.uar.items()):

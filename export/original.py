@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.labels import valence_arousal_of
 from affectd.models.windowing import Windowing
@@ -38,6 +39,8 @@ class Original:
     """Of the checkpoint's file, or of the weights: see `sha256_of`."""
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
+    voice_experts: VoiceExperts | None = None
+    """What knows, from the embeddings, how a voice lies."""
 
     @classmethod
     def of_checkpoint(cls, path: Path, *, name: str | None = None) -> Original:
@@ -61,6 +64,7 @@ class Original:
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             in_float=tuple(getattr(model, "in_float", ())),
+            voice_experts=checkpoint.voice_experts,
         )
 
     @property

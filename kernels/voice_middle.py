@@ -17,41 +17,33 @@ _FADING_UTTERANCES = 200.0
 
 @dataclass(slots=True)
 class VoiceMiddle:
-    """The running middle of one voice's vectors: two numbers of state, and no audio.
+    """The running middle of one voice's vectors: a sum and how much went into it, and no audio.
 
     What an emotion gives on average is taken from a vector before it counts, each emotion as far
     as it is believed. So a stream that has held one emotion only is heard as that emotion, and is
     not taken for the voice. This is one step of expectation and maximisation (A. P. Dempster et
     al., "Maximum likelihood from incomplete data via the EM algorithm", Journal of the Royal
-    Statistical Society B 39, 1977), with the middle of all voices as the prior.
+    Statistical Society B 39, 1977).
     """
 
     offsets: Vector
     """What each emotion adds to a voice's middle, of all voices, ``(emotions, d)``."""
-    prior_utterances: float
-    """How many utterances the middle of all voices counts."""
     total: Vector
     """Sum of the vectors less what their emotions give, ``(d,)``."""
     utterances: float = 0.0
     """How many went into it; an old one counts less and less."""
 
     @classmethod
-    def unknown(cls, offsets: npt.ArrayLike, *, prior_utterances: float) -> VoiceMiddle:
-        """Return the middle of a voice that nobody has heard.
-
-        Raises:
-            ValueError: the prior counts nothing.
-        """
-        if not prior_utterances > 0:
-            raise ValueError(f"prior_utterances is {prior_utterances}; allowed is above 0")
+    def unknown(cls, offsets: npt.ArrayLike) -> VoiceMiddle:
+        """Return the middle of a voice that nobody has heard."""
         known = np.asarray(offsets, np.float64)
-        return cls(known, prior_utterances, np.zeros(known.shape[1]))
+        return cls(known, np.zeros(known.shape[1]))
 
     def hear(self, vector: npt.ArrayLike, posterior: npt.ArrayLike) -> None:
         """Take an utterance.
 
         Args:
-            vector: What a model's encoder says of it, less the middle of all voices, ``(d,)``.
+            vector: What a model's encoder says of it, ``(d,)``.
             posterior: Probabilities of the emotions, ``(emotions,)``; one of them alone where it
                 is known, as in an enrolment.
         """
@@ -62,9 +54,9 @@ class VoiceMiddle:
         self.utterances = kept * self.utterances + 1
 
     @property
-    def shift(self) -> Vector:
-        """What the voice gives to every vector, ``(d,)``; at first zeros."""
-        return self.total / (self.utterances + self.prior_utterances)
+    def middle(self) -> Vector:
+        """Where the voice lies, ``(d,)``; zeros where it has said nothing."""
+        return self.total / max(self.utterances, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what has to be kept of a voice: statistics, and nothing that could be played."""
@@ -79,12 +71,19 @@ class VoiceMiddle:
         Raises:
             ValueError: it is of another model, or damaged.
         """
-        total = np.asarray(kept.get("total", ()), np.float64)
+        try:
+            total = np.asarray(kept.get("total", ()), np.float64)
+        except (TypeError, ValueError):
+            raise ValueError("what should be the voice's numbers are none") from None
         utterances = kept.get("utterances", -1)
         if total.shape != self.total.shape or not np.isfinite(total).all():
             raise ValueError(
                 f"the voice has {total.size} numbers; the model's vectors have {self.total.size}"
             )
-        if not isinstance(utterances, int | float) or not 0 <= utterances <= _FADING_UTTERANCES + 1:
+        if (
+            not isinstance(utterances, int | float)
+            or isinstance(utterances, bool)
+            or not 0 <= utterances <= _FADING_UTTERANCES + 1
+        ):
             raise ValueError(f"the voice has heard {utterances!r} utterances: that cannot be")
         self.total, self.utterances = total, float(utterances)

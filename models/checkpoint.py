@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.architectures import build
 from affectd.models.labels import valence_arousal_of
 from affectd.models.recipes import Recipe, RecipeError
@@ -71,6 +72,8 @@ class Checkpoint:
     """Divides the logits before the softmax; fitted on the development speakers."""
     history: tuple[dict[str, float], ...] = field(default=())
     """What was measured after each epoch."""
+    voice_experts: VoiceExperts | None = None
+    """What knows how a voice lies, where one was trained beside the model."""
 
     def model(self) -> nn.Module:
         """Return the model with the averaged weights, ready to score.
@@ -109,6 +112,7 @@ class Checkpoint:
             "heard": [corpus.to_dict() for corpus in self.heard],
             "temperature": self.temperature,
             "history": list(self.history),
+            "voice_experts": self.voice_experts and self.voice_experts.to_dict(),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -185,11 +189,23 @@ class Checkpoint:
                 ),
                 temperature=temperature,
                 history=tuple(values["history"]),
+                voice_experts=_voice_experts(values.get("voice_experts")),
             )
         except KeyError as error:
             raise CheckpointError(f"field {error.args[0]!r} is missing") from None
         except TypeError as error:
             raise CheckpointError(f"a field has the wrong type: {error}") from None
+
+
+def _voice_experts(value: object) -> VoiceExperts | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise CheckpointError(f"voice_experts is of type {type(value).__name__}")
+    try:
+        return VoiceExperts.from_dict(value)
+    except ValueError as error:
+        raise CheckpointError(f"voice_experts: {error}") from None
 
 
 def _check_tensors(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Discriminant", "Matrix", "Moments", "Scatter", "fit_discriminant", "scatter_within"]
+__all__ = [
+    "Discriminant",
+    "Matrix",
+    "Moments",
+    "Scatter",
+    "fit_discriminant",
+    "scatter_within",
+    "within_voices",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -66,6 +74,29 @@ class Moments:
 
     def __mul__(self, weight: float) -> Moments:
         return Moments(self.counts * weight, self.sums * weight, self.squares * weight)
+
+
+def within_voices(everyone: Moments, voices: Sequence[Moments]) -> Moments:
+    """Return the sums over vectors less their voice's middle: the mean of its classes' means.
+
+    Args:
+        everyone: Of all vectors, perhaps times a weight.
+        voices: Of the same ones voice by voice, without it.
+    """
+    counts = np.stack([voice.counts for voice in voices])
+    sums = np.stack([voice.sums for voice in voices])
+    weight = everyone.counts.sum() / counts.sum()
+    # What a subtraction leaves of a class is no class.
+    spoken = counts > 1e-6 * counts.max(axis=1, keepdims=True)
+    means = np.where(spoken[:, :, None], sums, 0) / np.where(spoken, counts, 1)[:, :, None]
+    middles = means.sum(axis=1) / spoken.sum(axis=1, keepdims=True)
+    # (x - m)(x - m)' summed up is xx' - xm' - mx' + mm'.
+    cross = (sums.sum(axis=1) - 0.5 * counts.sum(axis=1, keepdims=True) * middles).T @ middles
+    return Moments(
+        everyone.counts,
+        everyone.sums - weight * counts.T @ middles,
+        everyone.squares - weight * (cross + cross.T),
+    )
 
 
 @dataclass(frozen=True, slots=True)

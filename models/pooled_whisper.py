@@ -34,8 +34,6 @@ class PooledWhisperOptions:
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     hidden: int = HIDDEN
     """Units kept of each block's feed-forward layer; see `affectd.models.pruning`."""
-    directions: int = 512
-    """What is kept of the statistics for the scores within a speaker."""
     corpora: int = 4
     """How many of them have an expert of their own."""
     beside: int = 2
@@ -50,8 +48,8 @@ class PooledWhisper(nn.Module):
 
     The statistics are the mean and the deviation of each block's output. The logits are those of
     `affectd.models.experts`: each corpus's own expert counts as far as a window is like that
-    corpus. The embedding is a linear map of the whitened statistics: scores to be compared within
-    one speaker, whose distance from the speaker's own mean tells the classes apart better.
+    corpus. The embedding is what further experts say, who were taught with statistics less their
+    voice's middle, and how far each is believed: see `affectd.kernels.voice_experts`.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -62,7 +60,7 @@ class PooledWhisper(nn.Module):
         ValueError: the windows are not what the trunk was trained on, or a layer is not there.
     """
 
-    in_float = ("near", "compare")
+    in_float = ("near",)
     """What INT8 leaves in floating point."""
     centre: Tensor
     scale: Tensor
@@ -94,12 +92,11 @@ class PooledWhisper(nn.Module):
         # Whole numbers of eight bits want one range for all statistics.
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.project = nn.Linear(width, options.directions)
         outputs = classes + options.beside
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
+        self.voice = nn.Linear(width, (1 + options.corpora) * outputs)
         self.near = nn.Linear(width, options.corpora)
         self.register_buffer("company", torch.zeros(()))
-        self.compare = nn.Linear(options.directions, outputs)
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score windows.
@@ -109,8 +106,9 @@ class PooledWhisper(nn.Module):
             frames: How many frames of each are valid, at least two, int64 ``(batch,)``.
 
         Returns:
-            Logits ``(batch, classes)``, scores within a speaker ``(batch, classes + beside)``, and
-            what each step weighs ``(batch, steps)``: the same for all valid ones.
+            Logits ``(batch, classes)``; scores of the experts beside and how far each is believed,
+            ``(batch, experts * (outputs + 1))``; and what each step weighs ``(batch, steps)``: the
+            same for all valid ones.
         """
         options = self.options
         valid = valid_steps(frames, stride=options.stride)
@@ -118,7 +116,6 @@ class PooledWhisper(nn.Module):
         said = self.trunk.layers(on_the_right(logmel, frames))
         pooled = statistics_of([said[each] for each in options.layers], weights)
         z = (pooled - self.centre) * self.scale
-        x = self.project(z)
         near = self.near(z)
         # Zero is the likeness of what is like nothing known.
         shares = torch.softmax(torch.cat([0 * near[:, :1], near], dim=1), dim=1)
@@ -126,7 +123,7 @@ class PooledWhisper(nn.Module):
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, self.compare(x), weights
+        return logits, torch.cat([self.voice(z), shares], dim=1), weights
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from affectd.kernels.baseline import VoiceModel
 from affectd.models.architectures import build
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
-from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
-from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from
+from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
+from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from, shares
 from affectd.models.features import FeatureSet, extract
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
@@ -26,7 +25,6 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.pruning import prune
 from affectd.models.quantised_trunk import padded
 from affectd.models.whisper_trunk import HIDDEN, Trunk, read_trunk
-from affectd.models.whitening import Whitening, fit_whitening
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
 from affectd.models.windows import noise_bank, utterance_windows
 
@@ -37,16 +35,16 @@ __all__ = [
     "Probe",
     "ProbeData",
     "Scores",
+    "columns_of",
     "emotion_of",
     "empty_network",
     "gather_probe_data",
+    "merged",
     "train_probe",
 ]
 
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
-
-_LOWEST = -1e4
 
 _LISTENED_TO = 100
 """Windows of each corpus that an encoder is pruned by."""
@@ -83,21 +81,6 @@ class CorpusMaterial:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Whitened windows to learn from."""
-
-    vectors: npt.NDArray[np.float32]
-    """``(windows, d)``."""
-    kinds: npt.NDArray[np.int64]
-    """Places in `KINDS`."""
-    shares: npt.NDArray[np.float64]
-    """What each counts: all of a clip's view together count one."""
-    corpora: npt.NDArray[np.str_]
-    speakers: npt.NDArray[np.str_]
-    """Corpus and speaker."""
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of clips."""
 
@@ -106,8 +89,6 @@ class Scores:
     truth: npt.NDArray[np.int64]
     """The place of each clip's emotion among the classes."""
     clips: tuple[Clip, ...]
-    relative: npt.NDArray[np.float64]
-    """Scores to be compared within a speaker, of all of `KINDS`, ``(clips, kinds)``."""
     parts: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 1, len(KINDS))))
     """What each expert says, ``(clips, experts, kinds)``; see `affectd.models.experts`."""
     likeness: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
@@ -143,19 +124,6 @@ class ProbeData:
         """
         return [everyone for everyone, _ in self._heard(without).values()]
 
-    def whitening(self, without: Mapping[str, Iterable[str]], *, kept: int) -> Whitening:
-        """Return the whitening of all speakers but a few; see `moments`."""
-        moments, voices = self._parts(without)
-        settings = self.recipe.probe
-        found = fit_whitening(
-            moments,
-            shrinkage=settings.shrinkage,
-            kept=kept,
-            voices=voices,
-            strangeness=settings.strangeness,
-        )
-        return Whitening(found.centre + self._origin, found.directions)
-
     def discriminant(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
         """Return a discriminant of the statistics of all speakers but a few."""
         moments, voices = self._parts(without)
@@ -167,6 +135,18 @@ class ProbeData:
             strangeness=settings.strangeness,
         )
         return replace(found, centre=found.centre + self._origin)
+
+    def discriminant_within_voices(
+        self, corpus: str, without: Mapping[str, Iterable[str]]
+    ) -> Discriminant:
+        """Return a discriminant of a corpus's statistics less their voice's middle.
+
+        Its centre is that of each voice: it takes vectors that lie around zero.
+        """
+        alone = {name: one.speakers() for name, one in self.corpora.items() if name != corpus}
+        everyone, voices = self._heard({**alone, corpus: without.get(corpus, ())})[corpus]
+        apart = within_voices(everyone, voices)
+        return fit_discriminant([apart], shrinkage=self.recipe.probe.shrinkage)
 
     def place(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
         """Return a discriminant of the corpora, each as likely as another."""
@@ -192,34 +172,13 @@ class ProbeData:
         """Return a discriminant of all speakers but a few, and nothing else."""
         return LinearProbe(self.discriminant(without))
 
-    def examples(self, whitening: Whitening, without: Mapping[str, Iterable[str]]) -> Examples:
-        """Return the whitened windows of all speakers but a few, clean and disturbed."""
-        parts: list[Examples] = []
-        for name, one in self.corpora.items():
-            left_out = set(without.get(name, ()))
-            clips = one.features.clips
-            kinds = np.array([KINDS.index(str(emotion_of(clip, KINDS))) for clip in clips])
-            heard = np.array([clip.speaker not in left_out for clip in clips])
-            names = np.array([f"{name} {clip.speaker}" for clip in clips])
-            for view in (one.clean, *one.drawn):
-                chosen = heard[view.owners]
-                owners = view.owners[chosen]
-                if owners.size:
-                    parts.append(
-                        Examples(
-                            whitening(view.values[chosen]),
-                            kinds[owners],
-                            view.shares[chosen],
-                            np.full(owners.size, name),
-                            names[owners],
-                        )
-                    )
-        return Examples(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(Examples)
-            )
-        )
+    def heard(self, without: Mapping[str, Iterable[str]]) -> list[str]:
+        """Return the corpora of which somebody is heard."""
+        return [
+            name
+            for name, one in self.corpora.items()
+            if not set(one.speakers()) <= set(without.get(name, ()))
+        ]
 
     def others(self, corpus: str, without: Mapping[str, Iterable[str]]) -> npt.NDArray[np.float32]:
         """Return clean windows of all corpora but one, or of that where there is no other.
@@ -268,14 +227,11 @@ class ProbeData:
         shares = one.clean.shares[heard][:, None]
         sums = np.zeros((len(chosen), len(among)))
         np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
-        compared = np.zeros((len(chosen), len(KINDS)))
-        np.add.at(compared, owners[heard], probe.compared(values) * shares)
         parts, likeness = self._said(probe, values, owners[heard], shares, len(chosen))
         return Scores(
             logits=sums[chosen],
             truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
-            relative=compared[chosen],
             parts=parts[chosen],
             likeness=likeness[chosen],
         )
@@ -347,20 +303,6 @@ class ProbeData:
         return self._sums[name]
 
 
-def _middle(
-    vectors: npt.NDArray[np.float32],
-    classes: npt.NDArray[np.int64],
-    shares: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float32]:
-    """Return the mean over the classes' means: as if the speaker had spoken all equally often."""
-    means = [
-        np.average(vectors[classes == each], axis=0, weights=shares[classes == each])
-        for each in np.unique(classes)
-    ]
-    middle: npt.NDArray[np.float32] = np.mean(means, axis=0).astype(np.float32)
-    return middle
-
-
 def _sum(parts: list[Moments]) -> Moments:
     total = parts[0]
     for part in parts[1:]:
@@ -382,22 +324,13 @@ class LinearProbe:
         chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
         return chosen
 
-    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return no scores to be compared: zeros."""
-        return np.zeros((len(values), len(KINDS)))
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What was learnt."""
 
-    whitening: Whitening
     experts: Experts
     confidence: Confidence
-    relative: Discriminant
-    """Of whitened vectors less their speaker's middle."""
-    voices: VoiceModel
-    """What its scores tell of voices."""
 
     def logits(
         self, values: npt.NDArray[np.float32], among: Sequence[str] = KINDS
@@ -412,40 +345,40 @@ class Probe:
         )
         return merged(scores, among)
 
-    def compared(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return scores to be compared within a speaker, of all of `KINDS`."""
-        scores: npt.NDArray[np.float64]
-        scores = np.maximum(self.relative(self.whitening(values)), _LOWEST)
-        return scores
+    def beliefs(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return how far each expert is believed, float64 ``(windows, experts)``."""
+        return shares(self.experts.likeness(values), self.confidence)
 
-    def network(self, recipe: ProbeRecipe, trunk: Trunk) -> PooledWhisper:
-        """Return encoder and probe as one network with the classes of the shipped models."""
+    def network(self, recipe: ProbeRecipe, trunk: Trunk, voice: Experts) -> PooledWhisper:
+        """Return encoder and probe as one network with the classes of the shipped models.
+
+        Args:
+            recipe: Of the probe.
+            trunk: The encoder.
+            voice: Experts of statistics less their voice's middle, beside the probe's own.
+        """
         network = empty_network(recipe)
         network.trunk.load_state_dict(trunk.state_dict())
-        whitening, relative, experts = self.whitening, self.relative, self.experts
-        confidence = self.confidence
-        # The largest effect of a statistic is brought to one, for the sake of quantisation.
-        scale = np.abs(whitening.directions).max(axis=1)
-        compared = relative.weights * relative.scale
+        experts, confidence = self.experts, self.confidence
+        # All statistics vary alike, for the sake of quantisation.
+        centre, scale = experts.place.centre, experts.place.scale
         sharpness = confidence.sharpness[:, None]
         judge = experts.weights * sharpness[:, :, None] / scale
+        known = voice.weights * sharpness[:, :, None] / scale
         # Of the statistics less the centre.
-        said = (experts.bias + experts.weights @ whitening.centre) * sharpness
+        said = (experts.bias + experts.weights @ centre) * sharpness
         place = experts.place.weights * experts.place.scale
-        near = experts.place.bias + place @ (whitening.centre - experts.place.centre)
         state = {
-            "centre": whitening.centre,
+            "centre": centre,
             "scale": scale,
-            "project.weight": (whitening.directions / scale[:, None]).T,
-            "project.bias": np.zeros(whitening.directions.shape[1]),
+            "voice.weight": known.reshape(-1, known.shape[2]),
+            # Whatever is added falls away with the voice's middle.
+            "voice.bias": np.zeros(known.shape[0] * known.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
             "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
             "near.weight": confidence.slope * place / scale,
-            "near.bias": confidence.slope * (near - confidence.margin),
+            "near.bias": confidence.slope * (experts.place.bias - confidence.margin),
             "company": confidence.company,
-            "compare.weight": compared,
-            # A kind that nobody spoke is never guessed.
-            "compare.bias": np.maximum(relative.bias - compared @ relative.centre, _LOWEST),
         }
         network.load_state_dict(
             network.state_dict()
@@ -457,21 +390,30 @@ class Probe:
         return network.eval()
 
 
+def columns_of(among: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Return which of `KINDS` count for each of some emotions.
+
+    Calm counts as neutral where it is not among them.
+    """
+    neutral = [KINDS.index(each) for each in ("neutral", "calm")]
+    return tuple(
+        tuple(neutral) if each == "neutral" and "calm" not in among else (KINDS.index(each),)
+        for each in among
+    )
+
+
 def merged(
     scores: npt.NDArray[np.float64], among: Sequence[str] = KINDS
 ) -> npt.NDArray[np.float64]:
-    """Return the scores of some emotions; calm counts as neutral where it is not asked for.
+    """Return the scores of some emotions; see `columns_of`.
 
     Args:
         scores: Of all of `KINDS`, ``(n, kinds)``.
         among: The emotions.
     """
-    if "calm" not in among:
-        scores = scores.copy()
-        neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
-        scores[:, neutral] = np.logaddexp(scores[:, neutral], scores[:, calm])
-    chosen: npt.NDArray[np.float64] = scores[:, [KINDS.index(each) for each in among]]
-    return chosen
+    return np.stack(
+        [np.logaddexp.reduce(scores[:, list(own)], axis=1) for own in columns_of(among)], axis=1
+    )
 
 
 def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
@@ -617,13 +559,7 @@ def train_probe(
         confidence: Whom to believe how far; without it, every expert alike, whatever is heard.
     """
     left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
-    options = empty_network(data.recipe).options
-    whitening = data.whitening(left_out, kept=options.directions)
-    examples = data.examples(whitening, left_out)
-    spread = float(examples.vectors.std())
-    whitening = Whitening(whitening.centre, whitening.directions / spread)
-    examples = replace(examples, vectors=examples.vectors / spread)
-    heard = [name for name in data.corpora if (examples.corpora == name).any()]
+    heard = data.heard(left_out)
     experts = experts_of(
         heard,
         [
@@ -635,30 +571,5 @@ def train_probe(
         ],
         data.place(left_out),
     ).standardised([data.others(name, left_out) for name in heard])
-    relative = _relative(examples, data.recipe)
-    voices = VoiceModel.of(
-        np.maximum(relative(examples.vectors), _LOWEST),
-        examples.kinds,
-        examples.speakers,
-        count=len(KINDS),
-        weights=examples.shares,
-    )
     alike = Confidence(np.ones(1 + len(heard)), 0.0, 0.0)
-    return Probe(whitening, experts, confidence or alike, relative, voices)
-
-
-def _relative(examples: Examples, recipe: ProbeRecipe) -> Discriminant:
-    """Return a discriminant of whitened vectors less their speaker's middle."""
-    centred = examples.vectors.copy()
-    for speaker in np.unique(examples.speakers):
-        own = examples.speakers == speaker
-        centred[own] -= _middle(centred[own], examples.kinds[own], examples.shares[own])
-    parts: list[Moments] = []
-    for name, weight in recipe.corpora.items():
-        own = examples.corpora == name
-        if own.any():
-            moments = Moments.of(
-                centred[own], examples.kinds[own], len(KINDS), weights=examples.shares[own]
-            )
-            parts.append(moments * (weight / moments.counts.sum() ** 0.5))
-    return fit_discriminant(parts, shrinkage=recipe.probe.shrinkage)
+    return Probe(experts, confidence or alike)

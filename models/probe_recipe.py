@@ -17,7 +17,7 @@ class ProbeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     shrinkage: Annotated[float, Field(gt=0, le=1)]
-    """Share of the mean variance in that of every direction; see `affectd.models.whitening`."""
+    """Share of the mean variance in that of every direction; see `affectd.models.discriminant`."""
     drawn: Annotated[int, Field(ge=0, le=16)] = 0
     """Windows of each clip that are drawn and disturbed, beside those that it is scored on."""
     shrinkage_of_place: Annotated[float, Field(gt=0, le=1)] = 0.1

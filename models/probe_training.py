@@ -1,4 +1,7 @@
-"""Trains a probe on every speaker, with the belief of trials on voices that were left out."""
+"""Trains a probe on every speaker, with the belief of trials on voices that were left out.
+
+Experts for voices that are known are trained beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ from pathlib import Path
 
 import torch
 
+from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
+from affectd.models.experts import Experts
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import Probe, ProbeData, gather_probe_data, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
 from affectd.models.trials import Trials, believing, hold_trials
+from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
 from affectd.models.whisper_trunk import WeightsError
 
 __all__ = ["fit_and_save", "fold_checkpoints", "probe_checkpoint"]
@@ -63,22 +69,33 @@ def fold_checkpoints(data: ProbeData, trials: Trials, *, seed: int) -> Iterator[
         trials: Of the same data.
         seed: That the data was drawn with.
     """
-    for place in range(len(trials.folds)):
+    voices = hold_voice_trials(data, trials)
+    for place, experts in enumerate(voices.experts):
         without, probe = trials.fold(place)
-        yield _checkpoint(data, probe, seed=seed, without=without)
+        live = voices.live(experts, probe, but_fold=place)
+        yield _checkpoint(data, probe, experts, live, seed=seed, without=without)
 
 
 def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
     """Return a probe of every speaker, with the belief of trials; see `fold_checkpoints`."""
-    return _checkpoint(data, believing(train_probe(data), trials.belief()), seed=seed, without={})
+    probe = believing(train_probe(data), trials.belief())
+    experts = train_voice_experts(data, probe)
+    live = hold_voice_trials(data, trials).live(experts, probe)
+    return _checkpoint(data, probe, experts, live, seed=seed, without={})
 
 
 def _checkpoint(
-    data: ProbeData, probe: Probe, *, seed: int, without: Mapping[str, Iterable[str]]
+    data: ProbeData,
+    probe: Probe,
+    voice: Experts,
+    live: VoiceExperts,
+    *,
+    seed: int,
+    without: Mapping[str, Iterable[str]],
 ) -> Checkpoint:
     recipe = data.recipe
     silent = {name: set(without.get(name, ())) for name in data.corpora}
-    network = probe.network(recipe, data.trunk)
+    network = probe.network(recipe, data.trunk, voice)
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
         recipe=recipe,
@@ -105,4 +122,5 @@ def _checkpoint(
         ),
         # The experts' sharpness holds it already.
         temperature=1.0,
+        voice_experts=live,
     )

@@ -11,7 +11,14 @@ import numpy.typing as npt
 from affectd.models.confidence import Belief, Trial, fit_belief
 from affectd.models.folds import folds
 from affectd.models.labels import LABELS
-from affectd.models.probe import KINDS, CorpusMaterial, Probe, ProbeData, Scores, train_probe
+from affectd.models.probe import (
+    CorpusMaterial,
+    Probe,
+    ProbeData,
+    Scores,
+    columns_of,
+    train_probe,
+)
 
 __all__ = ["Trials", "believing", "hold_trials", "shared_folds", "shipped_labels"]
 
@@ -80,10 +87,6 @@ def believing(probe: Probe, belief: Belief) -> Probe:
 
 
 def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_], among: tuple[str, ...]) -> Trial:
-    neutral, calm = KINDS.index("neutral"), KINDS.index("calm")
-    columns = tuple(
-        (neutral, calm) if label == "neutral" else (KINDS.index(label),) for label in among
-    )
     scores, experts = attempt.scores, attempt.probe.experts
     return Trial(
         corpus=attempt.corpus,
@@ -92,7 +95,7 @@ def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_], among: tuple[str,
         likeness=scores.likeness[heard],
         absent=np.asarray(experts.absent),
         truth=scores.truth[heard],
-        columns=columns,
+        columns=columns_of(among),
         weight=attempt.share,
     )
 

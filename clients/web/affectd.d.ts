@@ -14,7 +14,7 @@ export interface EventBase {
 }
 export interface Hello extends EventBase {
   type: "hello"; server: string; epoch: string; model: string; labels: string[];
-  streams: string[]; hop_seconds: number; window_seconds: number;
+  streams: string[]; hop_seconds: number; window_seconds: number; voice_baseline: boolean;
 }
 export interface Speech extends EventBase { type: "speech"; state: "start" | "end" }
 export interface Result extends EventBase {
@@ -28,6 +28,8 @@ export interface Result extends EventBase {
   snr_db: number;
   age_ms: number | null;
   stages_ms: Record<string, number> | null;
+  /** How many utterances the voice's baseline knew; null without one. */
+  voice_utterances: number | null;
 }
 export interface Gap extends EventBase { type: "gap"; reason: "overrun" | "overflow" | "device" | "publisher"; lost_seconds: number }
 export interface Device extends EventBase {
@@ -43,7 +45,7 @@ export interface Failure extends EventBase {
 }
 export interface Accepted extends EventBase {
   type: "accepted"; name: string; key: string; rate: number; format: string; resumed: boolean;
-  grace_seconds: number;
+  grace_seconds: number; voice_baseline: boolean; voice: string;
 }
 export interface Mel extends EventBase {
   type: "mel"; frames: number; bands: number; low_db: number; high_db: number;
@@ -91,6 +93,8 @@ export declare class Publisher {
     /** Hz, 8000 to 96000. */
     rate: number;
     stream?: string;
+    /** Whose voice it is, of those enrolled where the daemon runs. */
+    voice?: string;
     token?: string;
     onEvent?: (event: AffectdEvent) => void;
     onStatus?: (status: PublisherStatus) => void;

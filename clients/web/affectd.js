@@ -206,10 +206,11 @@ export class Publisher {
   #attempts = 0;
   #ending = false;
 
-  constructor(url, { rate, stream = "", token = "", onEvent = () => {}, onStatus = () => {} }) {
+  constructor(url, { rate, stream = "", voice = "", token = "", onEvent = () => {}, onStatus = () => {} }) {
     this.url = url;
     this.rate = rate;
     this.stream = stream;
+    this.voice = voice;
     this.token = token;
     this.onEvent = onEvent;
     this.onStatus = onStatus;
@@ -247,6 +248,7 @@ export class Publisher {
       if (event.type === "hello") {
         const hello = { type: "hello", rate: this.rate, format: "s16le" };
         if (this.stream) hello.stream = this.stream;
+        if (this.voice) hello.voice = this.voice;
         if (this.#key) hello.key = this.#key;
         socket.send(JSON.stringify(hello));
       } else if (event.type === "accepted") {

@@ -19,6 +19,12 @@ def send(
     stream: Annotated[
         str | None, typer.Option(help="A name for the stream.  [default: the daemon chooses]")
     ] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Whose voice it is, of those enrolled where the daemon runs."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
     token: Annotated[
         str,
@@ -38,12 +44,12 @@ def send(
     from affectd.engine.recording import Recording
 
     if source == "mic":
-        send_until_told(None, address, stream=stream, token=token, json=json)
+        send_until_told(None, address, stream=stream, voice=voice, token=token, json=json)
         return
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; 'mic' sends the microphone")
     with Recording(path) as recording:
-        send_until_told(recording, address, stream=stream, token=token, json=json)
+        send_until_told(recording, address, stream=stream, voice=voice, token=token, json=json)
         if recording.complaint:
             print(f"affectd: {recording.complaint}", file=sys.stderr)

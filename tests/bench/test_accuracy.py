@@ -21,11 +21,9 @@ from affectd.bench.accuracy import (
     save,
     summary,
 )
-from affectd.bench.baseline import ACQUAINTANCES, gains
-from affectd.kernels.baseline import VoiceModel
 from affectd.models.clips import Clip
 from affectd.models.evaluation import Evaluation
-from affectd.models.probe import KINDS, Scores
+from affectd.models.probe import Scores
 
 LABELS = ("angry", "happy", "neutral")
 
@@ -48,7 +46,6 @@ def scores(truth: list[int], guessed: list[int], speaker: str, sex: Any = "femal
         logits=4 * np.eye(3)[guessed],
         truth=np.array(truth),
         clips=tuple(clip(speaker, sex) for _ in truth),
-        relative=np.zeros((len(truth), len(KINDS))),
     )
 
 
@@ -93,7 +90,6 @@ def run(seed: int, right: int) -> dict[str, Any]:
                         np.eye(len(one.labels))[[0, right, 2]],
                         np.array([0, 1, 2]),
                         tuple(clip("a") for _ in range(3)),
-                        np.zeros((3, len(KINDS))),
                     )
                 ],
                 one.labels,
@@ -132,31 +128,6 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess"}
     cards[0].save(tmp_path / "one.json")
     assert Evaluation.load(tmp_path / "one.json") == cards[0]
-
-
-def test_a_baseline_gains_where_voices_differ_and_loses_nothing_where_they_do_not() -> None:
-    rng = np.random.default_rng(0)
-    means = 3 * np.eye(len(KINDS))
-    labels = ("angry", "happy", "neutral")
-    kinds = np.array([KINDS.index(label) for label in labels])
-
-    def folds(spread: float) -> list[tuple[Scores, VoiceModel]]:
-        found = []
-        model = VoiceModel(means, np.eye(len(KINDS)), (spread**2 + 0.01) * np.eye(len(KINDS)))
-        for voice in range(6):
-            truth = np.tile(np.arange(3), 30)
-            own = rng.normal(0, spread, len(KINDS))
-            relative = means[kinds[truth]] + own + rng.normal(0, 1, (90, len(KINDS)))
-            clips = tuple(clip(str(voice)) for _ in truth)
-            found.append((Scores(relative[:, kinds], truth, clips, relative), model))
-        return found
-
-    differ = gains(folds(3.0), labels, temperature=1.0, seed=0)
-    assert set(differ) == {how.name for how in ACQUAINTANCES}
-    assert differ["20 at random"]["gain"] > 5
-    assert all(figures["gain"] > -1 for figures in differ.values())
-    alike = gains(folds(0.0), labels, temperature=1.0, seed=0)
-    assert all(figures["gain"] > -1.5 for figures in alike.values())
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -68,9 +68,10 @@ class Engine:
         self.address = ""
         self.clients: list[Client] = []
 
-    def _begin(self, source: PublisherSource, seq: int) -> None:
+    def _begin(self, source: PublisherSource, seq: int, voice: str) -> bool:
         session = Session(source.name, METADATA, rate=source.rate, seq=seq)
         self.worker.add(Stream.of(source, session, self._load))
+        return False
 
     def _deliver(self, job: Job) -> None:
         self.worker.deliver(job)

@@ -13,32 +13,25 @@ OFFSETS = np.array([[2.0, 0.0], [0.0, 0.0]])
 ANGRY, NEUTRAL = np.eye(2)
 
 
-def unknown(prior_utterances: float = 3.0) -> VoiceMiddle:
-    return VoiceMiddle.unknown(OFFSETS, prior_utterances=prior_utterances)
+def unknown() -> VoiceMiddle:
+    return VoiceMiddle.unknown(OFFSETS)
 
 
 def test_nobody_knows_a_voice_that_has_said_nothing() -> None:
-    np.testing.assert_array_equal(unknown().shift, [0, 0])
-
-
-def test_the_prior_counts_as_many_utterances_as_it_says() -> None:
-    middle = unknown(3.0)
-    for _ in range(9):
-        middle.hear([4.0, 8.0], NEUTRAL)
-    np.testing.assert_allclose(middle.shift, [3.0, 6.0])
+    np.testing.assert_array_equal(unknown().middle, [0, 0])
 
 
 def test_one_emotion_alone_is_not_taken_for_the_voice() -> None:
     middle = unknown()
     for _ in range(50):
         middle.hear([2.0, 0.0], ANGRY)
-    np.testing.assert_allclose(middle.shift, [0, 0], atol=1e-12)
+    np.testing.assert_allclose(middle.middle, [0, 0], atol=1e-12)
 
 
 def test_a_doubtful_emotion_is_taken_away_as_far_as_it_is_believed() -> None:
-    middle = unknown(1.0)
+    middle = unknown()
     middle.hear([2.0, 0.0], [0.5, 0.5])
-    np.testing.assert_allclose(middle.shift, [0.5, 0.0])
+    np.testing.assert_allclose(middle.middle, [1.0, 0.0])
 
 
 def test_the_middle_nears_that_of_the_voice() -> None:
@@ -48,7 +41,7 @@ def test_the_middle_nears_that_of_the_voice() -> None:
     for _ in range(400):
         kind = int(rng.integers(2))
         middle.hear(truth + OFFSETS[kind] + rng.standard_normal(2), np.eye(2)[kind])
-    np.testing.assert_allclose(middle.shift, truth, atol=0.2)
+    np.testing.assert_allclose(middle.middle, truth, atol=0.2)
 
 
 def test_a_voice_that_changes_is_followed() -> None:
@@ -58,7 +51,7 @@ def test_a_voice_that_changes_is_followed() -> None:
     assert middle.utterances <= 201
     for _ in range(1_000):
         middle.hear([-10.0, 0.0], NEUTRAL)
-    assert middle.shift[0] < -9
+    assert middle.middle[0] < -9
 
 
 def test_what_is_kept_goes_on_as_if_nothing_had_happened() -> None:
@@ -69,7 +62,8 @@ def test_what_is_kept_goes_on_as_if_nothing_had_happened() -> None:
     second.take(kept)
     for middle in (first, second):
         middle.hear([3.0, 1.0], NEUTRAL)
-    np.testing.assert_allclose(second.shift, first.shift, atol=1e-4)
+    np.testing.assert_allclose(second.middle, first.middle, atol=1e-4)
+    assert second.utterances == first.utterances == 2
 
 
 @pytest.mark.parametrize(
@@ -80,6 +74,8 @@ def test_what_is_kept_goes_on_as_if_nothing_had_happened() -> None:
         ({"total": [1.0, 2.0]}, "cannot be"),
         ({"utterances": -2, "total": [1.0, 2.0]}, "cannot be"),
         ({"utterances": 1e9, "total": [1.0, 2.0]}, "cannot be"),
+        ({"utterances": "1", "total": [1.0, 2.0]}, "cannot be"),
+        ({"utterances": 1, "total": ["a", {}]}, "are none"),
     ],
 )
 def test_what_is_damaged_or_of_another_model_is_refused(
@@ -87,8 +83,3 @@ def test_what_is_damaged_or_of_another_model_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         unknown().take(kept)
-
-
-def test_a_prior_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="prior_utterances is 0"):
-        unknown(0.0)

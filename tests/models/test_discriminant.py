@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from affectd.models.discriminant import Discriminant, Moments, fit_discriminant
-from affectd.models.whitening import fit_whitening
+from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
 
 
 def cloud(
@@ -75,13 +74,26 @@ def test_a_class_that_was_subtracted_away_is_never_guessed() -> None:
     assert np.isneginf(scores[:, 2]).all()
 
 
-def test_whitened_scatter_is_even() -> None:
-    vectors, classes = cloud(np.random.default_rng(5), MEANS, 2_000)
-    whitening = fit_whitening([Moments.of(vectors, classes, 3)], shrinkage=1e-6, kept=4)
-    along = whitening(vectors)
-    means = np.stack([along[classes == each].mean(0) for each in range(3)])
-    within = np.cov((along - means[classes]).T)
-    np.testing.assert_allclose(within, np.eye(4), atol=0.02)
+def test_sums_within_voices_are_those_of_vectors_less_their_voices_middle() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(0, 1, (90, 4)).astype(np.float32)
+    classes, voices = rng.integers(0, 3, 90), rng.integers(0, 4, 90)
+    classes[(voices == 1) & (classes == 2)] = 0  # one voice has not spoken them all
+    weights = rng.uniform(0.5, 2, 90)
+    parts = [
+        Moments.of(x[voices == v], classes[voices == v], 3, weights=weights[voices == v])
+        for v in range(4)
+    ]
+    found = within_voices((parts[0] + parts[1] + parts[2] + parts[3]) * 0.3, parts)
+    apart = x.copy()
+    for v in range(4):
+        kinds = [(voices == v) & (classes == kind) for kind in range(3)]
+        means = [np.average(x[own], axis=0, weights=weights[own]) for own in kinds if own.any()]
+        apart[voices == v] -= np.mean(means, axis=0)
+    expected = Moments.of(apart, classes, 3, weights=0.3 * weights)
+    np.testing.assert_allclose(found.counts, expected.counts)
+    np.testing.assert_allclose(found.sums, expected.sums, atol=1e-4)
+    np.testing.assert_allclose(found.squares, expected.squares, atol=1e-4)
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 1.5])
@@ -90,10 +102,6 @@ def test_bad_settings_are_named(shrinkage: float) -> None:
     moments = Moments.of(vectors, classes, 3)
     with pytest.raises(ValueError, match=f"shrinkage is {shrinkage}"):
         fit_discriminant([moments], shrinkage=shrinkage)
-    with pytest.raises(ValueError, match="shrinkage"):
-        fit_whitening([moments], shrinkage=shrinkage, kept=2)
-    with pytest.raises(ValueError, match="kept is 9"):
-        fit_whitening([moments], shrinkage=0.5, kept=9)
     with pytest.raises(ValueError, match="fewer than two classes"):
         fit_discriminant([Moments.of(vectors, np.zeros_like(classes), 3)], shrinkage=0.5)
 

@@ -14,7 +14,7 @@ from affectd.models.pooled_whisper import PooledWhisper, PooledWhisperOptions, s
 from affectd.models.recipes import load_recipe
 
 WINDOWING = load_recipe("accurate").windowing
-OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), directions=16, corpora=2)
+OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), corpora=2)
 
 
 @pytest.fixture(scope="module", params=[1, 2])

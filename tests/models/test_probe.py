@@ -26,6 +26,7 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, load_recipe
 from affectd.models.trials import believing, hold_trials, shared_folds
+from affectd.models.voice_experts import train_voice_experts, vectors_of
 from affectd.models.whisper_trunk import WeightsError
 from affectd.models.windows import utterance_windows
 
@@ -40,7 +41,6 @@ def recipe() -> ProbeRecipe:
         "blocks": 1,
         "layers": [1],
         "hidden": 24,
-        "directions": 12,
         "corpora": 2,
     }
     values["noise"] = False
@@ -110,7 +110,6 @@ def test_who_is_left_out_changes_nothing(data: ProbeData) -> None:
         material.features, type(statistics)(changed, statistics.owners), material.drawn
     )
     after = train_probe(other, without=without)
-    np.testing.assert_allclose(after.whitening.centre, before.whitening.centre, atol=1e-3)
     heard = statistics.values[~theirs[statistics.owners]]
     np.testing.assert_allclose(after.logits(heard), before.logits(heard), atol=0.15)
 
@@ -154,15 +153,19 @@ def test_the_network_says_what_the_probe_says(
     one = data.corpora["tess"]
     windows = utterance_windows(one.features, 0, recipe.windowing)
     with torch.inference_mode():
-        logits, compared, _ = network(
+        logits, vectors, _ = network(
             torch.from_numpy(windows[0])[None], torch.tensor([len(windows[0])])
         )
     expected = probe.logits(one.clean.values[:1], LABELS)
     # The probe heard the quantised encoder, the network has the whole one.
     np.testing.assert_allclose(logits.numpy(), expected, atol=0.3)
-    relative = probe.relative(probe.whitening(one.clean.values[:1]))
-    present = np.isfinite(relative)
-    np.testing.assert_allclose(compared.numpy()[present], relative[present], rtol=0.2, atol=1.0)
+    voice = train_voice_experts(data, probe)
+    expected = vectors_of(voice, probe, one.clean.values[:1])
+    np.testing.assert_allclose(vectors.numpy(), expected, atol=0.3)
+    assert checkpoint.voice_experts
+    assert read.voice_experts
+    assert read.voice_experts.digest == checkpoint.voice_experts.digest
+    assert read.voice_experts.size == vectors.shape[1]
 
 
 def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(data: ProbeData) -> None:

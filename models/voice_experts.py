@@ -1,4 +1,4 @@
-"""Experts taught with speech less its voice's middle, and what has to be known to use them live."""
+"""Experts taught with speech less its voice's middle, and what the engine needs to use them."""
 
 from __future__ import annotations
 

@@ -185,7 +185,8 @@ async def start_station() -> AsyncIterator[StartStation]:
             settings=ServerSettings(**settings),
             metrics=Metrics(),
             # Whatever they send is taken, and nobody hears it.
-            publishers=publishers and Publishers(publishers, begin=lambda source, seq: None),
+            publishers=publishers
+            and Publishers(publishers, begin=lambda source, seq, voice: False),
             joined=joined.set,
         )
         station = Station(hub, server, await server.start("127.0.0.1", port), joined)

@@ -18,7 +18,7 @@ def requests(subprotocol: str = JSON, hub: Hub | None = None) -> Requests:
     return Requests(
         hub,
         hub.join(),
-        Publishers(PublisherSettings(), begin=lambda source, seq: None),
+        Publishers(PublisherSettings(), begin=lambda source, seq, voice: False),
         epoch="now",
         streams=lambda: ("mic", "other"),
         subprotocol=subprotocol,

@@ -59,7 +59,7 @@ class Served:
             access=access,
             settings=settings,
             metrics=self.metrics,
-            publishers=Publishers(PublisherSettings(), begin=lambda source, seq: None),
+            publishers=Publishers(PublisherSettings(), begin=lambda source, seq, voice: False),
             joined=self._count,
         )
         self.port = 0

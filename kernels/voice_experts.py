@@ -106,7 +106,10 @@ class VoiceExperts:
         apart = (said - voice.middle).reshape(len(heard), *self.constants.shape) + self.constants
         outputs = (beliefs[:, :, None] * apart).sum(axis=1)
         return np.stack(
-            [np.logaddexp.reduce(outputs[:, list(own)], axis=1) for own in columns or self.columns],
+            [
+                np.logaddexp.reduce(outputs[:, own], axis=1) if own[1:] else outputs[:, own[0]]
+                for own in map(list, columns or self.columns)
+            ],
             axis=1,
         )
 

@@ -44,7 +44,7 @@ class VoiceBaseline:
         if experts is None:
             raise VoiceError(
                 f"the model {artefact.title} knows nothing of voices: it was exported without "
-                "experts for them, and no baseline can be had with it"
+                "experts for them; of the shipped models fast and accurate have some"
             )
         if told is not None and told not in artefact.labels:
             raise VoiceError(f"the model {artefact.title} has no label {told!r}")

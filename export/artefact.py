@@ -224,7 +224,12 @@ def export_model(
         for precision in PRECISIONS
         if precision in precisions
     ]
-    card = write_card(artefacts[0].metadata, evaluations, [one.metadata for one in artefacts[1:]])
+    card = write_card(
+        artefacts[0].metadata,
+        evaluations,
+        [one.metadata for one in artefacts[1:]],
+        recorded_noise=original.recorded_noise,
+    )
     return Export(
         artefacts=tuple(artefacts),
         card=card,

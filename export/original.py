@@ -39,6 +39,8 @@ class Original:
     """Of the checkpoint's file, or of the weights: see `sha256_of`."""
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
+    recorded_noise: bool = True
+    """Whether ESC-10 was added to the speech in training."""
     voice_experts: VoiceExperts | None = None
     """What knows, from the embeddings, how a voice lies."""
 
@@ -64,6 +66,7 @@ class Original:
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             in_float=tuple(getattr(model, "in_float", ())),
+            recorded_noise=checkpoint.recipe.noise,
             voice_experts=checkpoint.voice_experts,
         )
 

@@ -30,7 +30,11 @@ _CANNOT = """\
 
 
 def write_card(
-    metadata: Metadata, evaluations: Sequence[Evaluation], variants: Sequence[Metadata] = ()
+    metadata: Metadata,
+    evaluations: Sequence[Evaluation],
+    variants: Sequence[Metadata] = (),
+    *,
+    recorded_noise: bool = True,
 ) -> str:
     """Return the card of an artefact as Markdown; no figure is in it that was not measured.
 
@@ -38,6 +42,7 @@ def write_card(
         metadata: Of the artefact.
         evaluations: Of this very model, and of its recipe on folds.
         variants: Of the same model in other precisions.
+        recorded_noise: Whether ESC-10 was added to the speech in training.
     """
     held_out = sorted(
         (one for one in evaluations if one.protocol == "held-out"), key=lambda one: one.corpus
@@ -49,7 +54,7 @@ def write_card(
         f"# Model card: {metadata.name}\n",
         "This file is written by `affectd export` from what was measured; edit the code instead.\n",
         _summary(metadata),
-        _data(metadata),
+        _data(metadata, recorded_noise=recorded_noise),
         _held_out(held_out, of_recipe=bool(folds)),
     ]
     if folds:
@@ -75,7 +80,8 @@ def _summary(metadata: Metadata) -> str:
     )
 
 
-def _data(metadata: Metadata) -> str:
+def _data(metadata: Metadata, *, recorded_noise: bool) -> str:
+    noise = "ESC-10 (CC BY 3.0), white and pink noise" if recorded_noise else "white and pink noise"
     rows = [
         (
             corpus.name,
@@ -90,7 +96,7 @@ def _data(metadata: Metadata) -> str:
         + _table(("corpus", "clips trained on", "speakers heard", "licence"), rows)
         + "\nSpeakers heard are those trained on and the development speakers on whom the best "
         "epoch and the temperature were chosen. Calm speech counts as neutral; bored speech is "
-        "left out. Noise for augmentation: ESC-10 (CC BY 3.0), white and pink noise.\n"
+        f"left out. Noise for augmentation: {noise}.\n"
     )
 
 

@@ -30,6 +30,8 @@ def evaluate_held_out(
 ) -> Evaluation:
     """Score a model on the speakers of a corpus that it has not heard.
 
+    Clips of emotions that it does not know are left out.
+
     Args:
         subject: The model; it says whom it has heard.
         corpus: The corpus's name.
@@ -40,7 +42,7 @@ def evaluate_held_out(
 
     Raises:
         CorpusError: the corpus cannot be used.
-        EvaluationError: the model has heard all of its speakers.
+        EvaluationError: the model has heard all of its speakers, or knows none of its emotions.
     """
     everyone, _ = features_of(
         [corpus],
@@ -50,7 +52,12 @@ def evaluate_held_out(
         progress=progress,
     )
     heard = subject.heard.get(corpus, frozenset())
-    unheard = everyone.select(lambda clip: clip.speaker not in heard)
+    known = everyone.select(lambda clip: clip.label in subject.labels)
+    if not len(known):
+        raise EvaluationError(
+            f"{subject.name} knows no emotion of {corpus}: it knows {', '.join(subject.labels)}"
+        )
+    unheard = known.select(lambda clip: clip.speaker not in heard)
     if not len(unheard):
         raise EvaluationError(
             f"{subject.name} has heard every speaker of {corpus} ({', '.join(sorted(heard))}): "

@@ -60,6 +60,27 @@ def test_held_out_scores_only_speakers_that_were_not_heard(
         score("tess")
 
 
+def test_clips_of_an_emotion_that_the_model_does_not_know_are_left_out(
+    quick: Recipe, corpora: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe.from_dict(quick.to_dict() | {"absent": ["surprised", "sad"]})
+    material = gather(recipe, part=HELD_OUT.part, corpora=corpora, cache=tmp_path)
+    assert {clip.label for clip in material.train.clips} <= set(recipe.labels)
+    trainer = Trainer(
+        recipe, features=material.train, noise=material.noise, seed=0, heard=material.heard
+    )
+    train(trainer, folder=tmp_path / "run")
+    result = evaluate_held_out(
+        subject_named(str(tmp_path / "run" / BEST)),
+        corpus="nemo",
+        corpora=corpora,
+        cache=tmp_path,
+        command="",
+    )
+    assert not {"surprised", "sad"} & set(result.labels)
+    assert result.clips > 0
+
+
 def test_folds_train_one_model_each_and_find_it_again(
     quick: Recipe, corpora: Path, tmp_path: Path
 ) -> None:

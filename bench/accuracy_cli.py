@@ -231,6 +231,8 @@ def accuracy(
             "runs": runs,
         }
 
+    if told_file is not None and checkpoints_folder is not None:
+        raise ValueError("--checkpoints: with --from nothing is trained")
     if told_file is not None:
         told = load(told_file)
     else:
@@ -269,7 +271,8 @@ def robustness(
 
     Speakers whom the model has heard in training are left out where there are others, and the
     figures say which they are. A model that has heard everybody is measured by the models of its
-    folds: 'affectd evaluate RECIPE --protocol folds' keeps them, and --checkpoint takes each.
+    folds: 'bench accuracy --checkpoints DIR' keeps those of fast and accurate, 'affectd evaluate
+    RECIPE --protocol folds' those of others, and --checkpoint takes each.
 
     Needs PyTorch: pip install 'affectd[train]'.
 

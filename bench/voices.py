@@ -106,11 +106,11 @@ def development(data: ProbeData) -> ProbeData:
 
 
 def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) -> Figures:
-    """Train every shared fold and its voice network, and get to know each test speaker in turn.
+    """Train every shared fold with its experts for voices, and get to know each test speaker.
 
     Args:
         data: What is learnt from.
-        seed: Decides first weights and draws.
+        seed: Decides the draws.
         say: Told a line for each model.
 
     Raises:

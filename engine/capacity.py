@@ -105,7 +105,7 @@ def stream_cost(artefact: Metadata, settings: SessionSettings) -> StreamCost:
     does. What counts is the processor time of the loop's thread alone.
 
     Raises:
-        OSError: the machine has no loopback, or does not answer on it.
+        OSError: the machine has no loopback, or the rehearsal on it does not go on.
     """
     speech = next(iter(DemoSource(pace="fast", repeat=False).clips()))
     pcm = (speech * 32_767).astype("<i2")
@@ -149,7 +149,8 @@ class _Rehearsal(LoopWorker):
             for block in blocks:
                 self._dealt_with.clear()
                 client.send(block)
-                self._dealt_with.wait(_PATIENCE_SECONDS)
+                if not self._dealt_with.wait(_PATIENCE_SECONDS):
+                    raise TimeoutError("the rehearsal of a stream does not go on")
         thread.join(_PATIENCE_SECONDS)
         seconds = sum(map(len, blocks)) / 2 / DemoSource.rate_hz
         heard = self._taken - self._answering
@@ -173,13 +174,15 @@ class _Rehearsal(LoopWorker):
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, AudioConnection)
         self._client = connection
-        self.add(self._rehearsed)
-        connection.hear = self._receive
-        await connection.send("begin")
-        began = time.thread_time()
-        await connection.wait_closed()
-        self._taken = time.thread_time() - began
-        self._gone.set()
+        try:
+            self.add(self._rehearsed)
+            connection.hear = self._receive
+            await connection.send("begin")
+            began = time.thread_time()
+            await connection.wait_closed()
+            self._taken = time.thread_time() - began
+        finally:
+            self._gone.set()
 
     def _receive(self, frame: bytes) -> float:
         self._source.hear(frame, time.monotonic())

@@ -109,7 +109,7 @@ def run(  # one parameter a flag
     }
     configuration = load_configuration(config, flags)
     _refuse_idle_flags(configuration.source, device=device, rate=rate, pace=pace)
-    if voice and configuration.source == "none":
+    if configuration.voice_name and configuration.source == "none":
         raise ValueError("--voice does nothing with --source none: publishers name their own")
     if configuration.source == "-" and sys.stdin.isatty():
         raise ValueError("--source - reads audio from a pipe, and standard input is a terminal")

@@ -114,7 +114,7 @@ class Daemon:
         voice = configuration.voice_name or ""
         streams: list[Stream] = []
         if source:
-            baseline = self._voices.baseline(source.name, voice)
+            baseline = self._voices.own(source.name, voice)
             streams.append(self._stream(source, baseline=baseline))
         names = tuple(stream.session.stream for stream in streams)
         self._metrics = Metrics(names)
@@ -243,7 +243,7 @@ class Daemon:
         self._stopping.set()
 
     def _begin(self, source: PublisherSource, seq: int, voice: str) -> bool:
-        baseline = self._voices.baseline(source.name, voice, enrolled=True)
+        baseline = self._voices.client(voice)
         self._loop_worker.add(self._stream(source, seq=seq, baseline=baseline))
         return baseline is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,7 @@ class Enrolment:
                 self._settled_seconds += event.end - event.start
 
 
-def blocks_of(source: Source) -> Iterator[npt.NDArray[np.float32]]:
+def blocks_of(source: Source) -> Generator[npt.NDArray[np.float32]]:
     """Start a source and yield its blocks until they are not wanted any more.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which stream is heard with whose baseline, and when the named ones are written down."""
+"""Which stream is heard with whose baseline, and what of it is written down."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ __all__ = ["KnownVoices"]
 
 
 class KnownVoices:
-    """The baselines of a daemon's streams. Only those with a name are ever stored.
+    """The baselines of a daemon's streams.
+
+    Only what is learnt of the voice of the daemon's own source is ever stored, and only where it
+    has a name. A client's stream may begin with an enrolled voice, and changes nothing of it.
 
     Args:
         artefact: The model's contract.
@@ -41,56 +44,80 @@ class KnownVoices:
         self._files = files or VoiceFiles()
         self._later = later
         self._say = say
-        self._named: dict[str, tuple[str, VoiceBaseline]] = {}
-        """By stream."""
-        self._writing = threading.Lock()
-        self._complained = False
+        self._kept: _Kept | None = None
         if everyone:
             VoiceBaseline(artefact)
 
-    def baseline(
-        self, stream: str, voice: str = "", *, enrolled: bool = False
-    ) -> VoiceBaseline | None:
-        """Return the baseline that a new stream is heard with, if it is to have one.
+    def own(self, stream: str, voice: str) -> VoiceBaseline | None:
+        """Return the baseline of the daemon's own source, which is kept if its voice has a name.
 
         Args:
             stream: Its name.
-            voice: Name of its speaker, if it was said.
-            enrolled: Whether the voice must be on file.
+            voice: Name of its speaker; empty for none.
 
         Raises:
-            VoiceError: the voice has no file, is heard on another stream, or its file cannot be
-                used with this model.
+            VoiceError: the voice's file cannot be used with this model.
         """
         if not voice:
-            return VoiceBaseline(self._artefact) if self._everyone else None
+            return self._running()
         baseline = self._files.baseline(voice, self._artefact)
-        if enrolled and not self._files.path(voice).exists():
-            raise VoiceError(f"no voice {voice!r} is enrolled where the daemon runs")
-        for other, (taken, _) in self._named.items():
-            if taken == voice and other != stream:
-                raise VoiceError(f"voice {voice!r} is heard on stream {other!r} already")
-        self._named[stream] = voice, baseline
+        self._kept = _Kept(stream, voice, baseline, self._files.state(voice))
         return baseline
+
+    def client(self, voice: str) -> VoiceBaseline | None:
+        """Return the baseline of a client's stream, which is never stored.
+
+        Args:
+            voice: Name of its speaker, if it was said.
+
+        Raises:
+            VoiceError: the voice has no file, or none that can be used with this model.
+        """
+        if not voice:
+            return self._running()
+        if self._files.state(voice) is None:
+            raise VoiceError(f"no voice {voice!r} is enrolled where the daemon runs")
+        return self._files.baseline(voice, self._artefact)
 
     def saw(self, event: Event) -> None:
         """Look at an event that is being published: after an utterance there is more to keep."""
-        named = self._named.get(event.stream)
-        if named is None:
-            return
-        ended = event.type == "device" and getattr(event, "state", "") == "ended"
-        if ended or getattr(event, "fatal", False):
-            del self._named[event.stream]
-        elif event.type == "utterance":
-            self._later(lambda: self._write(*named))
+        kept = self._kept
+        # What waits to be written will be written as it is then.
+        if kept and event.type == "utterance" and event.stream == kept.stream and not kept.waits:
+            kept.waits = True
+            self._later(lambda: self._write(kept))
 
-    def _write(self, voice: str, baseline: VoiceBaseline) -> None:
-        # Whoever comes last writes the newest, whatever the order of the threads.
-        with self._writing:
+    def _running(self) -> VoiceBaseline | None:
+        return VoiceBaseline(self._artefact) if self._everyone else None
+
+    def _write(self, kept: _Kept) -> None:
+        with kept.writing:
+            kept.waits = False
+            if self._kept is not kept:
+                return
+            path = self._files.path(kept.voice)
+            if self._files.state(kept.voice) != kept.state:
+                # Somebody had it forgotten, or enrolled anew: that must not be undone.
+                self._kept = None
+                self._say(f"{path} was changed meanwhile: what is learnt now is not kept")
+                return
             try:
-                self._files.save(voice, self._artefact, baseline.kept)
+                self._files.save(kept.voice, self._artefact, kept.baseline.kept)
             except OSError as error:
-                if not self._complained:
-                    self._complained = True
-                    path = self._files.path(voice)
-                    self._say(f"{path} cannot be written ({error.strerror}): {voice} is not kept")
+                if not kept.complained:
+                    kept.complained = True
+                    self._say(
+                        f"{path} cannot be written ({error.strerror}): {kept.voice} is not kept"
+                    )
+            kept.state = self._files.state(kept.voice)
+
+
+class _Kept:
+    """A voice whose file grows with it."""
+
+    def __init__(
+        self, stream: str, voice: str, baseline: VoiceBaseline, state: tuple[int, int] | None
+    ) -> None:
+        self.stream, self.voice, self.baseline, self.state = stream, voice, baseline, state
+        self.writing = threading.Lock()
+        self.waits = self.complained = False

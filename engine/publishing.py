@@ -359,9 +359,14 @@ class Publishers:
         source.notice(Notice("started"))
         try:
             publication.voice_baseline = self._begin(source, self._last_seq.get(name, 0), voice)
-        except VoiceError as error:
+        except VoiceError:
             del self._publications[name]
-            raise RequestError(ErrorCode.VOICE_UNAVAILABLE, str(error)) from None
+            # Where files lie, and why one cannot be used, is none of a client's business.
+            text = f"voice {voice!r} is not known here, or not to the model that runs"
+            raise RequestError(ErrorCode.VOICE_UNAVAILABLE, text) from None
+        except BaseException:
+            del self._publications[name]
+            raise
         publication.begin(rate, sample_format, now)
         return publication
 

@@ -106,13 +106,14 @@ class VoiceBaseline:
         Args:
             abstained: Why nothing was named in it, if so.
         """
-        if abstained in UNHEARD or not self._windows:
-            return
-        vector = self._vectors / self._windows
-        logits = (self._logits / self._windows).astype(np.float32)
-        believed = self._told or posterior(logits, self._temperature)
-        self._experts.hear(self._middle, vector, believed)
-        self.kept = self._middle.to_dict()
+        if abstained not in UNHEARD and self._windows:
+            vector = self._vectors / self._windows
+            logits = (self._logits / self._windows).astype(np.float32)
+            believed = self._told or posterior(logits, self._temperature)
+            self._experts.hear(self._middle, vector, believed)
+            self.kept = self._middle.to_dict()
+        # The next may bear the same number: of another recording, or after a new beginning.
+        self._restart()
 
     def _restart(self) -> None:
         self._logits = np.zeros(len(self._experts.columns))

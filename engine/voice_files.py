@@ -58,6 +58,18 @@ class VoiceFiles:
         """
         return self.folder / f"{check_voice_name(name)}{_SUFFIX}"
 
+    def state(self, name: str) -> tuple[int, int] | None:
+        """Return what changes whenever a voice's file does; `None` where it has none.
+
+        Raises:
+            VoiceError: the name is none.
+        """
+        try:
+            found = self.path(name).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
     def names(self) -> list[str]:
         """Return the voices there are."""
         found = (each.name.removesuffix(_SUFFIX) for each in self.folder.glob(f"*{_SUFFIX}"))

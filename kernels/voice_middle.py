@@ -73,7 +73,7 @@ class VoiceMiddle:
         """
         try:
             total = np.asarray(kept.get("total", ()), np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("what should be the voice's numbers are none") from None
         utterances = kept.get("utterances", -1)
         if total.shape != self.total.shape or not np.isfinite(total).all():

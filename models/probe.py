@@ -22,7 +22,7 @@ from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.probe_recipe import ProbeRecipe
-from affectd.models.pruning import prune
+from affectd.models.pruning import PRUNING_VERSION, prune
 from affectd.models.quantised_trunk import padded
 from affectd.models.whisper_trunk import HIDDEN, Trunk, read_trunk
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
@@ -532,7 +532,7 @@ def _trunk(
     digest = hashlib.sha256(windows.numpy().tobytes() + lengths.numpy().tobytes())
     for name, tensor in sorted(whole.state_dict().items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
-    digest.update(f"{options.stride} {options.hidden}".encode())
+    digest.update(f"{PRUNING_VERSION} {options.stride} {options.hidden}".encode())
     path = cache / f"trunk-{digest.hexdigest()[:16]}.pt"
     if path.exists():
         pruned = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)

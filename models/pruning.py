@@ -7,7 +7,10 @@ from torch import Tensor
 
 from affectd.models.whisper_trunk import Block, Trunk, valid_steps
 
-__all__ = ["prune"]
+__all__ = ["PRUNING_VERSION", "prune"]
+
+PRUNING_VERSION = 1
+"""Changes whenever the same trunk and windows would give another one."""
 
 _AT_ONCE = 20
 _RIDGE = 1e-6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +13,6 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-
-from affectd.engine.artefact import DEFAULT_MODEL
 
 __all__ = ["enrol", "voices"]
 
@@ -31,7 +29,7 @@ def enrol(
     ] = None,
     model: Annotated[
         str, typer.Option(help="A shipped model's name, or an artefact's file.")
-    ] = DEFAULT_MODEL,
+    ] = "fast",
     device: Annotated[
         str | None,
         typer.Option(help="Microphone: its name, a part of it, or its number in 'devices'."),
@@ -43,7 +41,7 @@ def enrol(
     statistics is kept, which only this model can use; no audio is. What was known of the voice
     before is replaced.
 
-    Example: affectd enrol anna --model fast
+    Example: affectd enrol anna
     """
     if recordings and device:
         raise ValueError("--device does nothing with files")
@@ -51,8 +49,9 @@ def enrol(
     from affectd.engine.classifier import Classifier, find_model
     from affectd.engine.enrolment import WANTED_SECONDS, Enrolment, blocks_of
     from affectd.engine.recording import Recording
-    from affectd.engine.voice_files import VoiceFiles
+    from affectd.engine.voice_files import VoiceFiles, check_voice_name
 
+    check_voice_name(name)
     files = VoiceFiles()
     enrolment = Enrolment(name, Classifier(find_model(model)), files=files)
     if recordings:
@@ -69,11 +68,12 @@ def enrol(
 
             def wanted() -> Iterator[npt.NDArray[np.float32]]:
                 until = time.monotonic() + _PATIENCE_SECONDS
-                for block in blocks_of(microphone):
-                    yield block
-                    show(enrolment.seconds, block)
-                    if enrolment.seconds >= WANTED_SECONDS or time.monotonic() > until:
-                        return
+                with closing(blocks_of(microphone)) as blocks:
+                    for block in blocks:
+                        yield block
+                        show(enrolment.seconds, block)
+                        if enrolment.seconds >= WANTED_SECONDS or time.monotonic() > until:
+                            return
 
             for _ in enrolment.hear(wanted(), microphone.rate):
                 pass

@@ -9,7 +9,7 @@ from tests.engine.fake_classifier import fake_metadata
 from tests.engine.test_voice_files import KEPT, METADATA
 
 from affectd.engine.known_voices import KnownVoices
-from affectd.engine.protocol import Device, Error, ErrorCode, Event, Gap, Utterance
+from affectd.engine.protocol import Gap, Utterance
 from affectd.engine.voice_baseline import VoiceError
 from affectd.engine.voice_files import VoiceFiles
 
@@ -32,13 +32,13 @@ def files(tmp_path: Path) -> VoiceFiles:
 
 
 def test_without_being_asked_nothing_is_learnt_and_nothing_stored(files: VoiceFiles) -> None:
-    assert KnownVoices(METADATA, files=files).baseline("mic") is None
-    assert KnownVoices(fake_metadata(), files=files).baseline("mic") is None
+    assert KnownVoices(METADATA, files=files).own("mic", "") is None
+    assert KnownVoices(fake_metadata(), files=files).client("") is None
 
 
 def test_a_running_baseline_without_a_name_is_never_stored(files: VoiceFiles) -> None:
     voices = KnownVoices(METADATA, everyone=True, files=files)
-    first, second = voices.baseline("mic"), voices.baseline("kitchen")
+    first, second = voices.own("mic", ""), voices.client("")
     assert first is not None
     assert first is not second
     voices.saw(UTTERANCE)
@@ -48,7 +48,7 @@ def test_a_running_baseline_without_a_name_is_never_stored(files: VoiceFiles) ->
 def test_a_named_voice_is_kept_after_each_utterance(files: VoiceFiles) -> None:
     files.save("anna", METADATA, KEPT)
     voices = KnownVoices(METADATA, files=files)
-    baseline = voices.baseline("mic", "anna")
+    baseline = voices.own("mic", "anna")
     assert baseline
     assert baseline.utterances == 3
     baseline.kept = {**KEPT, "utterances": 9.0}
@@ -58,52 +58,69 @@ def test_a_named_voice_is_kept_after_each_utterance(files: VoiceFiles) -> None:
     assert files.baseline("anna", METADATA).utterances == 9
 
 
-def test_what_is_written_later_is_the_newest(files: VoiceFiles) -> None:
+def test_only_the_newest_is_written_however_many_utterances_wait(files: VoiceFiles) -> None:
     works: list = []
     voices = KnownVoices(METADATA, files=files, later=works.append)
-    baseline = voices.baseline("mic", "anna")
+    baseline = voices.own("mic", "anna")
     assert baseline
     for count in (1.0, 2.0):
         baseline.kept = {**KEPT, "utterances": count}
         voices.saw(UTTERANCE)
-    for work in reversed(works):
-        work()
+    [work] = works
+    work()
     assert files.baseline("anna", METADATA).utterances == 2
+    voices.saw(UTTERANCE)
+    assert len(works) == 2
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        Device(**ABOUT, state="ended", detail=""),
-        Error(**ABOUT, code=ErrorCode.BAD_AUDIO, message="", fatal=True),
-    ],
-)
-def test_a_voice_is_heard_on_one_stream_at_a_time(files: VoiceFiles, last: Event) -> None:
+def test_a_client_begins_with_an_enrolled_voice_and_changes_nothing_of_it(
+    files: VoiceFiles,
+) -> None:
+    files.save("anna", METADATA, KEPT)
     voices = KnownVoices(METADATA, files=files)
-    assert voices.baseline("mic", "anna")
-    with pytest.raises(VoiceError, match="'anna' is heard on stream 'mic' already"):
-        voices.baseline("kitchen", "anna")
-    voices.saw(Device(**ABOUT, state="lost", detail=""))
-    with pytest.raises(VoiceError, match="already"):
-        voices.baseline("kitchen", "anna")
-    voices.saw(last)
-    assert voices.baseline("kitchen", "anna")
+    first, second = voices.client("anna"), voices.client("anna")
+    assert first is not None
+    assert first is not second
+    assert first.utterances == 3
+    first.kept = {**KEPT, "utterances": 9.0}
+    voices.saw(UTTERANCE)
+    assert files.baseline("anna", METADATA).utterances == 3
+
+
+@pytest.mark.parametrize("change", ["removed", "enrolled anew"])
+def test_what_somebody_changed_meanwhile_is_left_as_it_is(files: VoiceFiles, change: str) -> None:
+    files.save("anna", METADATA, KEPT)
+    said: list[str] = []
+    voices = KnownVoices(METADATA, files=files, say=said.append)
+    baseline = voices.own("mic", "anna")
+    assert baseline
+    voices.saw(UTTERANCE)
+    assert not said
+    if change == "removed":
+        files.remove("anna")
+    else:
+        files.save("anna", METADATA, {**KEPT, "utterances": 1.0})
+    for _ in range(2):
+        baseline.kept = {**KEPT, "utterances": 9.0}
+        voices.saw(UTTERANCE)
+    [line] = said
+    assert "was changed meanwhile" in line
+    left = {name: files.baseline(name, METADATA).utterances for name in files.names()}
+    assert left == ({} if change == "removed" else {"anna": 1})
 
 
 def test_who_must_be_enrolled_and_is_not_is_refused(files: VoiceFiles) -> None:
     voices = KnownVoices(METADATA, files=files)
     with pytest.raises(VoiceError, match="no voice 'anna' is enrolled"):
-        voices.baseline("kitchen", "anna", enrolled=True)
-    assert voices.baseline("mic", "anna")
-    files.save("ben", METADATA, KEPT)
-    assert voices.baseline("kitchen", "ben", enrolled=True)
+        voices.client("anna")
+    assert voices.own("mic", "anna")
 
 
 def test_a_model_that_knows_nothing_of_voices_is_refused_when_asked(files: VoiceFiles) -> None:
     with pytest.raises(VoiceError, match="knows nothing of voices"):
         KnownVoices(fake_metadata(), everyone=True, files=files)
     with pytest.raises(VoiceError, match="knows nothing of voices"):
-        KnownVoices(fake_metadata(), files=files).baseline("mic", "anna")
+        KnownVoices(fake_metadata(), files=files).own("mic", "anna")
 
 
 def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
@@ -112,9 +129,9 @@ def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
     voices = KnownVoices(METADATA, files=VoiceFiles(tmp_path / "voices"), say=said.append)
     # Nothing can be read from there, either.
     with pytest.raises(VoiceError, match="cannot be read"):
-        voices.baseline("mic", "anna")
+        voices.own("mic", "anna")
     (tmp_path / "voices").unlink()
-    assert voices.baseline("mic", "anna")
+    assert voices.own("mic", "anna")
     (tmp_path / "voices").write_text("no folder")
     for _ in range(2):
         voices.saw(UTTERANCE)

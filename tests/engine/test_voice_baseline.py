@@ -46,6 +46,22 @@ def test_a_voice_that_nobody_has_heard_changes_nothing() -> None:
     np.testing.assert_allclose(known, LOGITS[0], rtol=1e-6)
 
 
+def test_utterances_of_one_number_are_two_where_another_recording_begins() -> None:
+    numbered, alike = VoiceBaseline(METADATA), VoiceBaseline(METADATA)
+    for place in (1, 2):
+        speak(numbered, place)
+        alike.follow(cut(1, final=True), LOGITS[place], VECTORS[place])
+        alike.settle(None)
+    assert alike.kept == numbered.kept
+    # Nor does one that said nothing of the voice leak into the next.
+    alike.follow(cut(1, final=True), LOGITS[3], VECTORS[3])
+    alike.settle(Abstention.NOISY)
+    speak(numbered, 4)
+    alike.follow(cut(1, final=True), LOGITS[4], VECTORS[4])
+    alike.settle(None)
+    assert alike.kept == numbered.kept
+
+
 def test_what_is_known_counts_beside_the_calibrated_logits() -> None:
     baseline, voice = VoiceBaseline(METADATA), EXPERTS.middle()
     for place in (1, 2):

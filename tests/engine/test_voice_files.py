@@ -93,7 +93,13 @@ def test_a_damaged_file_is_named(files: VoiceFiles, text: str, reason: str) -> N
 
 @pytest.mark.parametrize(
     "changes",
-    [{"total": [1.0]}, {"total": [1.0] * 9 + [float("nan")]}, {"utterances": -1}, {"total": "x"}],
+    [
+        {"total": [1.0]},
+        {"total": [1.0] * 9 + [float("nan")]},
+        {"total": [10**400]},
+        {"utterances": -1},
+        {"total": "x"},
+    ],
 )
 def test_damaged_numbers_are_refused(files: VoiceFiles, changes: dict[str, Any]) -> None:
     path = files.save("anna", METADATA, KEPT)

@@ -164,7 +164,8 @@ class TwoBranch(nn.Module):
             nn.MaxPool2d((2, 1)),
             nn.Conv2d(first, second, 3, padding=1),
             nn.ReLU(),
-            nn.AdaptiveAvgPool2d((1, None)),
+            # Over time, not over the coefficients.
+            nn.AvgPool2d((windowing.window_frames // 2, 1)),
             nn.Flatten(),
         )
         self.scalars, _ = dense_layers(

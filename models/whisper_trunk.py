@@ -249,19 +249,19 @@ class Block(nn.Module):
 
     def attended(self, x: Tensor) -> Tensor:
         """Return a block's input after its self-attention."""
-        steps, width = x.shape[1:]
+        steps = x.shape[1]
         # One product, so that eight bits are rounded to once.
         parts = (self.queries, self.keys, self.values)
         weights = torch.cat([part.weight for part in parts])
         bias = torch.cat([self.queries.bias, torch.zeros_like(self.out.bias), self.values.bias])
         said = nn.functional.linear(self.before(x), weights, bias)
-        size = width // _HEADS
+        size = WIDTH // _HEADS
         queries, keys, values = (
             part.reshape(-1, steps, _HEADS, size).transpose(1, 2)
-            for part in torch.split(said, width, dim=2)
+            for part in torch.split(said, WIDTH, dim=2)
         )
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
-        looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
+        looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, WIDTH))
         return x + looked
 
     def units(self, x: Tensor) -> Tensor:

@@ -46,7 +46,8 @@ def test_all_ways_are_timed_on_the_same_windows_and_ours_is_the_measure(tmp_path
     for name in figures["latency_ms"]:
         assert figures["latency_ms"][name]["samples"] == 3
         assert figures["cpu_ms_a_second_of_audio"][name] >= 0
-    assert min(figures["ratio"][f"affectd {name}"] for name in ("crnn", "crnn-int8")) == 1
+    ours = [ratio for name, ratio in figures["ratio"].items() if name.startswith("affectd ")]
+    assert min(ours) == 1
 
 
 def test_a_wheel_gives_its_largest_model(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def prune(trunk: Trunk, windows: Tensor, frames: Tensor, *, hidden: int) -> Trun
     )
     valid = valid_steps(frames, stride=trunk.stride).bool()
     with torch.inference_mode():
-        heard = torch.cat([pruned.layers(part)[0] for part in torch.split(windows, _AT_ONCE)])
+        heard = torch.cat([pruned.stem(part) for part in torch.split(windows, _AT_ONCE)])
         for whole, narrow in zip(trunk.blocks, pruned.blocks, strict=True):
             assert isinstance(whole, Block)
             assert isinstance(narrow, Block)

@@ -186,14 +186,19 @@ class Trunk(nn.Module):
         Returns:
             float32 ``(batch, STEPS // stride, WIDTH)`` of each.
         """
-        x = self._stem(logmel) + self.positions[_POSITIONS - STEPS + self.stride - 1 :: self.stride]
+        x = self.stem(logmel)
         said = [x]
         for block in self.blocks:
             x = block(x)
             said.append(x)
         return said
 
-    def _stem(self, logmel: Tensor) -> Tensor:
+    def stem(self, logmel: Tensor) -> Tensor:
+        """Return what the first block hears, float32 ``(batch, STEPS // stride, WIDTH)``."""
+        places = self.positions[_POSITIONS - STEPS + self.stride - 1 :: self.stride]
+        return self._convolved(logmel) + places
+
+    def _convolved(self, logmel: Tensor) -> Tensor:
         """Return both convolutions, each as one matrix product.
 
         Quantised with the ranges of each window, as other products are, they are far nearer to

@@ -33,7 +33,8 @@ def papers(
         typer.Option("--system", metavar="NAME", help="Only this one of --train; repeatable."),
     ] = None,
     protocol: Annotated[
-        list[str] | None, typer.Option("--protocol", help="paper or folds; both if not said.")
+        list[str] | None,
+        typer.Option("--protocol", help="paper, folds or further (corpora); all if not said."),
     ] = None,
     folds: Annotated[
         int, typer.Option("--folds", min=0, help="Only so many folds, the first; 0 for all.")

@@ -84,7 +84,8 @@ ORDER = (
 """Those with a figure to reach first, then the others, the cheapest first; what is not named comes
 last."""
 
-PROTOCOLS = ("paper", "folds")
+PROTOCOLS = ("paper", "folds", "further")
+"""The paper's own, published folds of unseen speakers, and the paper's own on further corpora."""
 FOLDS_CORPUS = "ravdess"
 PUBLISHED_FOLDS = 6
 """Of that corpus; see `affectd.models.folds.folds`."""
@@ -96,7 +97,7 @@ def run_papers(
     place: Place,
     *,
     names: Sequence[str] = (),
-    protocols: Sequence[str] = ("paper", "folds"),
+    protocols: Sequence[str] = PROTOCOLS,
     train: bool = True,
     most_folds: int = 0,
     earlier: Mapping[str, Papers] | None = None,
@@ -110,7 +111,7 @@ def run_papers(
     Args:
         place: Where corpora, features and runs are.
         names: The systems to train; all of them if none is named.
-        protocols: ``paper``, ``folds`` or both.
+        protocols: Some of `PROTOCOLS`.
         train: Whether anything is trained at all; without it rows are made of what is there.
         most_folds: Train and score on so many folds, the first ones; on all where it is 0.
         earlier: Rows that `kept` found, used for systems that have no run here.
@@ -126,20 +127,23 @@ def run_papers(
                     say(f"{name} needs weights: {system.needs_weights}")
                     continue
                 try:
-                    evaluation = evaluated(
-                        system, place, protocol, train=True, most_folds=most_folds
-                    )
+                    _train(system, place, protocol, most_folds=most_folds, say=say)
                 except WeightsError as error:
                     if names:
                         raise
                     say(f"{name} is left out: {error}")
-                    continue
-                assert evaluation is not None
-                say(
-                    f"{name}, {protocol}: accuracy {evaluation.accuracy:.1f} %, "
-                    f"UAR {evaluation.uar:.1f} %"
-                )
     return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
+
+
+def _train(system: System, place: Place, protocol: str, *, most_folds: int, say: Say) -> None:
+    for each in system.on_further_corpora if protocol == "further" else (system,):
+        evaluation = evaluated(each, place, protocol, train=True, most_folds=most_folds)
+        assert evaluation is not None
+        told = f" on {evaluation.corpus}" if protocol == "further" else ""
+        say(
+            f"{system.name}, {protocol}{told}: accuracy {evaluation.accuracy:.1f} %, "
+            f"UAR {evaluation.uar:.1f} %"
+        )
 
 
 def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
@@ -161,9 +165,9 @@ def remove_runs(names: Sequence[str], place: Place) -> None:
         RecipeError: a name is unknown; the message lists the near ones, and nothing is removed.
     """
     for system in [system_named(name) for name in names]:
-        stem = run_folder(system, place, "").name
-        for path in place.runs.glob(f"{stem}*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for each in (system, *system.on_further_corpora):
+            for path in place.runs.glob(f"{run_folder(each, place, '').name}*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def evaluated(
@@ -171,9 +175,10 @@ def evaluated(
 ) -> Evaluation | None:
     """Return the evaluation of a system, from the folder of the runs where it is there.
 
-    Without training, that on the most folds counts.
+    Without training, that on the most folds counts. With the protocol ``further`` the system is one
+    of another's `System.on_further_corpora`.
     """
-    suffix = "paper" if protocol == "paper" else f"{FOLDS_CORPUS}-folds"
+    suffix = f"{FOLDS_CORPUS}-folds" if protocol == "folds" else "paper"
     file = run_folder(system, place, suffix).with_suffix(".json")
     if file.exists():
         return Evaluation.load(file)
@@ -185,7 +190,7 @@ def evaluated(
         parts = [Evaluation.load(path) for path in file.parent.glob(f"{file.stem}-*.json")]
         return max(parts, key=lambda part: len(part.folds), default=None)
     command = f"affectd bench papers --run {system.name} --protocol {protocol}"
-    if protocol == "paper":
+    if protocol != "folds":
         evaluation = evaluate_system_paper(system, place, command=command)
     else:
         if most_folds:
@@ -214,13 +219,13 @@ def kept(path: Path) -> dict[str, Papers]:
 def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
     found = row(system, place)
     before = earlier.get(system.name)
-    if found["paper"] or found["folds"] or before is None:
+    if any(found[protocol] for protocol in PROTOCOLS) or before is None:
         return found
     # Of another configuration or seed, the earlier figures are not this system's any more.
     if any(before.get(key) != found[key] for key in ("configuration", "seed")):
         return found
-    measured = ("paper", "folds", "latency_ms", "parameters")
-    return found | {key: before.get(key) for key in measured}
+    measured = (*PROTOCOLS, "latency_ms", "parameters")
+    return found | {key: before[key] for key in measured if key in before}
 
 
 def row(system: System, place: Place) -> Papers:
@@ -239,12 +244,18 @@ def row(system: System, place: Place) -> Papers:
         "configuration": system.digest[:8],
         "paper": None,
         "folds": None,
+        "further": [],
         "latency_ms": None,
     }
-    for protocol in PROTOCOLS:
+    for protocol in ("paper", "folds"):
         evaluation = evaluated(system, place, protocol, train=False)
         if evaluation is not None:
             figures[protocol] = _figures(evaluation, protocol)
+    for each in system.on_further_corpora:
+        evaluation = evaluated(each, place, "further", train=False)
+        if evaluation is not None:
+            told = {"corpora": list(each.corpora)}
+            figures["further"].append(told | _figures(evaluation, "further"))
     best = run_folder(system, place, "paper") / BEST
     if figures["paper"] is None or not best.exists():
         # A forest knows its size when it is grown.

@@ -75,12 +75,18 @@ def _published(published: Sequence[Papers]) -> str:
 def _here(each: Papers) -> str:
     if each["paper"] is None:
         return "needs weights" if each["needs_weights"] else "not trained here yet"
-    accuracy = each["paper"]["accuracy"]
-    corpora = " + ".join(each["corpora"])
-    same = [one for one in each["published"] if set(one["corpora"]) == set(each["corpora"])]
+    own = {"corpora": each["corpora"], "accuracy": each["paper"]["accuracy"]}
+    return "; ".join(_reached(figures, each["published"]) for figures in (own, *each["further"]))
+
+
+def _reached(figures: Papers, published: Sequence[Papers]) -> str:
+    accuracy, heard = figures["accuracy"], set(figures["corpora"])
+    corpora = " + ".join(figures["corpora"])
+    same = [one for one in published if set(one["corpora"]) == heard]
     if same:
         return f"**{accuracy:.1f}** ({accuracy - same[0]['accuracy']:+.1f}; {corpora})"
-    missing = ", ".join(each["missing_corpora"])
+    wider = [set(one["corpora"]) - heard for one in published if heard < set(one["corpora"])]
+    missing = ", ".join(sorted(set().union(*wider)))
     return f"**{accuracy:.1f}** ({corpora}{f', without {missing}' if missing else ''})"
 
 

@@ -155,6 +155,8 @@ class System(Recipe):
     note: str = ""
     """What came of it here, where the figures alone do not say it."""
     published: tuple[Published, ...] = ()
+    further: tuple[tuple[str, ...], ...] = ()
+    """Other sets of corpora that the paper's protocol is repeated on, beside `corpora`."""
     pretrained: bool = False
     """Whether it begins with foreign weights, from the folder that ``--weights`` names."""
     needs_weights: str = ""
@@ -181,7 +183,15 @@ class System(Recipe):
         told = self.model_dump(
             mode="json",
             exclude_defaults=True,
-            exclude={"front_end", "chosen", "note", "published", "source", "needs_weights"},
+            exclude={
+                "front_end",
+                "chosen",
+                "note",
+                "published",
+                "further",
+                "source",
+                "needs_weights",
+            },
         )
         told["front_end"] = self.front_end.to_dict()
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
@@ -206,6 +216,11 @@ class System(Recipe):
         changed = super().changed(normalisation=normalisation, corpora=corpora)
         assert isinstance(changed, System)
         return changed if epochs is None else changed.with_epochs(epochs)
+
+    @property
+    def on_further_corpora(self) -> tuple[System, ...]:
+        """The same system for each of the `further` sets of corpora."""
+        return tuple(self.changed(corpora=corpora) for corpora in self.further)
 
     def with_epochs(self, epochs: int) -> System:
         """Return the system with another number of epochs."""

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from affectd.bench import papers
 from affectd.bench.papers import (
+    PROTOCOLS,
     kept,
     macro_f1,
     protocols_named,
@@ -29,17 +30,26 @@ from affectd.models.systems import System, system_named, systems
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """RAVDESS with a short tone for every actor and emotion, pitched by the emotion."""
+    """RAVDESS and TESS with a short tone for every speaker and emotion, pitched by the emotion."""
     root = tmp_path_factory.mktemp("papers")
-    time = np.arange(12_000) / 16_000
+    ravdess, tess = root / "corpora/ravdess", root / "corpora/tess"
     for actor in range(1, 25):
         for emotion in range(1, 9):
-            tone = 0.2 * np.sin(2 * np.pi * (150 + 90 * emotion + actor) * time)
             name = f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav"
-            file = root / "corpora/ravdess" / f"Actor_{actor:02d}" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(file, tone.astype(np.float32), 16_000)
+            write_tone(ravdess / f"Actor_{actor:02d}" / name, 150 + 90 * emotion + actor)
+    for place, emotion in enumerate(("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")):
+        for speaker in ("OAF", "YAF"):
+            for number, word in enumerate(("back", "bar", "base", "bath", "bean")):
+                name = f"{speaker}_{word}_{emotion}.wav"
+                write_tone(tess / f"{speaker}_{emotion}" / name, 200 + 90 * place + number)
     return Place(corpora=root / "corpora", cache=root / "cache", runs=root / "runs")
+
+
+def write_tone(file: Path, hertz: float) -> None:
+    """Write 0.75 s of a tone."""
+    tone = 0.2 * np.sin(2 * np.pi * hertz * np.arange(12_000) / 16_000)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(file, tone.astype(np.float32), 16_000)
 
 
 @pytest.fixture
@@ -53,6 +63,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             values["options"] = {"channels": [4], "pools": [8], "dense": [16]}
             values["schedule"] |= {"epochs": 2}
             values["augmented"] = False
+            values["further"] = [["ravdess", "tess"]]
             return System.from_dict(values)
         return system
 
@@ -70,6 +81,7 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
     assert [line.split(":")[0] for line in said if "accuracy" in line] == [
         "lstm-2x64, paper",
         "lstm-2x64, folds",
+        "lstm-2x64, further on ravdess + tess",
     ]
     by_name = {row["system"]: row for row in rows}
     done = by_name["lstm-2x64"]
@@ -77,8 +89,12 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
     assert done["folds"]["clips"] == 64
     assert 0 < done["latency_ms"]["p50_ms"] < 1_000
     assert not by_name["mlp"]["paper"]
+    (further,) = done["further"]
+    assert further["clips"] > done["paper"]["clips"]
+    assert not by_name["mlp"]["further"]
     table = markdown(rows)
-    assert f"**{done['paper']['accuracy']:.1f}** (ravdess)" in table
+    both = f"**{further['accuracy']:.1f}** (ravdess + tess)"
+    assert f"**{done['paper']['accuracy']:.1f}** (ravdess); {both}" in table
     unseen = done["folds"]
     around = f"± {unseen['uar_fold_deviation']:.1f} (ravdess, 2 of 6 folds)"
     assert f"**{unseen['uar_fold_mean']:.1f}** {around}" in table
@@ -95,8 +111,10 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
     # What is there is not trained again; what is removed is gone, but for its kept figures.
     again = {row["system"]: row for row in run_papers(place, train=False)}
     assert again["lstm-2x64"]["paper"] == done["paper"]
+    assert again["lstm-2x64"]["further"] == done["further"]
     remove_runs(["lstm-2x64"], place)
-    assert all(row["paper"] is None for row in run_papers(place, train=False))
+    forgotten = run_papers(place, train=False)
+    assert not any(row[protocol] for row in forgotten for protocol in PROTOCOLS)
     remembered = run_papers(place, train=False, earlier=kept(file))
     assert markdown(remembered) == table
     other = replace(place, seed=2)

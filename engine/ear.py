@@ -79,10 +79,9 @@ class Ear:
             return []
         self.frames = frames = self._logmel.push(np.ascontiguousarray(pending[:whole]))
         snr_db = self._noise.push(frames)
-        pcm = np.clip(pending[:whole] * 32768.0, -32768, 32767).astype(np.int16)
         heard: list[Heard] = []
         taken = 0
-        for step in pcm.reshape(-1, STEP_SAMPLES):
+        for step in pending[:whole].reshape(-1, STEP_SAMPLES):
             # As in the session: a frame counts for the steps that end after it does.
             self._position += STEP_SAMPLES
             while taken < len(frames) and self._frame_end < self._position:

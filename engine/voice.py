@@ -75,11 +75,11 @@ class VoiceActivity:
         """Whether an utterance is going on, hang-over included."""
         return self.voicing.speaking
 
-    def push(self, step: npt.NDArray[np.int16], snr_db: float) -> bool:
+    def push(self, step: npt.NDArray[np.float32], snr_db: float) -> bool:
         """Hear the next 10 ms.
 
         Args:
-            step: int16 ``(STEP_SAMPLES,)`` at 16 kHz.
+            step: float32 ``(STEP_SAMPLES,)`` at 16 kHz.
             snr_db: The newest frame's level above the background.
 
         Returns:

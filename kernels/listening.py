@@ -98,7 +98,6 @@ def _listen(
     hop_samples = mel_numbers[0]
     position, frame_end, voiced = numbers[_POSITION], numbers[_FRAME_END], numbers[_VOICED]
     pcm = np.empty(STEP_SAMPLES, np.int16)
-    lowest, highest = np.float32(-32768), np.float32(32767)
     taken = 0
     for start in range(0, samples.size, STEP_SAMPLES):
         position += STEP_SAMPLES
@@ -108,12 +107,8 @@ def _listen(
             voiced = 0
             frame_end += hop_samples
             taken += 1
-        for index in range(STEP_SAMPLES):
-            # As selections and not calls, so that all lanes are used.
-            scaled = samples[start + index] * np.float32(32768)
-            scaled = scaled if scaled > lowest else lowest
-            pcm[index] = np.int16(np.int32(scaled if scaled < highest else highest))
-        if voice_step(voicing, levels[0], pcm, levels[1]):
+        step = samples[start : start + STEP_SAMPLES]
+        if voice_step(voicing, levels[0], step, levels[1], pcm):
             voiced = 1
         if taken < len(frames) and frame_end == position:
             flags[taken] = voiced * FRAME_VOICED + voicing[SPEAKING] * FRAME_SPEAKING

@@ -23,7 +23,7 @@ _BIAS_SECONDS = 24
 # still stays under 3 dB.
 _SLACK_DB = 1.5
 # Bands lower than this (dB of the front end) hold no sound, only rounding and dither.
-_SILENCE_DB = np.float32(-60.0)
+_SILENCE_DB = np.float32(-90.0)
 # Where things stand in `NoiseFloor.rows`, behind the minima of the sub-windows, and in its numbers.
 _SMOOTHED, _BIAS, _CONSTANT = range(_SUB_WINDOWS + 1, _SUB_WINDOWS + 4)
 _SEEN, _SINCE = 3, 4

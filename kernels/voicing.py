@@ -20,11 +20,13 @@ STEP_SAMPLES = 160
 """10 ms at 16 kHz: the shortest frame that WebRTC's detector takes."""
 
 Numbers = npt.NDArray[np.int64]
+Samples = npt.NDArray[np.float32]
 
-# The detector's thresholds are made for speech whose peaks are about here, a quarter of full scale.
-# It hears less and less of what is quieter, and ends words too soon.
-_PEAK = 8_192
-_MOST_GAIN = 100
+# The detector's thresholds are absolute: what is quieter it ends too soon, what is louder too late.
+# So all sound above its background is brought here, before it is rounded, whatever its level.
+_PEAK = np.float32(8_192)
+_QUIETEST = np.int64(_PEAK / 100 / 32_768 * 2**30)
+"""The loudest sample is kept in units of 2**-30 of full scale."""
 _FADING = 512
 
 # Where things stand in `Voicing.numbers`.
@@ -87,11 +89,11 @@ class Voicing:
         """Whether an utterance is going on, hang-over included."""
         return bool(self.numbers[SPEAKING])
 
-    def push(self, step: npt.NDArray[np.int16], snr_db: float) -> bool:
+    def push(self, step: Samples, snr_db: float) -> bool:
         """Hear the next 10 ms, and return whether they are voiced.
 
         Args:
-            step: int16 ``(STEP_SAMPLES,)`` at 16 kHz.
+            step: float32 ``(STEP_SAMPLES,)`` at 16 kHz.
             snr_db: The newest frame's level above the background.
         """
         return bool(_push(self.numbers, self.minimum_snr_db, step, snr_db))
@@ -128,33 +130,39 @@ def _reset(numbers: Numbers) -> None:
 
 
 @kernel()
-def _level(numbers: Numbers, step: npt.NDArray[np.int16]) -> None:
-    """Bring sound above its background to the detector's level, in place, where it is quieter.
+def _level(numbers: Numbers, step: Samples, pcm: npt.NDArray[np.int16]) -> None:
+    """Give the detector sound above its background, at the detector's level.
 
     The loudest sample fades by half in 3.5 s of such sound, and not in silence.
     """
-    peak = np.int64(0)
+    peak = np.float32(0)
     for sample in step:
-        # Wider than int16, which has no 32,768.
-        wide = np.int64(sample)
-        peak = max(peak, wide, -wide)
-    numbers[_LOUDEST] = max(peak, numbers[_LOUDEST] - numbers[_LOUDEST] // _FADING)
-    if numbers[_LOUDEST] < _PEAK:
-        loudest = max(numbers[_LOUDEST], _PEAK // _MOST_GAIN)
-        for index in range(step.size):
-            step[index] = np.int64(step[index]) * _PEAK // loudest
+        size = sample if sample > 0 else -sample
+        peak = size if size > peak else peak
+    faded = numbers[_LOUDEST] - numbers[_LOUDEST] // _FADING
+    numbers[_LOUDEST] = max(np.int64(peak * np.float32(2**30)), faded, _QUIETEST)
+    gain = _PEAK * np.float32(2**30) / np.float32(numbers[_LOUDEST])
+    for index in range(step.size):
+        pcm[index] = np.int16(np.int32(step[index] * gain))
 
 
 @kernel()
 def voice_step(
-    numbers: Numbers, minimum_snr_db: float, step: npt.NDArray[np.int16], snr_db: float
+    numbers: Numbers,
+    minimum_snr_db: float,
+    step: Samples,
+    snr_db: float,
+    pcm: npt.NDArray[np.int16],
 ) -> bool:
-    """Hear one step, which is overwritten; see `Voicing.push`. For other kernels."""
+    """Hear one step; see `Voicing.push`. For other kernels.
+
+    The last argument, as long as a step, is overwritten.
+    """
     voiced = False
     if snr_db >= minimum_snr_db:
-        _level(numbers, step)
+        _level(numbers, step, pcm)
         rate, samples = np.int32(SAMPLE_RATE), np.int64(STEP_SAMPLES)
-        given = (rate, np.int64(step.ctypes.data), samples)
+        given = (rate, np.int64(pcm.ctypes.data), samples)
         voiced = _call(numbers[_PROCESS], numbers[_HANDLE], given) == 1
     recent = numbers[_RECENT:]
     recent[numbers[_PLACE]] = voiced
@@ -180,8 +188,6 @@ def voice_step(
     return voiced
 
 
-@kernel("boolean(int64[::1], float64, int16[::1], float64)")
-def _push(
-    numbers: Numbers, minimum_snr_db: float, step: npt.NDArray[np.int16], snr_db: float
-) -> bool:
-    return voice_step(numbers, minimum_snr_db, step.copy(), snr_db)
+@kernel("boolean(int64[::1], float64, float32[::1], float64)")
+def _push(numbers: Numbers, minimum_snr_db: float, step: Samples, snr_db: float) -> bool:
+    return voice_step(numbers, minimum_snr_db, step, snr_db, np.empty(STEP_SAMPLES, np.int16))

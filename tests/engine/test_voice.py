@@ -12,17 +12,17 @@ CLEAR, NONE = 30.0, -20.0
 
 def steps(samples: np.ndarray) -> np.ndarray:
     whole = samples[: samples.size - samples.size % STEP_SAMPLES]
-    return np.clip(whole * 32_768, -32_768, 32_767).astype(np.int16).reshape(-1, STEP_SAMPLES)
+    return whole.reshape(-1, STEP_SAMPLES)
 
 
 @pytest.fixture(scope="module")
 def vowel(clips: list[np.ndarray]) -> np.ndarray:
     """Ten milliseconds from the middle of a vowel: WebRTC calls any run of it voice."""
     loud = steps(clips[1])
-    return loud[np.abs(loud.astype(np.int32)).sum(axis=1).argmax()]
+    return loud[np.abs(loud).sum(axis=1).argmax()]
 
 
-SILENCE = np.zeros(STEP_SAMPLES, np.int16)
+SILENCE = np.zeros(STEP_SAMPLES, np.float32)
 
 
 def settled(settings: VoiceSettings, vowel: np.ndarray) -> VoiceActivity:
@@ -103,8 +103,8 @@ def test_webrtc_alone_takes_noise_for_speech_and_the_second_judge_does_not() -> 
     assert not any(both.push(step, 1.0) for step in noise)
 
 
-@pytest.mark.parametrize("decibels", [-40, -20, 0, 12])
-def test_voice_is_heard_in_the_same_steps_however_quiet_it_is(
+@pytest.mark.parametrize("decibels", [-40, -20, 0, 20])
+def test_voice_is_heard_in_the_same_steps_at_any_level(
     clips: list[np.ndarray], decibels: int
 ) -> None:
     clip = np.concatenate([clips[0], clips[1]])
@@ -114,4 +114,5 @@ def test_voice_is_heard_in_the_same_steps_however_quiet_it_is(
         plain.push(one, CLEAR) == other.push(two, CLEAR)
         for one, two in zip(steps(clip), steps(gain * clip), strict=True)
     ]
-    assert np.mean(same) > 0.97
+    # What is quieter than -52 dB is not brought all the way: the clip's faint ends are, here.
+    assert np.mean(same) > 0.97 if decibels < 0 else all(same)

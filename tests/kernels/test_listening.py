@@ -32,11 +32,11 @@ class StepByStep:
         self.speaking = False
 
     def levelled(self, step: np.ndarray) -> np.ndarray:
-        wide = step.astype(np.int64)
-        self._loudest = max(int(np.abs(wide).max()), self._loudest - self._loudest // 512)
-        if self._loudest >= 8_192:
-            return step
-        return np.floor(wide * 8_192 / max(self._loudest, 81)).astype(np.int16)
+        peak = int(np.abs(step).max() * np.float32(2**30))
+        quietest = int(8_192 / 100 / 32_768 * 2**30)
+        self._loudest = max(peak, self._loudest - self._loudest // 512, quietest)
+        gain = np.float32(8_192) * np.float32(2**30) / np.float32(self._loudest)
+        return (step * gain).astype(np.int16)
 
     def push(self, step: np.ndarray, snr_db: float) -> bool:
         voiced = snr_db >= self._settings.minimum_snr_db and self._detector.is_speech(
@@ -63,10 +63,9 @@ def expected(samples: np.ndarray, settings: VoiceSettings) -> Heard:
     front_end = FrontEnd()
     frames = LogMel(front_end).push(samples)
     snr_db = NoiseFloor(front_end).push(frames)
-    pcm = np.clip(samples * np.float32(32_768), -32_768, 32_767).astype(np.int16)
     voice = StepByStep(settings)
     flags, voiced, level, frame_end = [], False, -20.0, front_end.fft_samples
-    for number, step in enumerate(pcm.reshape(-1, STEP)):
+    for number, step in enumerate(samples.reshape(-1, STEP)):
         end = (number + 1) * STEP
         for before in (True, False):
             # A frame that ends with a step hears of it, one that ends within it does not.

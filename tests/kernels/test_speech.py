@@ -77,6 +77,16 @@ def test_speech_stands_clearly_above_a_quiet_room(name: str) -> None:
     assert (heard > 3).mean() > 0.6
 
 
+@pytest.mark.parametrize("gain_db", [-10, 20])
+def test_speech_stands_out_alike_at_any_level(gain_db: int) -> None:
+    spoken = clip("03b09Nc.opus")
+    room = noise(2 + spoken.size / 16_000, -75)
+    room[32_000:][: spoken.size] += spoken
+    plain = snr_db(room, FrontEnd())
+    changed = snr_db(np.float32(10 ** (gain_db / 20)) * room, FrontEnd())
+    np.testing.assert_allclose(changed, plain, atol=0.01)
+
+
 def test_speech_at_the_very_start_of_a_stream_stands_out() -> None:
     speech = clip("03a05Wb.opus")
     assert np.percentile(snr_db(speech, FrontEnd())[:40], 75) > 10

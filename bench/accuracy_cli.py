@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,6 +73,27 @@ def papers(
 
     Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
     """
+    from affectd.bench.papers_file import kept, save
+    from affectd.bench.papers_table import markdown, plot, put_into
+
+    def show(rows: Sequence[dict[str, Any]]) -> None:
+        told = markdown(rows)
+        typer.echo(told)
+        if table is not None:
+            put_into(table, told)
+        if picture is not None and not plot(rows, picture):
+            typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
+
+    if not (train or run or runs.is_dir()):
+        # There is nothing to be measured: PyTorch is not needed to read.
+        if not (known := kept(json_file)):
+            raise FileNotFoundError(
+                f"{json_file}: there are no figures; --json FILE names others, and --train makes "
+                "some"
+            )
+        show(list(known.values()))
+        return
+
     from affectd.models.extra import need_inference_extra, need_training_extra
 
     need_training_extra("bench papers")
@@ -79,8 +101,7 @@ def papers(
     import torch
 
     from affectd.bench.machine import describe_machine
-    from affectd.bench.papers import kept, protocols_named, remove_runs, run_papers, save
-    from affectd.bench.papers_table import markdown, plot, put_into
+    from affectd.bench.papers import protocols_named, remove_runs, run_papers
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.progress import RunProgress
@@ -107,14 +128,8 @@ def papers(
             earlier=kept(json_file),
             say=progress.say,
         )
-    if runs.is_dir():  # else these are the figures that were there
-        save(rows, describe_machine(), json_file)
-    told = markdown(rows)
-    typer.echo(told)
-    if table is not None:
-        put_into(table, told)
-    if picture is not None and not plot(rows, picture):
-        typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
+    save(rows, describe_machine(), json_file)
+    show(rows)
 
 
 def accuracy(

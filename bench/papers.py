@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from affectd.bench.papers_file import FOLDS_CORPUS, Papers
 from affectd.export.conversion import to_onnx
 from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
@@ -32,15 +29,11 @@ from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
 __all__ = [
-    "FOLDS_CORPUS",
     "ORDER",
     "PROTOCOLS",
-    "Papers",
-    "kept",
     "protocols_named",
     "remove_runs",
     "run_papers",
-    "save",
 ]
 
 ORDER = (
@@ -86,11 +79,9 @@ last."""
 
 PROTOCOLS = ("paper", "folds", "further")
 """The paper's own, published folds of unseen speakers, and the paper's own on further corpora."""
-FOLDS_CORPUS = "ravdess"
 PUBLISHED_FOLDS = 6
 """Of that corpus; see `affectd.models.folds.folds`."""
 Say = Callable[[str], None]
-Papers = dict[str, Any]
 
 
 def run_papers(
@@ -202,20 +193,6 @@ def evaluated(
     return evaluation
 
 
-def kept(path: Path) -> dict[str, Papers]:
-    """Return the rows that `save` wrote, by system; none where there is no such file.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    if not path.exists():
-        return {}
-    try:
-        return {each["system"]: each for each in json.loads(path.read_text("utf-8"))["systems"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no table of the papers' systems: {error!r}") from None
-
-
 def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
     found = row(system, place)
     before = earlier.get(system.name)
@@ -319,17 +296,3 @@ def macro_f1(confusion: Confusion) -> float:
     both = counts.sum(axis=0) + counts.sum(axis=1)
     there = counts.sum(axis=1) > 0
     return float((2 * right[there] / np.maximum(both[there], 1)).mean())
-
-
-def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
-    """Write the table as JSON; the file is the old one or the new one, whole."""
-    told = {
-        "benchmark": "papers",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine,
-        "systems": list(rows),
-    }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-    unfinished.replace(path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from affectd.bench.papers import FOLDS_CORPUS, Papers
+from affectd.bench.papers_file import FOLDS_CORPUS, Papers
 
 __all__ = ["BEGIN", "END", "markdown", "plot", "put_into"]
 

@@ -96,9 +96,19 @@ def find_model(name_or_file: str) -> Path:
     if not path.is_file():
         raise ArtefactError(
             f"no model {name_or_file!r}: it is neither a file nor one of the shipped models "
-            f"({', '.join(shipped_models())})"
+            f"({', '.join(_short_names())})"
         )
     return path
+
+
+def _short_names() -> list[str]:
+    # What is shipped in both precisions has a name for each.
+    shipped = shipped_models()
+    bare = (name.removesuffix("-int8") for name in shipped)
+    return sorted(
+        short if name == short or short not in shipped else name
+        for name, short in zip(shipped, bare, strict=True)
+    )
 
 
 class Classifier:

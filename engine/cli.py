@@ -47,7 +47,10 @@ def run(  # one parameter a flag
         int | None, typer.Option(help="Port to listen on; 0 for any that is free.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A shipped model's name, or an artefact's file.")
+        str | None,
+        typer.Option(
+            help="crnn-int8 (the default), fast, accurate, open, or an artefact's file."
+        ),
     ] = None,
     processor: Annotated[
         str | None,
@@ -111,6 +114,8 @@ def run(  # one parameter a flag
     _refuse_idle_flags(configuration.source, device=device, rate=rate, pace=pace)
     if configuration.voice_name and configuration.source == "none":
         raise ValueError("--voice does nothing with --source none: publishers name their own")
+    if configuration.voice_name and configuration.source == "demo":
+        raise ValueError("--voice is of one person, and several speak in the demo: see --source")
     if configuration.source == "-" and sys.stdin.isatty():
         raise ValueError("--source - reads audio from a pipe, and standard input is a terminal")
     shown = view if view is not None else sys.stdout.isatty()
@@ -124,7 +129,8 @@ def run(  # one parameter a flag
             "none": "its clients",
         }
         heard = source.get(configuration.source, configuration.source)
-        print(f"affectd listens to {heard}, and answers at {address}", flush=True)
+        seen = "" if shown else " ('affectd watch' shows it)"
+        print(f"affectd listens to {heard}{seen}, and answers at {address}", flush=True)
         if shown:
             viewers.append(_view(address, configuration.token))
 

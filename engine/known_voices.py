@@ -61,6 +61,8 @@ class KnownVoices:
         if not voice:
             return self._running()
         baseline = self._files.baseline(voice, self._artefact)
+        if self._files.state(voice) is None:
+            self._say(f"{voice} is new: the voice is learnt and kept in {self._files.path(voice)}")
         self._kept = _Kept(stream, voice, baseline, self._files.state(voice))
         return baseline
 

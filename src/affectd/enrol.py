@@ -35,9 +35,9 @@ def enrol(
         typer.Option(help="Microphone: its name, a part of it, or its number in 'devices'."),
     ] = None,
 ) -> None:
-    """Get to know a voice by about 20 s of neutral speech, for 'affectd run --voice NAME'.
+    """Get to know a voice by about 20 s of neutral speech.
 
-    Nobody else may speak, and what is said should be said as one reads a list. A small file of
+    'affectd run --model fast --source mic --voice NAME' then hears it beside itself. Nobody else may speak, and what is said should be said as one reads a list. A small file of
     statistics is kept, which only this model can use; no audio is. What was known of the voice
     before is replaced.
 
@@ -98,8 +98,11 @@ def voices(
     files = VoiceFiles()
     if remove is not None:
         files.remove(remove)
+        print(f"{remove}: forgotten")
         return
-    for name in files.names():
+    if not (names := files.names()):
+        print(f"no voices are known in {files.folder}; 'affectd enrol NAME' adds one")
+    for name in names:
         try:
             known = files.read(name)
             told = f"{known.get('utterances'):g} utterances, heard by {known.get('model')}"

@@ -79,7 +79,8 @@ class SampleStream:
         """Hear the next samples.
 
         Args:
-            samples: Within ±1, any length: ``(n,)``, or ``(n, channels)``, which are averaged.
+            samples: Floats within ±1, or int16, any length: ``(n,)``, or ``(n, channels)``, which
+                are averaged.
 
         Returns:
             The events that they complete, as on the wire (``docs/protocol.md``), with
@@ -130,7 +131,7 @@ class Recognizer:
         """Say how the speech in some samples sounds as a whole.
 
         Args:
-            samples: Within ±1: ``(n,)``, or ``(n, channels)``, which are averaged.
+            samples: Floats within ±1, or int16: ``(n,)``, or ``(n, channels)``, which are averaged.
             rate: Their sampling rate, Hz; 8,000 to 192,000.
 
         Raises:
@@ -281,10 +282,10 @@ def _prediction(verdict: Utterance) -> Prediction:
 
 def _mono(samples: npt.ArrayLike) -> npt.NDArray[np.float32]:
     array = np.asarray(samples)
+    if array.dtype == np.int16:
+        array = array / np.float32(32_768)
     if array.dtype.kind not in "f":
-        raise ValueError(
-            f"samples are {array.dtype}; needed are floats within ±1 (int16 divided by 32768)"
-        )
+        raise ValueError(f"samples are {array.dtype}; needed are floats within ±1, or int16")
     if array.ndim == 2:
         array = array.mean(axis=1)
     if array.ndim != 1:

@@ -47,8 +47,10 @@ def send(
         send_until_told(None, address, stream=stream, voice=voice, token=token, json=json)
         return
     path = Path(source).expanduser()
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file; 'mic' sends the microphone")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; one file at a time is sent")
     with Recording(path) as recording:
         send_until_told(recording, address, stream=stream, voice=voice, token=token, json=json)
         if recording.complaint:

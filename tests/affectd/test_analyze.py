@@ -360,8 +360,11 @@ def test_a_prediction_is_the_utterances_and_silence_has_none(
     found = recognizer.predict(clip, RATE)
     assert (found.label, found.abstained) == ("neutral", None)
     assert recognizer.predict(np.zeros(RATE), RATE).abstained == "not_speech"
-    with pytest.raises(ValueError, match="int16"):
-        recognizer.predict(np.zeros(100, np.int16), RATE)
+    whole = np.rint(clip * 32_768).clip(-32_768, 32_767)
+    same = recognizer.predict(whole.astype(np.int16), RATE)
+    assert same.scores == pytest.approx(found.scores, abs=0.02)
+    with pytest.raises(ValueError, match="int32; needed are"):
+        recognizer.predict(whole.astype(np.int32), RATE)
     with pytest.raises(ValueError, match="rate 100 Hz"):
         recognizer.predict(np.zeros(100), 100)
     with pytest.raises(ValueError, match="no samples"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +16,12 @@ from sklearn.metrics import f1_score
 from affectd.bench import papers
 from affectd.bench.papers import (
     PROTOCOLS,
-    kept,
     macro_f1,
     protocols_named,
     remove_runs,
     run_papers,
-    save,
 )
+from affectd.bench.papers_file import kept, save
 from affectd.bench.papers_table import BEGIN, END, markdown, plot, put_into
 from affectd.models.metrics import Confusion
 from affectd.models.recipes import RecipeError
@@ -142,6 +143,22 @@ def test_the_documentation_holds_the_kept_figures() -> None:
     assert page.partition(BEGIN)[2].partition(END)[0].strip() == markdown(rows.values()).strip()
     for name, row in rows.items():
         assert row["configuration"] == system_named(name).digest[:8], f"{name} has changed since"
+
+
+def test_the_kept_table_is_printed_without_pytorch(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "bench/results/papers.json"
+    program = "import sys; sys.modules['torch'] = None; from affectd.cli import main; main()"
+    command = [sys.executable, "-c", program, "bench", "papers", "--json"]
+    done = subprocess.run(
+        [*command, str(file)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == markdown(kept(file).values()).strip()
+    lacking = subprocess.run(
+        [*command, "none.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert lacking.returncode == 1
+    assert "none.json: there are no figures" in lacking.stderr
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:

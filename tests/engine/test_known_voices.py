@@ -58,6 +58,16 @@ def test_a_named_voice_is_kept_after_each_utterance(files: VoiceFiles) -> None:
     assert files.baseline("anna", METADATA).utterances == 9
 
 
+def test_a_new_voice_is_announced_with_its_file(files: VoiceFiles) -> None:
+    said: list[str] = []
+    voices = KnownVoices(METADATA, files=files, say=said.append)
+    assert voices.own("mic", "anna")
+    assert said == [f"anna is new: the voice is learnt and kept in {files.path('anna')}"]
+    files.save("anna", METADATA, KEPT)
+    assert voices.own("mic", "anna")
+    assert len(said) == 1
+
+
 def test_only_the_newest_is_written_however_many_utterances_wait(files: VoiceFiles) -> None:
     works: list = []
     voices = KnownVoices(METADATA, files=files, later=works.append)
@@ -135,5 +145,6 @@ def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "voices").write_text("no folder")
     for _ in range(2):
         voices.saw(UTTERANCE)
-    [line] = said
-    assert "cannot be written" in line
+    new, refused = said
+    assert "is new" in new
+    assert "cannot be written" in refused

@@ -258,6 +258,7 @@ def test_too_little_speech_enrols_nobody(
         (("enrol", "../anna", "FILE", "--model", "MODEL"), "no name of a voice"),
         (("enrol", "anna", "/no/such.wav", "--model", "MODEL"), "/no/such.wav"),
         (("run", "--voice", "anna", "--source", "none"), "--voice does nothing"),
+        (("run", "--voice", "anna"), "several speak in the demo"),
         (("run", "--voice-baseline", "--model", "crnn-int8", "--port", "0"), "knows nothing of"),
     ],
 )

@@ -156,3 +156,10 @@ def test_a_mistyped_corpus_is_guessed() -> None:
         corpus_named("ravdes")
     with pytest.raises(CorpusError, match="known are crema-d, emodb"):
         corpus_named("xyzzy")
+
+
+def test_the_documentation_says_how_each_corpus_is_laid_out() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/model.md").read_text("utf-8")
+    for corpus in (*CORPORA.values(), NOISE):
+        told = f"| `{corpus.name}` | {corpus.language or '–'} | {corpus.licence} | `{corpus.layout}` |"
+        assert told in page

@@ -37,7 +37,9 @@ def enrol(
 ) -> None:
     """Get to know a voice by about 20 s of neutral speech.
 
-    'affectd run --model fast --source mic --voice NAME' then hears it beside itself. Nobody else may speak, and what is said should be said as one reads a list. A small file of
+    'affectd run --model fast --source mic --voice NAME' then hears it beside itself.
+
+    Nobody else may speak, and what is said should be said as one reads a list. A small file of
     statistics is kept, which only this model can use; no audio is. What was known of the voice
     before is replaced.
 

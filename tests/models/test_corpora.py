@@ -161,5 +161,7 @@ def test_a_mistyped_corpus_is_guessed() -> None:
 def test_the_documentation_says_how_each_corpus_is_laid_out() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/model.md").read_text("utf-8")
     for corpus in (*CORPORA.values(), NOISE):
-        told = f"| `{corpus.name}` | {corpus.language or '–'} | {corpus.licence} | `{corpus.layout}` |"
+        told = (
+            f"| `{corpus.name}` | {corpus.language or '–'} | {corpus.licence} | `{corpus.layout}` |"
+        )
         assert told in page

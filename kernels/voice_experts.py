@@ -154,16 +154,14 @@ class VoiceExperts:
         """
         try:
             columns = tuple(tuple(int(each) for each in own) for own in values["columns"])
-            return cls(
-                offsets=_array(values["offsets"]).reshape(len(columns), -1),
-                constants=_array(values["constants"]).reshape(int(values["experts"]), -1),
-                columns=columns,
-                prior_utterances=float(values["prior_utterances"]),
-            )
+            offsets = _array(values["offsets"]).reshape(len(columns), -1)
+            constants = _array(values["constants"]).reshape(int(values["experts"]), -1)
+            prior = float(values["prior_utterances"])
         except KeyError as error:
             raise ValueError(f"the voice's experts have no {error.args[0]!r}") from None
-        except (TypeError, ZeroDivisionError) as error:
+        except (TypeError, ValueError, ZeroDivisionError) as error:
             raise ValueError(f"the voice's experts are damaged: {error}") from None
+        return cls(offsets=offsets, constants=constants, columns=columns, prior_utterances=prior)
 
 
 def _text(array: Scores) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from affectd.models.architectures import ARCHITECTURES
 from affectd.models.crnn import CrnnOptions
+from affectd.models.windowing import Windowing
 
 __all__ = ["REACH_FRAMES", "STEP_FRAMES", "StreamingCrnn", "Variant", "register"]
 
@@ -136,13 +137,16 @@ def register() -> None:
     """Let recipes name the variants as architectures: ``crnn-trunk`` and ``crnn-causal``."""
 
     def build(variant: Variant) -> Any:
-        def architecture(bands: int, classes: int, options: Any) -> nn.Module:
+        def architecture(windowing: Windowing, classes: int, options: Any) -> nn.Module:
             values: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in options.items()
             }
             return StreamingCrnn(
-                bands=bands, classes=classes, options=CrnnOptions(**values), variant=variant
+                bands=windowing.front_end.columns,
+                classes=classes,
+                options=CrnnOptions(**values),
+                variant=variant,
             )
 
         return architecture

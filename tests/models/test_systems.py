@@ -67,10 +67,24 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         named_recipe("random-forrest")
 
 
-def test_the_hash_follows_what_decides_a_run_and_not_its_words() -> None:
+def test_the_hash_follows_what_decides_a_run_and_not_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     system = system_named("mlp")
     assert system.model_copy(update={"chosen": ("anything",)}).digest == system.digest
+    assert system.model_copy(update={"further": (("tess",),)}).digest == system.digest
     assert system.with_epochs(3).digest != system.digest
+    before = system.digest
+    monkeypatch.setattr("affectd.models.systems._REVISIONS", {system.architecture: 2})
+    assert system.digest != before
+
+
+def test_further_corpora_are_runs_of_their_own() -> None:
+    system = system_named("lstm")
+    (both,) = system.on_further_corpora
+    assert set(both.corpora) == {"ravdess", "tess"}
+    assert both.digest != system.digest
+    assert system_named("dscnn").on_further_corpora == ()
 
 
 def test_a_bad_value_is_named() -> None:

@@ -212,9 +212,6 @@ def row(system: System, place: Place) -> Papers:
         "source": system.source,
         "published": [each.model_dump() for each in system.published],
         "corpora": list(system.corpora),
-        "missing_corpora": sorted(
-            {name for each in system.published for name in each.corpora} - set(system.corpora)
-        ),
         "needs_weights": system.needs_weights,
         "note": system.note,
         "seed": place.seed,

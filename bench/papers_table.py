@@ -73,10 +73,12 @@ def _published(published: Sequence[Papers]) -> str:
 
 
 def _here(each: Papers) -> str:
-    if each["paper"] is None:
+    reached = list(each.get("further", ()))  # tables of before have none
+    if each["paper"] is not None:
+        reached.insert(0, {"corpora": each["corpora"], "accuracy": each["paper"]["accuracy"]})
+    if not reached:
         return "needs weights" if each["needs_weights"] else "not trained here yet"
-    own = {"corpora": each["corpora"], "accuracy": each["paper"]["accuracy"]}
-    return "; ".join(_reached(figures, each["published"]) for figures in (own, *each["further"]))
+    return "; ".join(_reached(figures, each["published"]) for figures in reached)
 
 
 def _reached(figures: Papers, published: Sequence[Papers]) -> str:

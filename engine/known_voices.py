@@ -60,10 +60,11 @@ class KnownVoices:
         """
         if not voice:
             return self._running()
+        state = self._files.state(voice)
         baseline = self._files.baseline(voice, self._artefact)
-        if self._files.state(voice) is None:
+        if state is None:
             self._say(f"{voice} is new: the voice is learnt and kept in {self._files.path(voice)}")
-        self._kept = _Kept(stream, voice, baseline, self._files.state(voice))
+        self._kept = _Kept(stream, voice, baseline, state)
         return baseline
 
     def client(self, voice: str) -> VoiceBaseline | None:

@@ -22,7 +22,7 @@ _BIAS_SECONDS = 24
 # The floor is taken this much lower than measured: weak speech is missed less, and steady noise
 # still stays under 3 dB.
 _SLACK_DB = 1.5
-# Bands lower than this (dB of the front end) hold no sound, only rounding and dither.
+# No background is followed below this (dB of the front end): 16 bits' rounding lies about here.
 _SILENCE_DB = np.float32(-90.0)
 # Where things stand in `NoiseFloor.rows`, behind the minima of the sub-windows, and in its numbers.
 _SMOOTHED, _BIAS, _CONSTANT = range(_SUB_WINDOWS + 1, _SUB_WINDOWS + 4)

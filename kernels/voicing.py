@@ -23,10 +23,12 @@ Numbers = npt.NDArray[np.int64]
 Samples = npt.NDArray[np.float32]
 
 # The detector's thresholds are absolute: what is quieter it ends too soon, what is louder too late.
-# So all sound above its background is brought here, before it is rounded, whatever its level.
+# So sound above its background is brought here before it is rounded, by up to 40 dB upwards.
 _PEAK = np.float32(8_192)
+# The loudest sample is kept in units of 2**-30 of full scale.
 _QUIETEST = np.int64(_PEAK / 100 / 32_768 * 2**30)
-"""The loudest sample is kept in units of 2**-30 of full scale."""
+# Floats may pass full scale; a glitch far beyond it must not make all that follows too faint.
+_LOUDEST_KEPT = np.float32(16)
 _FADING = 512
 
 # Where things stand in `Voicing.numbers`.
@@ -139,11 +141,13 @@ def _level(numbers: Numbers, step: Samples, pcm: npt.NDArray[np.int16]) -> None:
     for sample in step:
         size = sample if sample > 0 else -sample
         peak = size if size > peak else peak
+    peak = min(peak, _LOUDEST_KEPT)
     faded = numbers[_LOUDEST] - numbers[_LOUDEST] // _FADING
     numbers[_LOUDEST] = max(np.int64(peak * np.float32(2**30)), faded, _QUIETEST)
     gain = _PEAK * np.float32(2**30) / np.float32(numbers[_LOUDEST])
     for index in range(step.size):
-        pcm[index] = np.int16(np.int32(step[index] * gain))
+        value = max(min(step[index] * gain, _PEAK), -_PEAK)
+        pcm[index] = np.int16(np.int32(value))
 
 
 @kernel()

@@ -19,7 +19,9 @@ from affectd.bench.streaming_crnn import (
     running_normalisation,
 )
 from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.models.checkpoint import Checkpoint
 from affectd.models.crnn import CrnnOptions
+from affectd.models.training import LATEST
 
 torch.set_num_threads(1)
 
@@ -99,8 +101,12 @@ def test_every_way_learns_and_is_scored(tmp_path: Path) -> None:
         say=said.append,
     )
     assert tuple(found) == ARCHITECTURES
-    for figures in found.values():
-        assert {figures["ravdess"], figures["emodb"]} <= {0.0, 25.0, 50.0, 75.0, 100.0}
+    for name in ARCHITECTURES:
+        assert set(found[name]) == {"seconds", "ravdess", "emodb"}
+        checkpoint = Checkpoint.load(tmp_path / "runs" / name / LATEST)
+        assert (checkpoint.recipe.architecture, checkpoint.epoch) == (name, 1)
+        heard = {each.corpus: each.speakers for each in checkpoint.heard}
+        assert heard == {"ravdess": ("01", "02", "19"), "emodb": ("09", "16")}
     assert len(said) == 2 * len(ARCHITECTURES)
 
 

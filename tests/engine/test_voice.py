@@ -103,7 +103,7 @@ def test_webrtc_alone_takes_noise_for_speech_and_the_second_judge_does_not() -> 
     assert not any(both.push(step, 1.0) for step in noise)
 
 
-@pytest.mark.parametrize("decibels", [-40, -20, 0, 20])
+@pytest.mark.parametrize("decibels", [-40, -20, 20])
 def test_voice_is_heard_in_the_same_steps_at_any_level(
     clips: list[np.ndarray], decibels: int
 ) -> None:

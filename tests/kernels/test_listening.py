@@ -32,11 +32,11 @@ class StepByStep:
         self.speaking = False
 
     def levelled(self, step: np.ndarray) -> np.ndarray:
-        peak = int(np.abs(step).max() * np.float32(2**30))
+        peak = int(min(np.abs(step).max(), np.float32(16)) * np.float32(2**30))
         quietest = int(8_192 / 100 / 32_768 * 2**30)
         self._loudest = max(peak, self._loudest - self._loudest // 512, quietest)
         gain = np.float32(8_192) * np.float32(2**30) / np.float32(self._loudest)
-        return (step * gain).astype(np.int16)
+        return (step * gain).clip(-8_192, 8_192).astype(np.int16)
 
     def push(self, step: np.ndarray, snr_db: float) -> bool:
         voiced = snr_db >= self._settings.minimum_snr_db and self._detector.is_speech(
@@ -144,3 +144,13 @@ def test_after_a_restart_all_but_the_background_is_forgotten() -> None:
     noise.reset()
     for found, wanted in zip(listener.push(samples), first, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_glitch_far_beyond_full_scale_deafens_for_seconds_at_most() -> None:
+    samples = speech(0.0)[: 60 * RATE].copy()
+    samples[2 * RATE] = 65_536
+    _, _, flags = heard(samples, VoiceSettings(), [4])
+    plain = heard(speech(0.0)[: 60 * RATE], VoiceSettings(), [4])[2]
+    later = slice(len(flags) * 2 // 3, None)
+    speaking, wanted = (np.mean(each[later] & FRAME_SPEAKING != 0) for each in (flags, plain))
+    assert speaking > 0.8 * wanted > 0.4

@@ -96,7 +96,7 @@ async def test_overload_is_announced_step_by_step_and_undone_when_there_is_room(
 async def test_while_only_the_voice_is_followed_who_speaks_is_still_told(
     clips: list[np.ndarray],
 ) -> None:
-    pause = np.zeros(RATE // 2, np.float32)
+    pause = np.zeros(RATE, np.float32)
     speech = np.concatenate([piece for clip in clips for piece in (clip[:RATE], pause)])
     classifier = SlowClassifier()
     load = LoadSettings(

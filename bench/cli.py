@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from affectd.bench.accuracy_cli import accuracy, coverage, papers, robustness, voices
+from affectd.bench.accuracy_cli import accuracy, coverage, robustness, voices
 from affectd.bench.options import (
     Compare,
     Encoders,
@@ -16,6 +16,7 @@ from affectd.bench.options import (
     Model,
     SvgFile,
 )
+from affectd.bench.papers_cli import papers
 from affectd.bench.terminal import print_latency, report, say
 from affectd.models.cli import CacheOption, CorporaOption
 

@@ -104,11 +104,7 @@ def find_model(name_or_file: str) -> Path:
 def _short_names() -> list[str]:
     # What is shipped in both precisions has a name for each.
     shipped = shipped_models()
-    bare = (name.removesuffix("-int8") for name in shipped)
-    return sorted(
-        short if name == short or short not in shipped else name
-        for name, short in zip(shipped, bare, strict=True)
-    )
+    return [name if (bare := name.removesuffix("-int8")) in shipped else bare for name in shipped]
 
 
 class Classifier:

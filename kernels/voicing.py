@@ -146,8 +146,10 @@ def _level(numbers: Numbers, step: Samples, pcm: npt.NDArray[np.int16]) -> None:
     numbers[_LOUDEST] = max(np.int64(peak * np.float32(2**30)), faded, _QUIETEST)
     gain = _PEAK * np.float32(2**30) / np.float32(numbers[_LOUDEST])
     for index in range(step.size):
-        value = max(min(step[index] * gain, _PEAK), -_PEAK)
-        pcm[index] = np.int16(np.int32(value))
+        # As selections and not calls, so that all lanes are used.
+        value = step[index] * gain
+        value = value if value > -_PEAK else -_PEAK
+        pcm[index] = np.int16(np.int32(value if value < _PEAK else _PEAK))
 
 
 @kernel()

@@ -11,10 +11,14 @@ from affectd.bench.options import (
     Checkpoints,
     Clips,
     Compare,
+    FromFile,
     HtmlFile,
     JsonFile,
     Model,
+    PageFile,
+    PngFile,
     Seed,
+    earlier,
     in_a_folder,
 )
 from affectd.bench.terminal import bar, print_coverage, print_robustness, report, say
@@ -44,17 +48,9 @@ def accuracy(
             help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
         ),
     ] = None,
-    told_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="FILE", help="Measure nothing: tell of the figures of this file."
-        ),
-    ] = None,
-    page_file: Annotated[
-        Path | None,
-        typer.Option("--page", metavar="FILE", help="Write the tables there, between their marks."),
-    ] = None,
-    picture: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw it.")] = None,
+    told_file: FromFile = None,
+    page_file: PageFile = None,
+    picture: PngFile = None,
     evaluations_folder: Annotated[
         Path | None,
         typer.Option(
@@ -165,8 +161,11 @@ def robustness(
         bool, typer.Option("--clean", help="Alter nothing: score clips as they are heard live.")
     ] = False,
     seed: Seed = 1,
+    told_file: FromFile = None,
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    picture: PngFile = None,
+    page_file: PageFile = None,
     compare: Compare = None,
 ) -> None:
     """Alter clean speech in known ways, and measure what becomes of a model's answers.
@@ -187,22 +186,33 @@ def robustness(
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 
-    need_training_extra("bench robustness")
-    need_inference_extra("bench robustness")
+    def measured() -> dict[str, Any]:
+        need_training_extra("bench robustness")
+        need_inference_extra("bench robustness")
 
-    from affectd.bench.listeners import listeners
-    from affectd.bench.robustness import measure_robustness
+        from affectd.bench.listeners import listeners
+        from affectd.bench.robustness import measure_robustness
 
-    with listeners(model, checkpoint or ()) as asked, bar("clips") as advance:
-        figures = measure_robustness(
-            asked,
-            corpora=_at_hand(corpora),
-            most=clips,
-            seed=seed,
-            clean=clean,
-            progress=advance,
-        )
-    report("robustness", figures, json_file, html, compare, show=print_robustness)
+        with listeners(model, checkpoint or ()) as asked, bar("clips") as advance:
+            return measure_robustness(
+                asked,
+                corpora=_at_hand(corpora),
+                most=clips,
+                seed=seed,
+                clean=clean,
+                progress=advance,
+            )
+
+    report(
+        "robustness",
+        _told(told_file, "robustness") if told_file else measured(),
+        json_file,
+        html,
+        compare,
+        png=picture,
+        marked=page_file,
+        show=print_robustness,
+    )
 
 
 def coverage(
@@ -221,8 +231,11 @@ def coverage(
             help="First fit the speech gate's weights, and write them there. Takes five minutes.",
         ),
     ] = None,
+    told_file: FromFile = None,
     json_file: JsonFile = None,
     html: HtmlFile = None,
+    picture: PngFile = None,
+    page_file: PageFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure how often an emotion is named, how right it is, and what is named of no speech.
@@ -238,25 +251,43 @@ def coverage(
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 
-    need_training_extra("bench coverage")
-    need_inference_extra("bench coverage")
+    def measured() -> dict[str, Any]:
+        need_training_extra("bench coverage")
+        need_inference_extra("bench coverage")
 
-    from affectd.bench.coverage import measure_coverage
-    from affectd.bench.gate_fitting import fit as fit_gate
-    from affectd.bench.gate_fitting import gather, save
-    from affectd.bench.listeners import listeners
-    from affectd.models.corpora import corpora_folder
+        from affectd.bench.coverage import measure_coverage
+        from affectd.bench.gate_fitting import fit as fit_gate
+        from affectd.bench.gate_fitting import gather, save
+        from affectd.bench.listeners import listeners
+        from affectd.models.corpora import corpora_folder
 
-    if fit is not None:
-        with bar("recordings") as advance:
-            material = gather(corpora_folder(corpora), progress=advance)
-        save(fit_gate(material), fit)
-        typer.echo(f"the gate's weights: {fit}", err=True)
-    with listeners(model, checkpoint or ()) as asked, bar("recordings") as advance:
-        figures = measure_coverage(
-            asked, corpora=_at_hand(corpora), most=clips, sounds=sounds, seed=seed, progress=advance
-        )
-    report("coverage", figures, json_file, html, compare, show=print_coverage)
+        if fit is not None:
+            with bar("recordings") as advance:
+                material = gather(corpora_folder(corpora), progress=advance)
+            save(fit_gate(material), fit)
+            typer.echo(f"the gate's weights: {fit}", err=True)
+        with listeners(model, checkpoint or ()) as asked, bar("recordings") as advance:
+            return measure_coverage(
+                asked,
+                corpora=_at_hand(corpora),
+                most=clips,
+                sounds=sounds,
+                seed=seed,
+                progress=advance,
+            )
+
+    if told_file and fit:
+        raise ValueError("--fit: with --from nothing is fitted")
+    report(
+        "coverage",
+        _told(told_file, "coverage") if told_file else measured(),
+        json_file,
+        html,
+        compare,
+        png=picture,
+        marked=page_file,
+        show=print_coverage,
+    )
 
 
 def voices(
@@ -316,6 +347,18 @@ def voices(
         figures = measure_voices(some, seed=seed, say=progress.say)
     told = {"model": recipe.name, "development": development, **figures}
     report("voices", told, json_file, None, compare)
+
+
+def _told(file: Path, benchmark: str) -> dict[str, Any]:
+    """Return the figures that a file keeps of a benchmark.
+
+    Raises:
+        ValueError: it is no such file, or of another one.
+    """
+    told = earlier(file, "--from")
+    if told["benchmark"] != benchmark:
+        raise ValueError(f"--from {file} is of bench {told['benchmark']}, not of {benchmark}")
+    return told
 
 
 def _at_hand(corpora: Path | None) -> Path | None:

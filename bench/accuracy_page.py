@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["WANTED", "mark", "plot", "put_into", "tables"]
+from affectd.bench.marked import put_between
+
+__all__ = ["WANTED", "plot", "put_into", "tables"]
 
 Figures = dict[str, Any]
 
@@ -57,23 +59,13 @@ def tables(told: Figures) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def mark(model: str, *, end: bool = False) -> str:
-    """Return the mark before a model's tables in a page, or the one after them."""
-    return f"<!-- {'the end of ' if end else ''}affectd bench accuracy --model {model} -->"
-
-
 def put_into(page: Path, told: Figures) -> None:
     """Write a model's tables into a page, between its two marks.
 
     Raises:
         ValueError: the page is not there, or lacks a mark.
     """
-    begin, end = mark(told["model"]), mark(told["model"], end=True)
-    text = page.read_text("utf-8") if page.exists() else ""
-    if begin not in text or end not in text:
-        raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}")
-    before, _, rest = text.partition(begin)
-    page.write_text(f"{before}{begin}\n\n{tables(told)}\n{end}{rest.partition(end)[2]}", "utf-8")
+    put_between(page, told["command"], tables(told))
 
 
 def _accuracies(told: Figures) -> str:

@@ -13,9 +13,12 @@ __all__ = [
     "Clips",
     "Compare",
     "Encoders",
+    "FromFile",
     "HtmlFile",
     "JsonFile",
     "Model",
+    "PageFile",
+    "PngFile",
     "Seed",
     "SvgFile",
     "earlier",
@@ -30,8 +33,12 @@ def in_a_folder(file: Path | None) -> Path | None:
     return file
 
 
-def earlier(file: Path) -> dict[str, Any]:
+def earlier(file: Path, option: str = "--compare") -> dict[str, Any]:
     """Return what an earlier run wrote.
+
+    Args:
+        file: Where it lies.
+        option: That named it.
 
     Raises:
         ValueError: it is no such file.
@@ -39,11 +46,11 @@ def earlier(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"--compare {file}: there is no such file") from None
+        raise ValueError(f"{option} {file}: there is no such file") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"--compare {file} is not what --json wrote: {error}") from None
+        raise ValueError(f"{option} {file} is not what --json wrote: {error}") from None
     if not isinstance(document, dict) or "benchmark" not in document:
-        raise ValueError(f"--compare {file} is not what --json wrote: it names no benchmark")
+        raise ValueError(f"{option} {file} is not what --json wrote: it names no benchmark")
     return document
 
 
@@ -67,6 +74,20 @@ HtmlFile = Annotated[
 SvgFile = Annotated[
     Path | None,
     typer.Option("--svg", callback=in_a_folder, help="Write the plots alone to this file, too."),
+]
+PngFile = Annotated[
+    Path | None,
+    typer.Option("--png", callback=in_a_folder, help="Draw the figures into this file, too."),
+]
+PageFile = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="FILE", help="Write the tables there, between their marks."),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="FILE", help="Measure nothing: tell of the figures of this file."
+    ),
 ]
 Compare = Annotated[
     Path | None,

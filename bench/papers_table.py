@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from affectd.bench.marked import mark, put_between
 from affectd.bench.papers_file import FOLDS_CORPUS, Papers
 
-__all__ = ["BEGIN", "END", "markdown", "plot", "put_into"]
+__all__ = ["markdown", "plot", "put_into"]
 
-BEGIN = "<!-- affectd bench papers -->"
-"""Where the table begins in a page that has more than it."""
-END = "<!-- the end of affectd bench papers -->"
+_COMMAND = "affectd bench papers"
 
 _HEAD = (
     "| system | parameters | published, % | here, same protocol, % | unseen speakers, UAR % "
@@ -41,12 +40,10 @@ def put_into(page: Path, table: str) -> None:
         ValueError: the page has one of the marks alone.
     """
     text = page.read_text("utf-8") if page.exists() else ""
-    if (BEGIN in text) != (END in text):
-        raise ValueError(f"{page} has one of the marks {BEGIN!r} and {END!r} without the other")
-    if BEGIN in text:
-        before, _, rest = text.partition(BEGIN)
-        table = f"{before}{BEGIN}\n\n{table}\n{END}{rest.partition(END)[2]}"
-    page.write_text(table, "utf-8")
+    if mark(_COMMAND) in text or mark(_COMMAND, end=True) in text:
+        put_between(page, _COMMAND, table)
+    else:
+        page.write_text(table, "utf-8")
 
 
 def _line(each: Papers) -> str:

@@ -39,6 +39,8 @@ def report(
     compare: Path | None,
     *,
     svg: Path | None = None,
+    png: Path | None = None,
+    marked: Path | None = None,
     show: Callable[[Any, dict[str, Any]], None] | None = None,
 ) -> None:
     """Print a benchmark's figures and the machine, and write them to the files that are named.
@@ -50,14 +52,17 @@ def report(
         html: Gets a page with plots.
         compare: An earlier run's JSON, shown beside.
         svg: Gets the plots alone.
+        png: Gets one picture of a model's robustness or coverage.
+        marked: A page that gets their tables, between its marks.
         show: Prints the figures; by default as one table.
     """
     from rich.console import Console
 
     from affectd.bench.machine import describe_machine
     from affectd.bench.report import comparison, missing_of, page, picture, table
+    from affectd.bench.robustness_page import plot, put_into
 
-    document = {"benchmark": name, "machine": describe_machine(), **figures}
+    document = {"benchmark": name, "machine": describe_machine()} | figures
     console = Console()
     machine = document["machine"]
     console.print(
@@ -78,6 +83,10 @@ def report(
         html.write_text(page(document), "utf-8")
     if svg:
         svg.write_text(picture(document), "utf-8")
+    if marked:
+        put_into(marked, document)
+    if png:
+        plot(document, png)
 
 
 def print_latency(console: Any, figures: dict[str, Any]) -> None:

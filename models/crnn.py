@@ -20,8 +20,11 @@ class CrnnOptions:
 
     channels: tuple[int, int, int] = (32, 64, 128)
     """Of the three convolution blocks; the stem has as many as the first."""
+    halvings: tuple[bool, bool, bool] = (False, True, False)
+    """Which of the blocks halve time, as the stem does in any case."""
     recurrent: int = 128
-    """Of each direction of both LSTM layers."""
+    """Of each direction of an LSTM layer."""
+    recurrent_layers: int = 2
     hidden: int = 128
     """Of the first dense layer: the length of the embedding."""
     convolution_dropout: float = 0.1
@@ -31,12 +34,12 @@ class CrnnOptions:
 
 
 class Crnn(nn.Module):
-    """Stem, three convolution blocks, two bidirectional LSTM layers, attention, two dense layers.
+    """Stem, three convolution blocks, bidirectional LSTM layers, attention, two dense layers.
 
-    Time is halved by the stem and by the second block, so that there is one attention step per four
-    frames (rounded up). Frames past a window's valid ones have no influence: activations there are
-    set to zero after every convolution, as the padding of the convolutions is, the LSTM stops at
-    the last valid step, and the attention sees no other.
+    Time is halved by the stem and by some of the blocks; if by one, there is one attention step per
+    four frames (rounded up). Frames past a window's valid ones have no influence: activations there
+    are set to zero after every convolution, as the padding of the convolutions is, the LSTM stops
+    at the last valid step, and the attention sees no other.
 
     Args:
         bands: Mel bands of the input.
@@ -49,12 +52,10 @@ class Crnn(nn.Module):
         self.options = options = options or CrnnOptions()
         first, second, third = options.channels
         self.stem = _Block(1, first, kernel=5, stride=(2, 2), pool=1)
+        sizes = (first, first, second, third)
         self.blocks = nn.ModuleList(
-            [
-                _Block(first, first, kernel=3, stride=(1, 1), pool=2),
-                _Block(first, second, kernel=3, stride=(2, 1), pool=2),
-                _Block(second, third, kernel=3, stride=(1, 1), pool=2),
-            ]
+            _Block(inputs, outputs, kernel=3, stride=(1 + halves, 1), pool=2)
+            for inputs, outputs, halves in zip(sizes, sizes[1:], options.halvings, strict=False)
         )
         self.channel_dropout = nn.Dropout2d(options.convolution_dropout)
         heights = bands
@@ -65,10 +66,11 @@ class Crnn(nn.Module):
         self.recurrent = nn.LSTM(
             third * heights,
             options.recurrent,
-            num_layers=2,
+            num_layers=options.recurrent_layers,
             batch_first=True,
             bidirectional=True,
-            dropout=options.dropout,
+            # One layer has nothing between.
+            dropout=options.dropout if options.recurrent_layers > 1 else 0.0,
         )
         width = 2 * options.recurrent
         self.attention = nn.Sequential(nn.Linear(width, 128), nn.Tanh(), nn.Linear(128, 1))
@@ -95,7 +97,7 @@ class Crnn(nn.Module):
         x = self.stem(x.unsqueeze(1))
         valid = (valid + 1) // 2
         x = x * _mask(valid, x.shape[2])[:, None, :, None]
-        for block, halves_time in zip(self.blocks, (False, True, False), strict=True):
+        for block, halves_time in zip(self.blocks, self.options.halvings, strict=True):
             x = self.channel_dropout(block(x))
             if halves_time:
                 valid = (valid + 1) // 2

@@ -9,7 +9,8 @@ import pytest
 from tests.bench.test_accuracy import run
 
 from affectd.bench.accuracy import summary
-from affectd.bench.accuracy_page import mark, plot, put_into, tables
+from affectd.bench.accuracy_page import plot, put_into, tables
+from affectd.bench.marked import mark
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def test_a_miss_is_said_with_its_size(told: dict[str, Any]) -> None:
 
 def test_tables_go_between_the_marks_and_nowhere_else(told: dict[str, Any], tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"above\n{mark('fast')}\nformer figures\n{mark('fast', end=True)}\nbelow\n")
+    begin, end = mark(told["command"]), mark(told["command"], end=True)
+    page.write_text(f"above\n{begin}\nformer figures\n{end}\nbelow\n")
     put_into(page, told)
     put_into(page, told)
     text = page.read_text()
@@ -47,7 +49,7 @@ def test_tables_go_between_the_marks_and_nowhere_else(told: dict[str, Any], tmp_
     assert text.endswith("below\n")
     assert "former" not in text
     assert text.count("| RAVDESS, 8 classes") == 1
-    told["model"] = "accurate"
+    told["command"] = "affectd bench accuracy --model accurate"
     with pytest.raises(ValueError, match="lacks the marks"):
         put_into(page, told)
 

@@ -14,6 +14,7 @@ import soundfile
 from sklearn.metrics import f1_score
 
 from affectd.bench import papers
+from affectd.bench.marked import mark
 from affectd.bench.papers import (
     PROTOCOLS,
     macro_f1,
@@ -22,7 +23,7 @@ from affectd.bench.papers import (
     run_papers,
 )
 from affectd.bench.papers_file import kept, save
-from affectd.bench.papers_table import BEGIN, END, markdown, plot, put_into
+from affectd.bench.papers_table import markdown, plot, put_into
 from affectd.models.metrics import Confusion
 from affectd.models.recipes import RecipeError
 from affectd.models.system_protocols import Place
@@ -126,12 +127,13 @@ def test_a_table_takes_its_place_in_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     put_into(page, "one\n")
     assert page.read_text() == "one\n"
-    page.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    begin, end = mark("affectd bench papers"), mark("affectd bench papers", end=True)
+    page.write_text(f"Before.\n\n{begin}\nold\n{end}\n\nAfter.\n")
     put_into(page, "two\n")
     put_into(page, "three\n")
-    assert page.read_text() == f"Before.\n\n{BEGIN}\n\nthree\n\n{END}\n\nAfter.\n"
-    page.write_text(f"Before.\n{BEGIN}\n")
-    with pytest.raises(ValueError, match="without the other"):
+    assert page.read_text() == f"Before.\n\n{begin}\n\nthree\n\n{end}\n\nAfter.\n"
+    page.write_text(f"Before.\n{begin}\n")
+    with pytest.raises(ValueError, match="lacks the marks"):
         put_into(page, "four\n")
 
 
@@ -140,7 +142,8 @@ def test_the_documentation_holds_the_kept_figures() -> None:
     rows = kept(root / "bench/results/papers.json")
     assert set(rows) == set(systems())
     page = (root / "docs/papers.md").read_text("utf-8")
-    assert page.partition(BEGIN)[2].partition(END)[0].strip() == markdown(rows.values()).strip()
+    begin, end = mark("affectd bench papers"), mark("affectd bench papers", end=True)
+    assert page.partition(begin)[2].partition(end)[0].strip() == markdown(rows.values()).strip()
     for name, row in rows.items():
         assert row["configuration"] == system_named(name).digest[:8], f"{name} has changed since"
 

@@ -66,3 +66,19 @@ def test_unknown_architectures_and_options_are_guessed() -> None:
         build("crnn", bands=64, classes=7, options={"droput": 0.1})
     with pytest.raises(ValueError, match="bands is 8"):
         build("crnn", bands=8, classes=7, options={})
+
+
+def test_a_leaner_network_has_fewer_steps_and_one_layer() -> None:
+    torch.manual_seed(0)
+    options = CrnnOptions(
+        channels=(8, 8, 8), halvings=(True, True, False), recurrent=16, recurrent_layers=1
+    )
+    lean = Crnn(bands=64, classes=7, options=options).eval()
+    windows, valid = torch.randn(2, 184, 64), torch.tensor([184, 41])
+    with torch.inference_mode():
+        logits, _, attention = lean(windows, valid)
+        alone = lean(windows[1:, :41], valid[1:])[0]
+    assert attention.shape == (2, 23)
+    assert (attention[1, 6:] == 0).all()
+    assert torch.allclose(logits[1], alone[0], atol=1e-5)
+    assert "recurrent.weight_hh_l1" not in lean.state_dict()

@@ -1,0 +1,31 @@
+"""A benchmark's tables in a page, between two marks that name its command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["mark", "put_between"]
+
+
+def mark(command: str, *, end: bool = False) -> str:
+    """Return the mark before a command's tables in a page, or the one after them."""
+    return f"<!-- {'the end of ' if end else ''}{command} -->"
+
+
+def put_between(page: Path, command: str, text: str) -> None:
+    """Write tables into a page, instead of what lies between their marks.
+
+    Args:
+        page: The page.
+        command: That made them.
+        text: In Markdown.
+
+    Raises:
+        ValueError: the page is not there, or lacks a mark.
+    """
+    begin, end = mark(command), mark(command, end=True)
+    whole = page.read_text("utf-8") if page.exists() else ""
+    if begin not in whole or end not in whole:
+        raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}")
+    before, _, rest = whole.partition(begin)
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{rest.partition(end)[2]}", "utf-8")

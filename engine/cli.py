@@ -202,13 +202,16 @@ def devices() -> None:
 def doctor() -> None:
     """Check what affectd needs on this machine, and say what would help.
 
+    A dash marks what affectd can do without.
+
     Example: affectd doctor
     """
     from affectd.engine.doctor import examine
 
     checks = examine()
     for check in checks:
-        print(f"{'ok ' if check.ok else 'NO '} {check.name}: {check.finding}")
+        mark = "ok " if check.ok else "-  " if check.optional else "NO "
+        print(f"{mark} {check.name}: {check.finding}")
     if not all(check.ok or check.optional for check in checks):
         raise typer.Exit(1)
 

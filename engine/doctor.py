@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier, find_model, load_runtime
 from affectd.engine.microphone import input_devices
-from affectd.engine.processor import missing_cuda
+from affectd.engine.processor import cuda_driver, missing_cuda
 
 __all__ = ["Check", "examine"]
 
@@ -48,6 +48,8 @@ def _runtime() -> str:
 
 
 def _gpu() -> str:
+    if cuda_driver() is None:
+        raise OSError("none is at hand (no NVIDIA driver): the processor runs the model")
     if missing := missing_cuda(load_runtime()):
         raise OSError(missing)
     return "there; --processor auto measures whether it is faster"

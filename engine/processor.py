@@ -16,7 +16,15 @@ from affectd.engine.classifier import (
 )
 from affectd.engine.cuda import CUDA, CUDA_PROVIDER, CudaError
 
-__all__ = ["Processor", "ProcessorError", "Runner", "missing_cuda", "model_for", "open_runner"]
+__all__ = [
+    "Processor",
+    "ProcessorError",
+    "Runner",
+    "cuda_driver",
+    "missing_cuda",
+    "model_for",
+    "open_runner",
+]
 
 Processor = Literal["auto", "cpu", "cuda"]
 
@@ -45,6 +53,14 @@ class Runner:
     window_ms: dict[str, dict[str, float]]
 
 
+def cuda_driver() -> ctypes.CDLL | None:
+    """Return the library of the NVIDIA driver; `None` where there is none."""
+    try:
+        return ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+
+
 def missing_cuda(runtime: Any) -> str:
     """Return why CUDA cannot be used and what would help; empty where nothing is known to miss.
 
@@ -57,9 +73,8 @@ def missing_cuda(runtime: Any) -> str:
             "the ONNX Runtime that is installed is the one for CPUs alone. On Linux with an NVIDIA "
             "GPU run 'pip uninstall -y onnxruntime', then pip install 'affectd[gpu]'"
         )
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+    driver = cuda_driver()
+    if driver is None:
         return "there is no NVIDIA driver (libcuda.so.1); install it, or run with --processor cpu"
     count = ctypes.c_int(0)
     if driver.cuInit(0) != _NO_ERROR or driver.cuDeviceGetCount(ctypes.byref(count)) != _NO_ERROR:

@@ -18,7 +18,15 @@ from affectd.models.labels import LABELS
 from affectd.models.spelling import nearest
 from affectd.models.windowing import Windowing
 
-__all__ = ["Optimiser", "Recipe", "RecipeError", "checked", "load_recipe", "shipped_recipes"]
+__all__ = [
+    "Distillation",
+    "Optimiser",
+    "Recipe",
+    "RecipeError",
+    "checked",
+    "load_recipe",
+    "shipped_recipes",
+]
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -52,6 +60,17 @@ class Optimiser(BaseModel):
         return max(self.windows_per_epoch // self.batch, 1)
 
 
+class Distillation(BaseModel):
+    """A trained model that is learnt from beside the labels; see `affectd.models.teacher`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    """A shipped name, an ONNX file or a checkpoint, with the same windows and labels."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Of the loss; the labels have the rest."""
+
+
 class Recipe(BaseModel):
     """What a model is and how it is trained."""
 
@@ -73,6 +92,7 @@ class Recipe(BaseModel):
     """Whether ESC-10 is added to white and pink noise, where it is at hand."""
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
+    teacher: Distillation | None = None
 
     @field_validator("front_end", mode="before")
     @classmethod
@@ -143,7 +163,9 @@ class Recipe(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, ready for JSON."""
-        return self.model_dump(mode="json", exclude={"front_end"}) | {
+        # Runs are named by a hash of this, and most have no teacher.
+        left_out = {"front_end"} if self.teacher else {"front_end", "teacher"}
+        return self.model_dump(mode="json", exclude=left_out) | {
             "front_end": self.front_end.to_dict()
         }
 

@@ -18,6 +18,7 @@ from affectd.models.labels import label_index
 from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.scoring import confusion, score_utterances, torch_scorer
+from affectd.models.teacher import teacher_of
 from affectd.models.windows import Batch, training_batches
 
 __all__ = ["BEST", "LATEST", "RunObserver", "Trainer", "best_of", "train"]
@@ -51,6 +52,10 @@ class Trainer:
         noise: What augmentation adds.
         seed: Decides the first weights, every window and every dropout.
         heard: What the checkpoint says of its data.
+
+    Raises:
+        RecipeError: the recipe's teacher cannot teach this run.
+        EvaluationError: it has one that is not there.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Trainer:
         heard: tuple[Heard, ...],
     ) -> None:
         self.recipe, self.features, self.noise = recipe, features, noise
+        self.teacher = teacher_of(recipe, heard)
         self.seed, self.heard = seed, heard
         self.labels = labels = recipe.labels
         torch.manual_seed(seed)
@@ -112,9 +118,13 @@ class Trainer:
             logmel = share * logmel + (1 - share) * logmel[other]
             frames = torch.maximum(frames, frames[other])
             targets = share * targets + (1 - share) * targets[other]
+        logits = self.model(logmel, frames)[0]
         loss = nn.functional.cross_entropy(
-            self.model(logmel, frames)[0], targets, label_smoothing=settings.label_smoothing
+            logits, targets, label_smoothing=settings.label_smoothing
         )
+        if self.teacher is not None:
+            taught = nn.functional.cross_entropy(logits, self.teacher.posterior(logmel, frames))
+            loss = torch.lerp(loss, taught, self.teacher.share)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)

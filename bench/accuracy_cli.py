@@ -134,8 +134,8 @@ def accuracy(
             "runs": runs,
         }
 
-    if told_file is not None and checkpoints_folder is not None:
-        raise ValueError("--checkpoints: with --from nothing is trained")
+    if told_file is not None:
+        _refuse({"--checkpoints": checkpoints_folder}, "with --from nothing is trained")
     if told_file is not None:
         told = load(told_file)
     else:
@@ -180,7 +180,7 @@ def robustness(
     folds: 'bench accuracy --checkpoints DIR' keeps those of fast and accurate, 'affectd evaluate
     RECIPE --protocol folds' those of others, and --checkpoint takes each.
 
-    Needs PyTorch: pip install 'affectd[train]'.
+    Needs PyTorch, which the extra 'train' brings.
 
     Example: affectd bench robustness --corpora ~/corpora --html robustness.html
     """
@@ -203,6 +203,11 @@ def robustness(
                 progress=advance,
             )
 
+    if told_file:
+        idle = {"--model": model, "--checkpoint": checkpoint, "--corpora": corpora}
+        _refuse(idle | {"--clean": clean}, "with --from nothing is measured")
+    if clean:
+        _refuse({"--page": page_file, "--png": picture}, "with --clean nothing is altered")
     report(
         "robustness",
         _told(told_file, "robustness") if told_file else measured(),
@@ -245,7 +250,7 @@ def coverage(
     the share of windows in which the engine withholds an emotion, with its reasons; accuracy
     against coverage; and how far confidence lies from accuracy.
 
-    Needs PyTorch: pip install 'affectd[train]'.
+    Needs PyTorch, which the extra 'train' brings.
 
     Example: affectd bench coverage --corpora ~/corpora --html coverage.html
     """
@@ -276,8 +281,9 @@ def coverage(
                 progress=advance,
             )
 
-    if told_file and fit:
-        raise ValueError("--fit: with --from nothing is fitted")
+    if told_file:
+        idle = {"--model": model, "--checkpoint": checkpoint, "--corpora": corpora, "--fit": fit}
+        _refuse(idle, "with --from nothing is measured")
     report(
         "coverage",
         _told(told_file, "coverage") if told_file else measured(),
@@ -355,10 +361,26 @@ def _told(file: Path, benchmark: str) -> dict[str, Any]:
     Raises:
         ValueError: it is no such file, or of another one.
     """
+    from affectd.bench.robustness_page import tables
+
     told = earlier(file, "--from")
     if told["benchmark"] != benchmark:
         raise ValueError(f"--from {file} is of bench {told['benchmark']}, not of {benchmark}")
+    try:
+        tables(told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"--from {file} is not what --json wrote: it lacks {error}") from None
     return told
+
+
+def _refuse(idle: dict[str, Any], why: str) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        ValueError: one of them is given.
+    """
+    if given := next((option for option, value in idle.items() if value), None):
+        raise ValueError(f"{given}: {why}")
 
 
 def _at_hand(corpora: Path | None) -> Path | None:

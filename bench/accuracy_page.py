@@ -65,7 +65,7 @@ def put_into(page: Path, told: Figures) -> None:
     Raises:
         ValueError: the page is not there, or lacks a mark.
     """
-    put_between(page, told["command"], tables(told))
+    put_between(page, f"affectd bench accuracy --model {told['model']}", tables(told))
 
 
 def _accuracies(told: Figures) -> str:

@@ -265,7 +265,7 @@ def shared(
 ) -> None:
     """Time variants of the model whose windows share work; with --train also what they hear.
 
-    Needs PyTorch: pip install 'affectd[train]'.
+    Needs PyTorch, which the extra 'train' brings.
 
     Example: affectd bench shared --train runs/shared --corpora ~/corpora
     """

@@ -24,8 +24,12 @@ def put_between(page: Path, command: str, text: str) -> None:
         ValueError: the page is not there, or lacks a mark.
     """
     begin, end = mark(command), mark(command, end=True)
-    whole = page.read_text("utf-8") if page.exists() else ""
-    if begin not in whole or end not in whole:
-        raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}")
+    try:
+        whole = page.read_text("utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"{page}: there is no such page") from None
     before, _, rest = whole.partition(begin)
-    page.write_text(f"{before}{begin}\n\n{text}\n{end}{rest.partition(end)[2]}", "utf-8")
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}, one after the other")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")

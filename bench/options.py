@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from affectd.models.extra import MissingExtraError
 
 __all__ = [
     "Checkpoints",
@@ -61,6 +64,22 @@ def _readable(file: Path | None) -> Path | None:
     return file
 
 
+def _drawable(file: Path | None) -> Path | None:
+    """Refuse before the measurement a picture that could not be drawn after it."""
+    if file and file.suffix != ".png":
+        raise ValueError(f"--png {file}: the picture is a PNG, and its name ends so")
+    if file and find_spec("matplotlib") is None:
+        raise MissingExtraError("--png needs Matplotlib: pip install 'affectd[files]'")
+    return in_a_folder(file)
+
+
+def _there(file: Path | None) -> Path | None:
+    """Refuse before the measurement a page that is not there after it."""
+    if file and not file.is_file():
+        raise ValueError(f"--page {file}: there is no such page")
+    return file
+
+
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", callback=in_a_folder, help="Write the figures to this file, too."),
@@ -77,11 +96,19 @@ SvgFile = Annotated[
 ]
 PngFile = Annotated[
     Path | None,
-    typer.Option("--png", callback=in_a_folder, help="Draw the figures into this file, too."),
+    typer.Option(
+        "--png", metavar="FILE", callback=_drawable, help="Draw the figures into this file, too."
+    ),
 ]
 PageFile = Annotated[
     Path | None,
-    typer.Option("--page", metavar="FILE", help="Write the tables there, between their marks."),
+    typer.Option(
+        "--page",
+        metavar="FILE",
+        callback=_there,
+        help="Write the tables into this page, between the marks <!-- affectd bench … --> and "
+        "<!-- the end of affectd bench … -->.",
+    ),
 ]
 FromFile = Annotated[
     Path | None,

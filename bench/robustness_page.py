@@ -47,7 +47,8 @@ def _of_what(told: Figures) -> str:
     who = f"`{models[0]}`"
     if len(models) > 1:
         who += f", by {len(models)} models of its folds in full precision"
-    known = [name for name, each in told["corpora"].items() if "not" not in each["speakers_are"]]
+    corpora = told["corpora"].items()
+    known = [name for name, each in corpora if each["speakers_are"] == "heard in training"]
     who += ", speakers not heard in training" if not known else ""
     *most, last = (
         f"{name} (heard in training)" if name in known else name for name in told["corpora"]
@@ -68,12 +69,16 @@ def _robustness(told: Figures) -> str:
         cells = (f"{each[name]:.1f}" for name in ("unchanged", "uar", "uar_lost", "named"))
         lines.append(f"| {each['alteration']} | {' | '.join(cells)} | {_goal(each)} |")
     sexes = "; ".join(
-        f"{corpus} {each['female']['uar']:.1f} and {each['male']['uar']:.1f} %"
+        f"{corpus} {_group(each['female'])} and {_group(each['male'])}"
         for corpus, each in told["by_sex"].items()
     )
     if sexes:
-        lines += ["", f"UAR of women and men: {sexes}."]
+        lines += ["", f"UAR of women and men, and how many they are: {sexes}."]
     return "\n".join(lines)
+
+
+def _group(told: Figures) -> str:
+    return f"{told['uar']:.1f} % ({told['speakers']})"
 
 
 def _coverage(told: Figures) -> str:
@@ -89,14 +94,15 @@ def _coverage(told: Figures) -> str:
         for name, said in _SOUNDS.items()
         if told.get(name)
     ]
-    errors = {kind: told["calibration"][kind]["error"] for kind in ("windows", "utterances")}
+    errors = ", ".join(
+        f"{each['error']:.1f} % of {kind}" for kind, each in told["calibration"].items() if each
+    )
     surer = min(told["coverage"]["windows"], key=lambda each: abs(float(each["coverage"]) - 50))
     return "\n".join(
         [
             *lines,
             "",
-            f"Calibration error: {errors['windows']:.1f} % of windows, "
-            f"{errors['utterances']:.1f} % of utterances. Right are",
+            f"Calibration error: {errors}. Right are",
             f"{speech['accuracy']:.1f} % of all windows, {speech['accuracy_where_named']:.1f} % of "
             f"those where an emotion is named, and {surer['accuracy']:.1f} % of the surer half.",
         ]
@@ -158,7 +164,8 @@ def _draw_alterations(axes: Any, told: Figures) -> None:
 def _draw_reliability(axes: Any, told: Figures) -> None:
     axes.plot([0, 100], [0, 100], color="#888a85", linewidth=1)
     for kind, colour in (("windows", "#3465a4"), ("utterances", "#ce5c00")):
-        each = told["calibration"][kind]
+        if not (each := told["calibration"][kind]):
+            continue  # no utterance was heard to its end
         bins = each["reliability"]
         x, y = ([one[name] for one in bins] for name in ("confidence", "accuracy"))
         axes.plot(x, y, color=colour, linewidth=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 __all__ = ["Crnn", "CrnnOptions"]
 
+_BLOCKS = 3
 _LOWEST = -1e4
 """Stands for minus infinity in the attention's softmax, also in half precision."""
 
@@ -31,6 +33,16 @@ class CrnnOptions:
     """Share of whole channels dropped after each block."""
     dropout: float = 0.4
     """Between the LSTM layers and before both dense layers."""
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != _BLOCKS:
+            raise ValueError(f"channels is {self.channels}; allowed are {_BLOCKS} numbers")
+        if len(self.halvings) != _BLOCKS or not all(isinstance(one, bool) for one in self.halvings):
+            raise ValueError(
+                f"halvings is {self.halvings}; allowed are {_BLOCKS} of true and false"
+            )
+        if self.recurrent_layers < 1:
+            raise ValueError(f"recurrent_layers is {self.recurrent_layers}; allowed is 1 or more")
 
 
 class Crnn(nn.Module):
@@ -55,7 +67,7 @@ class Crnn(nn.Module):
         sizes = (first, first, second, third)
         self.blocks = nn.ModuleList(
             _Block(inputs, outputs, kernel=3, stride=(1 + halves, 1), pool=2)
-            for inputs, outputs, halves in zip(sizes, sizes[1:], options.halvings, strict=False)
+            for (inputs, outputs), halves in zip(pairwise(sizes), options.halvings, strict=True)
         )
         self.channel_dropout = nn.Dropout2d(options.convolution_dropout)
         heights = bands

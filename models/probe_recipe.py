@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,7 @@ class ProbeRecipe(Recipe):
     Its optimiser is not used.
     """
 
+    may_have_a_teacher: ClassVar[bool] = False
     probe: ProbeSettings
     needs_weights: str
     """What foreign weights the encoder has, and how to get them."""

@@ -107,8 +107,13 @@ def evaluate_folds(
 
     Raises:
         CorpusError: a corpus cannot be used.
-        ValueError: the corpus has no published folds.
+        ValueError: the corpus has no published folds, or the recipe has a teacher.
     """
+    if recipe.teacher is not None:
+        raise ValueError(
+            f"recipe {recipe.name} has a teacher, who has heard speakers that the folds test; "
+            "--protocol held-out scores its trained model on speakers that both have not heard"
+        )
     everyone, _ = features_of(
         [corpus], corpora=corpora, cache=cache, front_end=recipe.front_end, progress=progress
     )

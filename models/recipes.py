@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -75,6 +75,7 @@ class Recipe(BaseModel):
     """What a model is and how it is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    may_have_a_teacher: ClassVar[bool] = True
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
     architecture: str
@@ -93,6 +94,13 @@ class Recipe(BaseModel):
     optimiser: Optimiser = Optimiser()
     augmentation: Augmentation = Augmentation()
     teacher: Distillation | None = None
+
+    @field_validator("teacher")
+    @classmethod
+    def _teacher(cls, value: Distillation | None) -> Distillation | None:
+        if value is not None and not cls.may_have_a_teacher:
+            raise ValueError("networks that are trained by gradient on live windows alone have one")
+        return value
 
     @field_validator("front_end", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -138,6 +138,7 @@ class Disturbance(_Value):
 class System(Recipe):
     """A recipe as a paper has it."""
 
+    may_have_a_teacher: ClassVar[bool] = False
     source: str
     """The paper, in words or by number."""
     chosen: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from affectd.models.checkpoint import Heard
 from affectd.models.recipes import Recipe, RecipeError
 from affectd.models.scoring import Scorer
 from affectd.models.subject import subject_named
+from affectd.models.windowing import Windowing
 
 __all__ = ["Teacher", "teacher_of"]
 
@@ -26,8 +27,9 @@ class Teacher:
 
     scorer: Scorer
     temperature: float
+    """The teacher's own calibration; nothing is softened beyond it, and the pupil stays at 1."""
     share: float
-    """Of the loss, 0 to 1; the labels have the rest."""
+    """Weight of the distillation in the loss, 0 to 1; the labels have the rest."""
 
     def posterior(self, logmel: Tensor, frames: Tensor) -> Tensor:
         """Return the probabilities of the labels, float32 ``(batch, classes)``.
@@ -45,27 +47,41 @@ def teacher_of(recipe: Recipe, heard: Sequence[Heard]) -> Teacher | None:
 
     Args:
         recipe: What is trained.
-        heard: Whom the run hears: the teacher must have heard nobody else, or the test speakers
-            would be known to the pupil.
+        heard: Whom the run hears, development speakers among them: the teacher must have heard
+            nobody else, or the test speakers would be known to the pupil.
 
     Raises:
-        RecipeError: the teacher has heard others, or takes other windows or labels.
-        EvaluationError: there is no such model.
+        RecipeError: there is no such model, it has heard others or does not say whom, or it takes
+            other windows or labels.
     """
     if recipe.teacher is None:
         return None
     named = recipe.teacher.model
-    subject = subject_named(named)
-    if subject.labels != recipe.labels or subject.windowing != recipe.windowing:
+    try:
+        subject = subject_named(named)
+    except ValueError as error:
+        raise RecipeError(f"recipe key 'teacher.model': {error}") from None
+    if subject.labels != recipe.labels:
         raise RecipeError(
-            f"recipe key 'teacher': {named} has other labels or takes other windows than "
-            f"{recipe.name}"
+            f"recipe key 'teacher.model': {named} tells {', '.join(subject.labels)} apart, "
+            f"{recipe.name} {', '.join(recipe.labels)}"
         )
+    if _windows(subject.windowing) != _windows(recipe.windowing):
+        raise RecipeError(
+            f"recipe key 'teacher.model': {named} takes other windows than {recipe.name}"
+        )
+    if not subject.heard:
+        raise RecipeError(f"recipe key 'teacher.model': {named} does not say whom it has heard")
     ours = {each.corpus: frozenset(each.speakers) for each in heard}
     for corpus, speakers in subject.heard.items():
         if others := speakers - ours.get(corpus, frozenset()):
             raise RecipeError(
-                f"recipe key 'teacher': {named} has heard {min(others)} of {corpus}, whom this run "
-                f"shall not know; name one that has not, or train without"
+                f"recipe key 'teacher.model': {named} has heard {min(others)} of {corpus}, whom "
+                "this run does not hear; a teacher knows the run's speakers or fewer"
             )
     return Teacher(subject.scorer, subject.temperature, recipe.teacher.share)
+
+
+def _windows(windowing: Windowing) -> tuple[object, ...]:
+    # How far they lie apart does not matter to who learns from single ones.
+    return (windowing.front_end, windowing.normalisation, windowing.window_frames)

@@ -54,8 +54,7 @@ class Trainer:
         heard: What the checkpoint says of its data.
 
     Raises:
-        RecipeError: the recipe's teacher cannot teach this run.
-        EvaluationError: it has one that is not there.
+        RecipeError: the recipe's teacher is not there or cannot teach this run.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ def test_tables_go_between_the_marks_and_nowhere_else(told: dict[str, Any], tmp_
     assert text.endswith("below\n")
     assert "former" not in text
     assert text.count("| RAVDESS, 8 classes") == 1
-    told["command"] = "affectd bench accuracy --model accurate"
+    told["model"] = "accurate"
     with pytest.raises(ValueError, match="lacks the marks"):
         put_into(page, told)
 

@@ -20,6 +20,9 @@ KEPT = sorted(
 )
 
 
+assert KEPT, "figures are kept with the source"
+
+
 @pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
 def test_the_documentation_holds_the_kept_figures(file: Path, tmp_path: Path) -> None:
     told = json.loads(file.read_text("utf-8"))
@@ -53,7 +56,12 @@ def test_a_missed_goal_is_said_and_sexes_where_there_are_two(tmp_path: Path) -> 
                 "met": False,
             }
         ],
-        "by_sex": {"emodb": {"female": {"uar": 61.25}, "male": {"uar": 50}}},
+        "by_sex": {
+            "emodb": {
+                "female": {"uar": 61.25, "speakers": 1},
+                "male": {"uar": 50, "speakers": 2},
+            }
+        },
     }
     said = tables(told)
     assert said.startswith(
@@ -61,7 +69,9 @@ def test_a_missed_goal_is_said_and_sexes_where_there_are_two(tmp_path: Path) -> 
         "in training), 2026-01-02, seed 7.\n"
     )
     assert "| louder | 90.0 | 55.0 | 5.0 | 97.0 | at least 95 % unchanged: **missed** |" in said
-    assert said.endswith("UAR of women and men: emodb 61.2 and 50.0 %.\n")
+    assert said.endswith(
+        "UAR of women and men, and how many they are: emodb 61.2 % (1) and 50.0 % (2).\n"
+    )
     page = tmp_path / "page.md"
     page.write_text("no marks\n", "utf-8")
     with pytest.raises(ValueError, match="lacks the marks"):
@@ -96,6 +106,14 @@ def test_kept_figures_are_told_again(
     # With the day and the machine on which they were measured.
     assert json.loads(again.read_text("utf-8")) == told
     capsys.readouterr()
+    assert run(*given, "--model", "crnn") == 1
+    assert "--model: with --from nothing is measured" in capsys.readouterr().err
+    for option, says in (("--page", "there is no such page"), ("--png", "the picture is a PNG")):
+        assert run(*given, option, str(tmp_path / "nothing.svg")) == 1
+        assert says in capsys.readouterr().err
+    again.write_text(json.dumps({"benchmark": benchmark, "models": ["fast"]}), "utf-8")
+    assert run(benchmark, "--from", str(again)) == 1
+    assert "is not what --json wrote: it lacks '" in capsys.readouterr().err
     other = {"robustness": "coverage", "coverage": "robustness"}[benchmark]
     assert run(other, "--from", str(file)) == 1
     assert f"is of bench {benchmark}, not of {other}" in capsys.readouterr().err

@@ -43,8 +43,10 @@ def test_a_voice_is_enrolled_by_a_microphone_and_asks_for_no_more_than_it_needs(
         try:
             # It asks when it hears.
             assert "Please speak for about 20 s" in enrolment.stdout.readline()
-            with microphone.playing(spoken):
+            with microphone.playing(spoken) as player:
                 out, error = enrolment.communicate(timeout=90)
+                # What is spoken goes on for longer than it listens.
+                assert player.poll() is None
         finally:
             enrolment.kill()
     assert enrolment.returncode == 0, error

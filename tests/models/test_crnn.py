@@ -82,3 +82,19 @@ def test_a_leaner_network_has_fewer_steps_and_one_layer() -> None:
     assert (attention[1, 6:] == 0).all()
     assert torch.allclose(logits[1], alone[0], atol=1e-5)
     assert "recurrent.weight_hh_l1" not in lean.state_dict()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"halvings": [True, False]},
+        {"halvings": [2, 1, 0]},
+        {"channels": [8, 8]},
+        {"recurrent_layers": 0},
+    ],
+    ids=str,
+)
+def test_sizes_that_make_no_network_are_refused_by_name(options: dict[str, object]) -> None:
+    (name,) = options
+    with pytest.raises(ValueError, match=f"{name} is "):
+        build("crnn", bands=64, classes=7, options=options)

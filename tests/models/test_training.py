@@ -9,11 +9,9 @@ import pytest
 import torch
 
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
-from affectd.models.evaluation import EvaluationError
 from affectd.models.features import FeatureSet
-from affectd.models.labels import label_index
 from affectd.models.noise import NoiseBank
-from affectd.models.recipes import Recipe, RecipeError
+from affectd.models.recipes import Recipe
 from affectd.models.training import BEST, LATEST, Trainer, best_of, train
 
 HEARD = (Heard(corpus="emodb", licence="CC0 1.0", clips=90, speakers=("0", "1")),)
@@ -118,55 +116,3 @@ def test_a_checkpoint_survives_its_file(trainer: Trainer, tmp_path: Path) -> Non
     worse = replace(checkpoint, averaged=checkpoint.averaged | {"stem.norm.bias": torch.zeros(5)})
     with pytest.raises(CheckpointError, match=r"'stem\.norm\.bias' is \(5,\); needed is \(4,\)"):
         worse.model()
-
-
-def taught_by(recipe: Recipe, file: Path, **changes: object) -> Recipe:
-    values = recipe.to_dict() | {"teacher": {"model": str(file), "share": 1.0}}
-    return Recipe.from_dict(values | changes)
-
-
-def test_a_pupil_learns_what_its_teacher_says_and_not_the_labels(
-    tiny_recipe: Recipe, separable_clips: FeatureSet, white_and_pink: NoiseBank, tmp_path: Path
-) -> None:
-    teacher = fresh(tiny_recipe, separable_clips, white_and_pink, seed=5)
-    train(teacher, folder=tmp_path / "teacher", stop_after=2)
-    spoken = sorted({str(clip.label) for clip in separable_clips.clips})
-    with torch.no_grad():
-        # Whatever it hears, it is sure of one and the same label.
-        teacher.averaged["classify.1.weight"].zero_()
-        teacher.averaged["classify.1.bias"].zero_()[label_index(spoken[0], teacher.labels)] = 9.0
-    file = tmp_path / "teacher.pt"
-    teacher.checkpoint().save(file)
-    pupil = fresh(taught_by(tiny_recipe, file), separable_clips, white_and_pink)
-    train(pupil, folder=tmp_path / "pupil")
-    # The recall of one class is whole, and that of the others nothing.
-    assert pupil.judge(separable_clips)["mean"] == pytest.approx(100 / len(spoken))
-
-
-def test_a_teacher_who_knows_others_or_hears_otherwise_is_refused(
-    tiny_recipe: Recipe, separable_clips: FeatureSet, white_and_pink: NoiseBank, tmp_path: Path
-) -> None:
-    file = tmp_path / "teacher.pt"
-    known = fresh(tiny_recipe, separable_clips, white_and_pink).checkpoint()
-    others = replace(known, heard=(replace(HEARD[0], speakers=("0", "1", "2")),))
-    others.save(file)
-    recipe = taught_by(tiny_recipe, file)
-    with pytest.raises(RecipeError, match="has heard 2 of emodb, whom this run shall not know"):
-        fresh(recipe, separable_clips, white_and_pink)
-    known.save(file)
-    fresh(recipe, separable_clips, white_and_pink)
-    with pytest.raises(RecipeError, match="takes other windows than"):
-        fresh(
-            taught_by(tiny_recipe, file, hop_seconds=0.5),
-            separable_clips,
-            white_and_pink,
-        )
-    with pytest.raises(EvaluationError, match="no model"):
-        fresh(taught_by(tiny_recipe, Path("nobody")), separable_clips, white_and_pink)
-
-
-def test_a_recipe_without_a_teacher_says_nothing_of_one(tiny_recipe: Recipe) -> None:
-    # Runs are named by a hash of what a recipe says.
-    assert "teacher" not in tiny_recipe.to_dict()
-    taught = taught_by(tiny_recipe, Path("crnn"))
-    assert Recipe.from_dict(taught.to_dict()) == taught

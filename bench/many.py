@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from affectd.bench.latency import end_daemon, resident_mib, write_speech
+from affectd.bench.machine import Stolen
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
@@ -114,7 +115,8 @@ def _talk(
         pauses: Whether there are pauses between the sentences.
         settings: Environment variables of the daemon.
     """
-    with daemon("--source", "none", model=model, talking_share=0.01, settings=settings) as (
+    everybody = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
+    with daemon("--source", "none", model=model, settings=everybody | dict(settings or {})) as (
         pid,
         address,
         _,
@@ -123,7 +125,7 @@ def _talk(
         swarm = run_swarm(
             does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
         )
-        cores = _cores(pid, swarm, seconds)
+        cores, stolen = _cores(pid, swarm, seconds)
         # Before it ends its streams are still there.
         mib = resident_mib(pid)
         result = _result(swarm)
@@ -135,6 +137,7 @@ def _talk(
         "events": result["events"],
         "cores": round(cores, 3),
         "core_percent_a_stream": round(100 * cores / talkers, 3),
+        "stolen_percent": stolen,
         "kib_a_stream": round(1024 * (mib - base_mib) / talkers, 1),
     }
 
@@ -158,7 +161,7 @@ def measure_fanout(
             say(f"{count} subscribers")
             with daemon("--source", str(path), model=model) as (pid, address, _):
                 swarm = run_swarm(does="listen", address=address, clients=count, seconds=seconds)
-                cores = _cores(pid, swarm, seconds)
+                cores, stolen = _cores(pid, swarm, seconds)
                 result = _result(swarm)
             levels.append(
                 {
@@ -167,6 +170,7 @@ def measure_fanout(
                     "latency_ms": _percentiles(result["latencies_ms"]),
                     "events_a_second": round(sum(result["events"].values()) / seconds, 1),
                     "cores": round(cores, 3),
+                    "stolen_percent": stolen,
                 }
             )
     return {"levels": levels}
@@ -203,7 +207,6 @@ def measure_memory(
 def daemon(
     *arguments: str,
     model: str,
-    talking_share: float = 1.0,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, str, float]]:
     """Run a daemon; yield its process, its address, and how long it took to be ready."""
@@ -212,7 +215,6 @@ def daemon(
         command += ["--model", model]
     environment = {
         **os.environ,
-        "AFFECTD_PUBLISHERS__TALKING_SHARE": str(talking_share),
         "AFFECTD_SERVER__LARGEST_CLIENTS": "20000",
         **(settings or {}),
     }
@@ -234,14 +236,18 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _cores(pid: int, swarm: subprocess.Popen[str], seconds: float) -> float:
-    """Return how many processors the daemon keeps busy while a swarm measures, and no sooner."""
+def _cores(pid: int, swarm: subprocess.Popen[str], seconds: float) -> tuple[float, float | None]:
+    """Return how many processors the daemon keeps busy while a swarm measures, and no sooner.
+
+    Returns:
+        Processors, and what the host gave to others meanwhile, percent of all processor time.
+    """
     assert swarm.stderr
     swarm.stderr.readline()
-    began, used = time.monotonic(), processor_seconds(pid)
+    began, used, stolen = time.monotonic(), processor_seconds(pid), Stolen()
     with contextlib.suppress(subprocess.TimeoutExpired):
         swarm.wait(timeout=0.95 * seconds)
-    return (processor_seconds(pid) - used) / (time.monotonic() - began)
+    return (processor_seconds(pid) - used) / (time.monotonic() - began), stolen.percent()
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float] | None:

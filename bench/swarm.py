@@ -69,7 +69,10 @@ class Talker:
             self.accepted = True
         elif kind == "error" and event["code"] == "too_many_streams":
             self._tally.refused += 1
-        if not self._tally.measuring:
+            # Who is refused may listen to all the others, which is not what is measured.
+            assert self.wire
+            self.wire.close()
+        if not self._tally.measuring or not self.accepted:
             return
         self._tally.count(kind)
         if kind == "emotion":

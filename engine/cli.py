@@ -48,7 +48,7 @@ def run(  # one parameter a flag
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="crnn-int8 (the default), fast, accurate, open, or an artefact's file."),
+        typer.Option(help="crnn-int8 (the default), light, fast, accurate, open, or a file."),
     ] = None,
     processor: Annotated[
         str | None,

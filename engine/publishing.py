@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
@@ -42,6 +42,9 @@ class PublisherSettings:
 
     largest_streams: Annotated[int, Interval(ge=0, le=100_000)] = 4_096
     """Published streams at once; with 0 nobody may publish."""
+    admission: Literal["measured", "all"] = "measured"
+    """Whether a stream beyond what the machine was measured to carry is refused; with ``all`` the
+    steps of overload alone look after it."""
     ahead_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 2.0
     """How far ahead of real time audio is taken; beyond that it is left unread."""
     fast_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 10.0
@@ -376,7 +379,7 @@ class Publishers:
             text = f"{streams} streams are published, and no more may be"
             raise RequestError(ErrorCode.TOO_MANY_STREAMS, text, retry_after=30.0)
         carried, retry_after = self._capacity()
-        if streams >= carried:
+        if self._settings.admission == "measured" and streams >= carried:
             text = f"{streams} streams are published, which is what this machine carries"
             raise RequestError(ErrorCode.TOO_MANY_STREAMS, text, retry_after=retry_after)
 

@@ -156,6 +156,16 @@ async def test_beyond_the_capacity_it_says_when_to_ask_again() -> None:
         assert (await second.publish())["type"] == "accepted"
 
 
+async def test_where_all_are_admitted_the_measured_capacity_refuses_nobody() -> None:
+    async with engine(capacity=1, admission="all", largest_streams=2) as served:
+        for _ in range(2):
+            client = await served.client()
+            assert (await client.publish())["type"] == "accepted"
+        third = await served.client()
+        await third.say(type="subscribe", streams=[])
+        assert (await third.publish())["code"] == "too_many_streams"
+
+
 async def test_audio_that_is_no_whole_number_of_samples_is_a_gap_and_an_error(
     speech: np.ndarray,
 ) -> None:

@@ -206,11 +206,12 @@ def robustness(
     if told_file:
         idle = {"--model": model, "--checkpoint": checkpoint, "--corpora": corpora}
         _refuse(idle | {"--clean": clean}, "with --from nothing is measured")
-    if clean:
+    told = _told(told_file, "robustness") if told_file else None
+    if clean or (told and not told["alterations"]):
         _refuse({"--page": page_file, "--png": picture}, "with --clean nothing is altered")
     report(
         "robustness",
-        _told(told_file, "robustness") if told_file else measured(),
+        told or measured(),
         json_file,
         html,
         compare,
@@ -368,8 +369,10 @@ def _told(file: Path, benchmark: str) -> dict[str, Any]:
         raise ValueError(f"--from {file} is of bench {told['benchmark']}, not of {benchmark}")
     try:
         tables(told)
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise ValueError(f"--from {file} is not what --json wrote: it lacks {error}") from None
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"--from {file} is not what --json wrote: {error}") from None
     return told
 
 

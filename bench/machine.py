@@ -43,13 +43,14 @@ class Stolen:
         if not self._before:
             return None
         gone = [after - before for after, before in zip(self._times(), self._before, strict=True)]
-        return round(100 * gone[_STOLEN] / max(1, sum(gone)), 2)
+        return round(100 * gone[_STOLEN] / sum(gone), 2) if sum(gone) > 0 else None
 
     def _times(self) -> list[int]:
         if not self._stat.is_file():
             return []
         line = self._stat.read_text().partition("\n")[0]
-        return [int(field) for field in line.split()[1 : _STOLEN + 2]]
+        times = [int(field) for field in line.split()[1 : _STOLEN + 2]]
+        return times if len(times) > _STOLEN else []
 
 
 def describe_machine() -> dict[str, object]:

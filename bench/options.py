@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from affectd.bench.marked import mark
 from affectd.models.extra import MissingExtraError
 
 __all__ = [
@@ -66,7 +67,7 @@ def _readable(file: Path | None) -> Path | None:
 
 def _drawable(file: Path | None) -> Path | None:
     """Refuse before the measurement a picture that could not be drawn after it."""
-    if file and file.suffix != ".png":
+    if file and file.suffix.lower() != ".png":
         raise ValueError(f"--png {file}: the picture is a PNG, and its name ends so")
     if file and find_spec("matplotlib") is None:
         raise MissingExtraError("--png needs Matplotlib: pip install 'affectd[files]'")
@@ -77,6 +78,8 @@ def _there(file: Path | None) -> Path | None:
     """Refuse before the measurement a page that is not there after it."""
     if file and not file.is_file():
         raise ValueError(f"--page {file}: there is no such page")
+    if file and mark("affectd bench").removesuffix(" -->") not in file.read_text("utf-8"):
+        raise ValueError(f"--page {file} has none of the marks <!-- affectd bench … -->")
     return file
 
 

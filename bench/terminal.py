@@ -83,10 +83,10 @@ def report(
         html.write_text(page(document), "utf-8")
     if svg:
         svg.write_text(picture(document), "utf-8")
-    if marked:
-        put_into(marked, document)
     if png:
         plot(document, png)
+    if marked:
+        put_into(marked, document)
 
 
 def print_latency(console: Any, figures: dict[str, Any]) -> None:

@@ -229,6 +229,7 @@ def export_model(
         evaluations,
         [one.metadata for one in artefacts[1:]],
         recorded_noise=original.recorded_noise,
+        teacher=original.teacher,
     )
     return Export(
         artefacts=tuple(artefacts),

@@ -13,6 +13,7 @@ from torch import nn
 from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.labels import valence_arousal_of
+from affectd.models.recipes import Distillation
 from affectd.models.windowing import Windowing
 
 __all__ = ["Original", "sha256_of"]
@@ -40,6 +41,8 @@ class Original:
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
     recorded_noise: bool = True
+    teacher: Distillation | None = None
+    """Whom it has learnt from beside the labels."""
     """Whether ESC-10 was added to the speech in training."""
     voice_experts: VoiceExperts | None = None
     """What knows, from the embeddings, how a voice lies."""
@@ -67,6 +70,7 @@ class Original:
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             in_float=tuple(getattr(model, "in_float", ())),
             recorded_noise=checkpoint.recipe.noise,
+            teacher=checkpoint.recipe.teacher,
             voice_experts=checkpoint.voice_experts,
         )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from affectd.engine.artefact import Gate, Metadata
 from affectd.models.evaluation import Evaluation
 from affectd.models.labels import FOUR_LABELS
+from affectd.models.recipes import Distillation
 
 __all__ = ["write_card"]
 
@@ -35,6 +37,7 @@ def write_card(
     variants: Sequence[Metadata] = (),
     *,
     recorded_noise: bool = True,
+    teacher: Distillation | None = None,
 ) -> str:
     """Return the card of an artefact as Markdown; no figure is in it that was not measured.
 
@@ -43,6 +46,7 @@ def write_card(
         evaluations: Of this very model, and of its recipe on folds.
         variants: Of the same model in other precisions.
         recorded_noise: Whether ESC-10 was added to the speech in training.
+        teacher: Of the recipe.
     """
     held_out = sorted(
         (one for one in evaluations if one.protocol == "held-out"), key=lambda one: one.corpus
@@ -55,6 +59,7 @@ def write_card(
         "This file is written by `affectd export` from what was measured; edit the code instead.\n",
         _summary(metadata),
         _data(metadata, recorded_noise=recorded_noise),
+        *([_taught(teacher)] if teacher else []),
         _held_out(held_out, of_recipe=bool(folds)),
     ]
     if folds:
@@ -97,6 +102,13 @@ def _data(metadata: Metadata, *, recorded_noise: bool) -> str:
         + "\nSpeakers heard are those trained on and the development speakers on whom the best "
         "epoch and the temperature were chosen. Calm speech counts as neutral; bored speech is "
         f"left out. Noise for augmentation: {noise}.\n"
+    )
+
+
+def _taught(teacher: Distillation) -> str:
+    return (
+        f"Taught by `{Path(teacher.model).stem}`: what it says of each disturbed window counts "
+        f"{100 * teacher.share:g} % of the loss, the label the rest.\n"
     )
 
 

@@ -35,13 +35,13 @@ class CrnnOptions:
     """Between the LSTM layers and before both dense layers."""
 
     def __post_init__(self) -> None:
-        if len(self.channels) != _BLOCKS:
-            raise ValueError(f"channels is {self.channels}; allowed are {_BLOCKS} numbers")
+        if len(self.channels) != _BLOCKS or min(self.channels) < 1:
+            raise ValueError(f"channels is {self.channels}; allowed are {_BLOCKS} numbers above 0")
         if len(self.halvings) != _BLOCKS or not all(isinstance(one, bool) for one in self.halvings):
             raise ValueError(
                 f"halvings is {self.halvings}; allowed are {_BLOCKS} of true and false"
             )
-        if self.recurrent_layers < 1:
+        if not isinstance(self.recurrent_layers, int) or self.recurrent_layers < 1:
             raise ValueError(f"recurrent_layers is {self.recurrent_layers}; allowed is 1 or more")
 
 

@@ -99,7 +99,9 @@ class Recipe(BaseModel):
     @classmethod
     def _teacher(cls, value: Distillation | None) -> Distillation | None:
         if value is not None and not cls.may_have_a_teacher:
-            raise ValueError("networks that are trained by gradient on live windows alone have one")
+            raise ValueError(
+                "this kind of recipe has none: only networks trained by gradient on live windows do"
+            )
         return value
 
     @field_validator("front_end", mode="before")

@@ -10,6 +10,7 @@ from affectd.models.card import write_card
 from affectd.models.evaluation import Evaluation, Scored
 from affectd.models.features import FeatureSet
 from affectd.models.labels import LABELS, VALENCE_AROUSAL
+from affectd.models.recipes import Distillation
 
 METADATA = Metadata(
     name="tiny",
@@ -61,3 +62,10 @@ def test_the_shipped_weights_have_a_card_and_terms() -> None:
     names = {entry.name for entry in folder.iterdir()}
     assert {"crnn.onnx", "crnn.md", "LICENSE-weights.md"} <= names
     assert "non-commercial" in folder.joinpath("crnn.md").read_text("utf-8").lower()
+
+
+def test_a_teacher_is_named_without_the_folder_it_lay_in() -> None:
+    card = write_card(METADATA, [], teacher=Distillation(model="/home/me/big-int8.onnx", share=0.6))
+    assert "Taught by `big-int8`: what it says of each disturbed window counts 60 %" in card
+    assert "/home" not in card
+    assert "Taught" not in write_card(METADATA, [])

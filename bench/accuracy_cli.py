@@ -136,7 +136,6 @@ def accuracy(
 
     if told_file is not None:
         _refuse({"--checkpoints": checkpoints_folder}, "with --from nothing is trained")
-    if told_file is not None:
         told = load(told_file)
     else:
         told = measured()

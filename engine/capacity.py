@@ -186,6 +186,8 @@ class _Rehearsal(LoopWorker):
 
     def _receive(self, frame: bytes) -> float:
         self._source.hear(frame, time.monotonic())
+        if not self._called:
+            self._dealt_with.set()  # it is heard later, with others
         return 0.0
 
     def _work(self) -> None:

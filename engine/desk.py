@@ -176,7 +176,10 @@ class Desk(ABC):
                 self._fail(stream, ErrorCode.BAD_AUDIO, str(error))
                 return
             self._notices(stream, written if block is None else block.position)
-            if block is None or stream.over:
+            if stream.over:
+                return
+            if block is None:
+                stream.source.wakes_at = written + stream.session.quiet_samples
                 return
             self._hear(stream, block)
             if self._results:

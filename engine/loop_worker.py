@@ -69,6 +69,8 @@ class LoopWorker(Desk):
         self._stopping = True
         for stream in self.streams:
             stream.source.stop()
+        # What no window was due of has not been heard.
+        self._due.extend(stream for stream in self.streams if not stream.due)
         while self._due:
             self._work()
         try:

@@ -159,7 +159,9 @@ class PublisherSource(Feed):
         """Take a frame of whole samples, whose first was captured at this time."""
         if self._open:
             self._queue.write(frame, self._format, captured_at=captured_at)
-            self._wake()
+            # Integers are always audio; of others it must be said at once that they are not.
+            if self._format != "s16le" or self._queue.written >= self.wakes_at:
+                self._wake()
 
     def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""

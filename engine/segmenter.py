@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -192,6 +193,12 @@ class Segmenter:
     def utterance_start(self) -> int:
         """First sample of the utterance that is going on, or went on last."""
         return self._position_of(self._utterance_frame)
+
+    @property
+    def next_cut(self) -> int:
+        """First sample after which the utterance that is going on may be cut again."""
+        longest = self._position_of(self._utterance_frame) + self._longest
+        return min(math.ceil(self._due), longest)
 
     def _begin(self, end: int, preroll: int | None = None) -> None:
         self._speaking = True

@@ -154,6 +154,19 @@ class Session:
     def hop_seconds(self, seconds: float) -> None:
         self._segmenter.hop_seconds = seconds
 
+    @property
+    def quiet_samples(self) -> int:
+        """How many further samples, at the source's rate, no event and no window can come of.
+
+        Whatever they hold: a window is not due sooner, and speech takes some voice to begin and a
+        pause to end. Who hears them together, and not one by one, is late with nothing.
+        """
+        if self._ear or self.shows_mel or self._voice.speaking is not self._speaking:
+            return 0
+        change = self._position + self._voice.voicing.steps_to_change * STEP_SAMPLES
+        soonest = min(change, self._segmenter.next_cut) if self._speaking else change
+        return max(0, soonest * self.rate // self._model_rate - self._source_position)
+
     def wait(self, now: float) -> None:
         """Note the time while nothing has come: what is said before any audio carries it.
 

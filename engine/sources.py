@@ -92,6 +92,8 @@ class Feed(ABC):
         live: Whether it is spoken now, so that it may wait for the engine but for no client.
         polled: Whether blocks come without a call of `wake`, from machine code that rings the bell:
             then the worker must look whenever it wakes. Set by `start`.
+        wakes_at: Samples written before which a block need not wake the worker, for nothing can
+            come of it; a notice always does.
         gap_reason: Where audio is missing by its clock: a reason of `affectd.engine.protocol.Gap`.
     """
 
@@ -105,6 +107,7 @@ class Feed(ABC):
         self.name = name
         self.rate = rate
         self.notices: deque[Notice] = deque()
+        self.wakes_at = 0
         self._wake: Callable[[], None] = lambda: None
 
     @property

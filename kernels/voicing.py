@@ -91,6 +91,13 @@ class Voicing:
         """Whether an utterance is going on, hang-over included."""
         return bool(self.numbers[SPEAKING])
 
+    @property
+    def steps_to_change(self) -> int:
+        """How many further steps `speaking` takes to change at the soonest, whatever they hold."""
+        if self.speaking:
+            return int(self.numbers[_HANGOVER_STEPS] - self.numbers[_UNVOICED_STEPS])
+        return max(1, int(self.numbers[_ONSET_STEPS] - self.numbers[_RECENT:].sum()))
+
     def push(self, step: Samples, snr_db: float) -> bool:
         """Hear the next 10 ms, and return whether they are voiced.
 

@@ -15,7 +15,7 @@ from tests.engine.fake_classifier import FakeClassifier, fake_metadata
 from affectd.engine.batcher import Batcher
 from affectd.engine.desk import Stream
 from affectd.engine.loop_worker import LoopWorker
-from affectd.engine.protocol import Event
+from affectd.engine.protocol import Event, Speech
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.session import Session
 from affectd.engine.sources import Notice
@@ -78,12 +78,20 @@ def blocks(samples: np.ndarray) -> Iterator[bytes]:
         yield pcm[start : start + BLOCK].tobytes()
 
 
+def samples_of(block: bytes) -> np.ndarray:
+    return np.frombuffer(block, "<i2").astype(np.float32) / 32_768
+
+
+async def send(source: PublisherSource, block: bytes, place: int) -> None:
+    source.hear(block, place * BLOCK / RATE)
+    # The loop's turn, in which the block is heard.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def speak(source: PublisherSource, samples: np.ndarray) -> None:
     for place, block in enumerate(blocks(samples)):
-        source.hear(block, place * BLOCK / RATE)
-        # The loop's turn, in which the block is heard.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await send(source, block, place)
 
 
 async def ended(served: Engine, stream: str) -> None:
@@ -132,6 +140,28 @@ async def test_stop_says_what_is_still_to_be_said(clips: list[np.ndarray]) -> No
         assert not served.of("kitchen", "utterance")
         await served.worker.stop()
         assert len(served.of("kitchen", "utterance")) == 1
+
+
+async def test_most_blocks_wait_and_nothing_is_told_later_for_it(clips: list[np.ndarray]) -> None:
+    spoken = np.concatenate([*clips[:2], np.zeros(RATE, np.float32)])
+    alone = Session("kitchen", METADATA, rate=RATE)
+    expected: list[tuple[int, str]] = []
+    for place, block in enumerate(blocks(spoken)):
+        heard = alone.feed(samples_of(block), place * BLOCK / RATE)
+        expected += [(place, each.state) for each in heard if isinstance(each, Speech)]
+    async with engine() as served:
+        source = served.publisher("kitchen")
+        told: list[tuple[int, str]] = []
+        waited = 0
+        for place, block in enumerate(blocks(spoken)):
+            seen, before = len(served.events), served.worker.streams[0].session.seconds
+            await send(source, block, place)
+            waited += served.worker.streams[0].session.seconds == before
+            new = served.events[seen:]
+            told += [(place, each.state) for each in new if isinstance(each, Speech)]
+    assert told == expected
+    assert len(expected) >= 2
+    assert waited > spoken.size / BLOCK / 2
 
 
 async def test_a_stream_that_cannot_be_heard_ends_alone(clips: list[np.ndarray]) -> None:

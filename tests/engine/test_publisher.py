@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affectd.engine.publisher import BlockQueue, PublisherSource
+from affectd.engine.protocol import SAMPLE_BYTES
+from affectd.engine.publisher import BlockQueue, FrameFormat, PublisherSource
+from affectd.engine.sources import Notice
 
 
 def test_both_formats_give_the_same_samples() -> None:
@@ -58,6 +60,21 @@ def test_every_write_and_notice_wakes_until_it_is_stopped() -> None:
     source.stop()
     source.hear(b"\0\0", 0.0)
     assert source.written == 1
+
+
+@pytest.mark.parametrize(("sample_format", "woken"), [("s16le", 2), ("f32le", 4)])
+def test_integers_wait_for_what_may_come_of_them_and_nothing_else_does(
+    sample_format: FrameFormat, woken: int
+) -> None:
+    calls = []
+    source = PublisherSource("mic", 16_000, sample_format)
+    source.start(lambda: calls.append(1))
+    source.wakes_at = 300
+    frame = bytes(100 * SAMPLE_BYTES[sample_format])
+    for _ in range(3):
+        source.hear(frame, 0.0)
+    source.notice(Notice("stalled"))
+    assert len(calls) == woken
 
 
 @pytest.mark.parametrize(("behind", "missing"), [(0.3, 0.0), (2.0, 2.0)])

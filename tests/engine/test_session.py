@@ -581,3 +581,33 @@ def test_the_spectrogram_is_shown_to_whom_wants_it_and_changes_nothing_else(
     expected = np.clip(frames[: len(seen)], -80, 40)
     assert len(frames) - len(seen) < 4
     assert np.abs(decibels - expected).max() < 0.5
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("longest", [1.0, 15.0])
+def test_nothing_comes_of_samples_that_may_wait_and_many_may(
+    short_speech: np.ndarray, rate: int, longest: float
+) -> None:
+    spoken = soxr.resample(short_speech, 16_000, rate).astype(np.float32)
+    segmenting = SegmenterSettings(longest_seconds=longest)
+    session = Session("mic", METADATA, rate=rate, settings=SessionSettings(segmenter=segmenting))
+    size = rate // 200
+    quiet_until = needed = told = 0
+    for start in range(0, spoken.size, size):
+        block = spoken[start : start + size]
+        heard = session.feed(block, BEGAN + start / rate)
+        reached = start + block.size
+        told += bool(heard)
+        assert not heard or reached >= quiet_until
+        needed += reached >= quiet_until
+        quiet_until = max(quiet_until, reached + session.quiet_samples)
+    assert told > 20
+    assert needed < spoken.size / size / 4
+
+
+def test_a_session_that_is_looked_at_lets_nothing_wait(short_speech: np.ndarray) -> None:
+    session = Session("mic", METADATA, rate=16_000)
+    session.feed(short_speech[:4_000], BEGAN)
+    assert session.quiet_samples > 0
+    session.shows_mel = True
+    assert session.quiet_samples == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ FORMATS: tuple[FrameFormat, ...] = ("s16le", "f32le", "opus")
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096
+_JOINED_SECONDS = 0.5
+# What comes later than this is a block of its own, so that its time can tell of a loss.
+_JOINED_DEVIATION_SECONDS = 0.1
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
 _LARGEST_CORRECTION_SECONDS = 0.0005
@@ -39,13 +42,29 @@ def frame_samples(frame: bytes, sample_format: FrameFormat) -> tuple[int, bool]:
     return samples, not rest
 
 
+class _Frame(NamedTuple):
+    data: bytes
+    kind: FrameFormat
+    rate: int
+    samples: int
+    position: int
+    captured_at: float
+
+    def follows(self, first: _Frame, samples: int) -> bool:
+        """Return whether it goes on, in time and kind, where so many samples since another end."""
+        late = self.captured_at - first.captured_at - samples / self.rate
+        alike = self.kind == first.kind and self.rate == first.rate
+        return alike and abs(late) <= _JOINED_DEVIATION_SECONDS
+
+
 class BlockQueue:
     """Frames between a client and its session, as they came; all on the event loop.
 
     It reads as `affectd.kernels.ring.Ring` does, but keeps references instead of samples: what a
     client sends lies in memory of its own already, and a stream that is read in time costs
-    nothing. When it is full the oldest frames go, and the next block that is read says how many
-    samples went.
+    nothing. Frames of integers that wait and follow on each other in time are read as one block:
+    to hear it costs little more than to hear the first of them. When the queue is full the oldest
+    frames go, and the next block that is read says how many samples went.
 
     Args:
         capacity: Samples held.
@@ -60,51 +79,74 @@ class BlockQueue:
         self.read_position = 0
         """Position that follows the last sample read or lost."""
         self._decoder: OpusDecoder | None = None
-        self._frames: deque[tuple[bytes, FrameFormat, int, int, float]] = deque()
+        self._frames: deque[_Frame] = deque()
 
-    def write(self, frame: bytes, sample_format: FrameFormat, *, captured_at: float) -> None:
+    def write(
+        self, frame: bytes, sample_format: FrameFormat, *, rate: int, captured_at: float
+    ) -> None:
         """Append a frame.
 
         Args:
             frame: Whole samples.
             sample_format: How they are written.
+            rate: Their sampling rate, Hz.
             captured_at: When the first of them was captured, seconds.
         """
         samples, _ = frame_samples(frame, sample_format)
-        self._frames.append((frame, sample_format, samples, self.written, captured_at))
+        self._frames.append(_Frame(frame, sample_format, rate, samples, self.written, captured_at))
         self.written += samples
         frames = self._frames
         while len(frames) > self._largest_frames or (
-            frames and self.written - frames[0][3] > self.capacity
+            frames and self.written - frames[0].position > self.capacity
         ):
             frames.popleft()
 
-    def read(self) -> Block | None:
+    def read(self, until: int | None = None) -> Block | None:
         """Return the oldest block not yet read, or `None`.
+
+        Its time is that of the promptest of its frames: what comes late over a network was not
+        captured later.
+
+        Args:
+            until: Where a block ends at the latest, if it begins before.
 
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
-        if not self._frames:
+        frames = self._frames
+        if not frames:
             return None
-        frame, sample_format, count, position, captured_at = self._frames.popleft()
-        overrun = position - self.read_position
-        self.read_position = position + count
+        first = frames.popleft()
+        data, count, captured_at = [first.data], first.samples, first.captured_at
+        longest = _JOINED_SECONDS * first.rate
+        if first.kind == "s16le":
+            while (
+                frames
+                and frames[0].position != until
+                and count + frames[0].samples <= longest
+                and frames[0].follows(first, count)
+            ):
+                frame = frames.popleft()
+                captured_at = min(captured_at, frame.captured_at - count / frame.rate)
+                data.append(frame.data)
+                count += frame.samples
+        overrun = first.position - self.read_position
+        self.read_position = first.position + count
         return Block(
-            samples=self._samples(frame, sample_format),
-            position=position,
+            samples=self._samples(b"".join(data), first.kind),
+            position=first.position,
             captured_at=captured_at,
             flags=0,
             overrun=overrun,
         )
 
-    def _samples(self, frame: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
+    def _samples(self, data: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
         if sample_format == "opus":
             self._decoder = self._decoder or OpusDecoder()
-            return self._decoder.decode(frame)
+            return self._decoder.decode(data)
         if sample_format == "f32le":
-            return np.frombuffer(frame, "<f4").astype(np.float32)  # a copy: kernels take no other
-        return np.frombuffer(frame, "<i2").astype(np.float32) * _FULL_SCALE
+            return np.frombuffer(data, "<f4").astype(np.float32)  # a copy: kernels take no other
+        return np.frombuffer(data, "<i2").astype(np.float32) * _FULL_SCALE
 
 
 class PublisherSource(Feed):
@@ -121,6 +163,7 @@ class PublisherSource(Feed):
     def __init__(self, name: str, rate: int, sample_format: FrameFormat) -> None:
         super().__init__(name, rate)
         self._format: FrameFormat = sample_format
+        self._rate = rate
         self._queue = BlockQueue(rate * _QUEUE_SECONDS)
         self._open = True
 
@@ -135,7 +178,10 @@ class PublisherSource(Feed):
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
-        return self._queue.read()
+        later = (
+            each.position for each in self.notices if each.position > self._queue.read_position
+        )
+        return self._queue.read(next(later, None))
 
     def clock(self, rate: int) -> DeviceClock:
         """Return a new clock: networks deliver less evenly than sound devices.
@@ -158,12 +204,12 @@ class PublisherSource(Feed):
     def hear(self, frame: bytes, captured_at: float) -> None:
         """Take a frame of whole samples, whose first was captured at this time."""
         if self._open:
-            self._queue.write(frame, self._format, captured_at=captured_at)
+            self._queue.write(frame, self._format, rate=self._rate, captured_at=captured_at)
             # Integers are always audio; of others it must be said at once that they are not.
             if self._format != "s16le" or self._queue.written >= self.wakes_at:
                 self._wake()
 
     def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""
-        self._format = sample_format
+        self._format, self._rate = sample_format, rate
         self.notice(Notice("rejoined", lost_seconds=lost_seconds, rate=rate))

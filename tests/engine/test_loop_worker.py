@@ -190,23 +190,23 @@ async def test_a_stream_that_cannot_be_heard_ends_alone(clips: list[np.ndarray])
 async def test_one_stream_does_not_keep_the_others_waiting(clips: list[np.ndarray]) -> None:
     async with engine() as served:
         greedy, modest = served.publisher("greedy"), served.publisher("modest")
-        order: list[str] = []
+        order: list[tuple[str, int]] = []
         for name in ("greedy", "modest"):
             session = served.worker._streams[name].session
             feed = session.feed
 
-            def noted(*heard: object, name: str = name, feed: Any = feed) -> Any:
-                order.append(name)
+            def noted(heard: np.ndarray, at: float, name: str = name, feed: Any = feed) -> Any:
+                order.append((name, heard.size))
                 served.changed.set()
                 time.sleep(0.001)
-                return feed(*heard)
+                return feed(heard, at)
 
             session.feed = noted  # type: ignore[method-assign]
         for block in itertools.islice(blocks(clips[1]), 40):
             greedy.hear(block, 0.0)
         modest.hear(next(blocks(clips[1])), 0.0)
-        await served.until(lambda: len(order) == 41)
-        assert order.index("modest") < 20
+        await served.until(lambda: sum(size for _, size in order) == 41 * BLOCK)
+        assert [name for name, _ in order].index("modest") < len(order) / 2
 
 
 async def test_an_engine_that_fails_says_so_once_and_hears_nothing_more(

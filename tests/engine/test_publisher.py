@@ -8,6 +8,7 @@ import pytest
 from affectd.engine.protocol import SAMPLE_BYTES
 from affectd.engine.publisher import BlockQueue, FrameFormat, PublisherSource
 from affectd.engine.sources import Notice
+from affectd.kernels.ring import Block
 
 
 def test_both_formats_give_the_same_samples() -> None:
@@ -29,7 +30,9 @@ def test_both_formats_give_the_same_samples() -> None:
 def test_a_queue_that_nobody_reads_stays_bounded_and_says_what_went() -> None:
     queue = BlockQueue(1_000)
     for number in range(100):
-        queue.write(np.full(100, number, "<i2").tobytes(), "s16le", captured_at=float(number))
+        queue.write(
+            np.full(100, number, "<i2").tobytes(), "s16le", rate=16_000, captured_at=float(number)
+        )
     blocks = []
     while (block := queue.read()) is not None:
         blocks.append(block)
@@ -42,7 +45,7 @@ def test_a_queue_that_nobody_reads_stays_bounded_and_says_what_went() -> None:
 def test_a_queue_holds_no_more_frames_than_it_may_however_short_they_are() -> None:
     queue = BlockQueue(160_000, frames=50)
     for number in range(1_000):
-        queue.write(b"\0\0", "s16le", captured_at=float(number))
+        queue.write(b"\0\0", "s16le", rate=16_000, captured_at=float(number))
     blocks = []
     while (block := queue.read()) is not None:
         blocks.append(block)
@@ -60,6 +63,39 @@ def test_every_write_and_notice_wakes_until_it_is_stopped() -> None:
     source.stop()
     source.hear(b"\0\0", 0.0)
     assert source.written == 1
+
+
+def read_all(source: PublisherSource) -> list[Block]:
+    return list(iter(source.read, None))
+
+
+def test_frames_that_wait_and_follow_each_other_are_one_block_of_the_promptest_time() -> None:
+    source = PublisherSource("mic", 1_000, "s16le")
+    late = [0.0, 0.02, 0.0, 0.05, 0.0, 0.0, 0.0]
+    for number, by in enumerate(late):
+        samples = np.full(100, number, "<i2")
+        source.hear(samples.tobytes(), 5.01 + number * 0.1 + by)
+    blocks = read_all(source)
+    # Half a second at most: what has piled up must not keep others waiting.
+    assert [block.samples.size for block in blocks] == [500, 200]
+    assert [block.captured_at for block in blocks] == pytest.approx([5.01, 5.51])
+    whole = np.concatenate([block.samples for block in blocks])
+    np.testing.assert_array_equal(whole * 32_768, np.repeat(np.arange(7), 100))
+
+
+def test_a_loss_a_notice_and_what_may_be_bad_end_a_block() -> None:
+    source = PublisherSource("mic", 1_000, "s16le")
+    frame = np.zeros(100, "<i2").tobytes()
+    for captured_at in (5.0, 5.1, 5.4, 5.5):  # between, more was lost than networks are late by
+        source.hear(frame, captured_at)
+    source.notice(Notice("missing", lost_seconds=0.1))
+    source.hear(frame, 5.6)
+    source.rejoin(1_000, "f32le", lost_seconds=0.1)
+    for captured_at in (5.8, 5.85):
+        source.hear(frame, captured_at)
+    blocks = read_all(source)
+    assert [block.position for block in blocks] == [0, 200, 400, 500, 550]
+    assert [block.captured_at for block in blocks] == pytest.approx([5.0, 5.4, 5.6, 5.8, 5.85])
 
 
 @pytest.mark.parametrize(("sample_format", "woken"), [("s16le", 2), ("f32le", 4)])

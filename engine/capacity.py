@@ -32,9 +32,9 @@ __all__ = ["Capacity", "StreamCost", "stream_cost"]
 _USABLE_SHARE = 0.8
 # And of all processors together more, for the system and for clients on the same machine have
 # their part of them: a publisher takes about as much to send a stream as the network to read it.
-_USABLE_SHARE_OF_ALL = 0.6
+_USABLE_SHARE_OF_ALL = 0.55
 _BLOCK_SECONDS = 0.02
-_REPEATS = 2
+_REPEATS = 4
 _PATIENCE_SECONDS = 10.0
 
 

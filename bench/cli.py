@@ -168,18 +168,28 @@ def fanout(
 def memory(
     subscribers: Annotated[int, typer.Option(min=1)] = 1_000,
     streams: Annotated[int, typer.Option(min=1)] = 50,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Also watch for so long how it grows; 0 for not at all.")
+    ] = 0,
     model: Model = "",
     json_file: JsonFile = None,
+    html: HtmlFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure what a subscriber and a stream take of the daemon's memory, and how soon it is ready.
 
-    Example: affectd bench memory --json memory.json
+    With --minutes also whether it grows while as many streams talk, and twice as many clients
+    listen, who go every half minute, and others come.
+
+    Example: affectd bench memory --streams 20 --minutes 60 --html memory.html
     """
+    from affectd.bench.endurance import measure_endurance
     from affectd.bench.many import measure_memory
 
     figures = measure_memory(subscribers, streams, model=model, say=say)
-    report("memory", figures, json_file, None, compare)
+    if minutes:
+        figures["endurance"] = measure_endurance(minutes, streams=streams, model=model, say=say)
+    report("memory", figures, json_file, html, compare)
 
 
 @bench.command()

@@ -18,7 +18,14 @@ from affectd.bench.machine import Stolen
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
-__all__ = ["measure_fanout", "measure_growth", "measure_memory", "measure_streams"]
+__all__ = [
+    "daemon",
+    "measure_fanout",
+    "measure_growth",
+    "measure_memory",
+    "measure_streams",
+    "swarm_result",
+]
 
 _LATE_MS = 20.0
 _START_SECONDS = 60
@@ -128,7 +135,7 @@ def _talk(
         cores, stolen = _cores(pid, swarm, seconds)
         # Before it ends its streams are still there.
         mib = resident_mib(pid)
-        result = _result(swarm)
+        result = swarm_result(swarm)
     talkers = max(1, result["clients"])
     return {
         "streams": result["clients"],
@@ -162,7 +169,7 @@ def measure_fanout(
             with daemon("--source", str(path), model=model) as (pid, address, _):
                 swarm = run_swarm(does="listen", address=address, clients=count, seconds=seconds)
                 cores, stolen = _cores(pid, swarm, seconds)
-                result = _result(swarm)
+                result = swarm_result(swarm)
             levels.append(
                 {
                     "subscribers": result["clients"],
@@ -190,7 +197,7 @@ def measure_memory(
         swarm.stderr.readline()  # all are connected, and it measures
         time.sleep(1)
         mib = resident_mib(pid)
-        _result(swarm)
+        swarm_result(swarm)
     say(f"{streams} streams")
     talking = measure_streams([streams], seconds=10, model=model)["levels"][0]
     return {
@@ -254,7 +261,12 @@ def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
     return Percentiles.of(values).to_dict() if len(values) else None
 
 
-def _result(swarm: subprocess.Popen[str]) -> dict[str, Any]:
+def swarm_result(swarm: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for a swarm and return what it measured.
+
+    Raises:
+        OSError: it failed.
+    """
     out, errors = swarm.communicate()
     if swarm.returncode:
         raise OSError(f"the clients failed: {errors.strip().splitlines()[-1:]}")

@@ -180,7 +180,7 @@ def _plots(name: str, levels: Sequence[Mapping[str, Any]]) -> str:
         for key in ("p50", "p95", "p99")
     }
     plots = plot(f"{name}: latency, ms", axis, curves)
-    for key in ("cores", "core_percent_a_stream", "kib_a_stream"):
+    for key in ("cores", "core_percent_a_stream", "kib_a_stream", "mib"):
         if key in levels[0]:
             values = [float(level[key]) for level in levels]
             plots += plot(f"{name}: {key}", axis, {key: list(zip(at, values, strict=True))})

@@ -1,0 +1,81 @@
+"""Whether the daemon's memory grows while clients come and go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from affectd.bench.latency import resident_mib
+from affectd.bench.many import daemon, swarm_result
+from affectd.bench.swarm import run_swarm
+
+__all__ = ["growth_kib_an_hour", "measure_endurance"]
+
+_LISTENERS_A_STREAM = 2
+_EMPTY_SECONDS = 1.0
+
+
+def measure_endurance(
+    minutes: float,
+    *,
+    streams: int,
+    model: str,
+    seconds: float = 20.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Let strangers talk and listen in turn, and look at the memory whenever all have gone.
+
+    Every round all streams have new names, and all connections are new, so that what is kept of
+    one of them is found, and what is kept of time.
+
+    Args:
+        minutes: How long; at least one round is watched.
+        streams: How many talk at once; twice as many listen to all of them.
+        model: As for ``affectd run``.
+        seconds: How long they talk in a round.
+        say: Told how it goes.
+
+    Returns:
+        One level a round, how many streams and listeners there were in all, and by how much the
+        memory grew in an hour of the second half, for the first fills what is kept for ever.
+    """
+    levels: list[dict[str, float]] = []
+    events: dict[str, int] = {}
+    settings = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
+    with daemon("--source", "none", model=model, settings=settings) as (pid, address, _):
+        began = time.monotonic()
+        while not levels or levels[-1]["minutes"] < minutes:
+            order = {"address": address, "seconds": seconds}
+            listeners = run_swarm(does="listen", clients=_LISTENERS_A_STREAM * streams, **order)
+            talkers = run_swarm(does="talk", clients=streams, pauses=True, **order)
+            for kind, count in swarm_result(talkers)["events"].items():
+                events[kind] = events.get(kind, 0) + count
+            swarm_result(listeners)
+            time.sleep(_EMPTY_SECONDS)
+            passed = (time.monotonic() - began) / 60
+            levels.append({"minutes": round(passed, 2), "mib": resident_mib(pid)})
+            say(f"after {passed:.0f} of {minutes:g} minutes {levels[-1]['mib']:.1f} MiB")
+    rounds = len(levels)
+    return {
+        "levels": levels,
+        "streams": rounds * streams,
+        "listeners": rounds * _LISTENERS_A_STREAM * streams,
+        "events": events,
+        "kib_an_hour": growth_kib_an_hour(levels[rounds // 2 :]),
+    }
+
+
+def growth_kib_an_hour(levels: Sequence[dict[str, float]]) -> float | None:
+    """Return the slope of a line through what was seen, KiB an hour; `None` for fewer than three.
+
+    Args:
+        levels: ``minutes`` and ``mib`` each.
+    """
+    if len(levels) < 3:
+        return None
+    hours = np.array([level["minutes"] for level in levels]) / 60
+    kib = np.array([level["mib"] for level in levels]) * 1_024
+    return round(float(np.polyfit(hours, kib, 1)[0]), 1)

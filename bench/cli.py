@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,8 @@ bench = typer.Typer(
 @bench.callback()
 def _bench() -> None:
     """Measure this machine: percentiles, ratios to the peers, machine and versions."""
+    # Daemons and clients are ended on the way out, which a signal would cut off.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 for command in (papers, accuracy, robustness, coverage, voices):

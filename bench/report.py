@@ -38,7 +38,7 @@ def table(document: Mapping[str, Any]) -> Table:
     """Return every figure, one a row."""
     rows = Table("figure", "value", title=str(document.get("benchmark", "")))
     for name, value in figures_of(document):
-        rows.add_row(name, f"{value:,.3f}".rstrip("0").rstrip("."))
+        rows.add_row(name, _number(value))
     return rows
 
 
@@ -71,16 +71,27 @@ def page(document: Mapping[str, Any]) -> str:
     parts += _sureness(document)
     parts += [f"<p>not measured: {html.escape(each)}</p>" for each in missing_of(document)]
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{value:,.3f}</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td>{_number(value)}</td></tr>"
         for name, value in figures_of(document)
     )
-    machine = html.escape(str(document.get("machine", "")))
+    machine = html.escape(_told(document.get("machine", "")))
     title = html.escape(f"affectd bench {document.get('benchmark', '')}")
     return (
         f"<!doctype html><meta charset=utf-8><title>{title}</title>"
         "<style>body{font:15px sans-serif;margin:2em;max-width:60em}td{padding:0 1em 0 0}"
         f"</style><h1>{title}</h1><p>{machine}</p>{''.join(parts)}<table>{rows}</table>\n"
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def _told(value: object) -> str:
+    """Return what is known of the machine as one line for people."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_told(each)}" for name, each in value.items())
+    return str(value)
 
 
 def _drawn(title: str, part: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,9 @@ _STOP_SECONDS = 0.3
 # From the last sample of the block that closed a window to its result, network left out.
 _PROVISIONAL_SECONDS = 0.015
 _FINAL_SECONDS = 0.05
+# One block may close several windows, and so may a burst of what a network held up.
+_TOGETHER_SECONDS = 0.05
+_MOST_TOGETHER = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +64,7 @@ class Batcher:
 
     A provisional window that still waits when the next one of its stream comes is replaced by it:
     the newest is the one worth having, and the queue holds one provisional window a stream at
-    most, or those that one block closed. Final windows, and those of a source that waits, are
+    most, or those that were closed together. Final windows, and those of a source that waits, are
     never replaced, and a stream's windows are run in their order. Where nothing waits, a window
     runs at once and alone: no deadline is spent on company that may not come.
 
@@ -83,7 +86,7 @@ class Batcher:
         self._costs = costs
         self._waiting: list[Job] = []
         self._provisional: dict[str, list[Job]] = {}
-        """Of those that wait, the ones of each stream that may be replaced, of one block all."""
+        """Of those that wait, the ones of each stream that may be replaced."""
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="affectd-inference", daemon=True)
@@ -108,8 +111,9 @@ class Batcher:
         with self._changed:
             if not job.keep:
                 older = self._provisional.setdefault(job.window.stream, [])
-                # Of windows that one block closed none is late, and nobody fails to keep up.
-                if older and older[0].read_at != job.read_at:
+                # Of windows that were closed together none is late, and nobody fails to keep up.
+                later = job.read_at - older[0].read_at if older else 0.0
+                if later > _TOGETHER_SECONDS or len(older) >= _MOST_TOGETHER:
                     job.superseded = sum(each.superseded + 1 for each in older)
                     for each in older:
                         self._waiting.remove(each)

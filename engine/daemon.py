@@ -233,6 +233,7 @@ class Daemon:
                     "capture": stream.source.manner,
                     "hop_seconds": stream.governor.hop_seconds,
                     "voice_only": stream.governor.voice_only,
+                    "lost": stream.lost,
                 }
                 for stream in (*self._worker.streams, *self._loop_worker.streams)
             ],

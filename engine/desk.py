@@ -44,6 +44,8 @@ class Stream:
     in_flight: int = 0
     """Windows that the model has not yet answered."""
     over: bool = False
+    lost: bool = False
+    """Whether its device or publisher is away, or sends nothing."""
     due: bool = False
     """Whether the worker knows that there is something to be read."""
     failure: str = ""
@@ -209,9 +211,7 @@ class Desk(ABC):
             if stream.clock:
                 stream.clock.skip(block.overrun)
         if stream.clock:
-            expected_at, missing = stream.clock.push(block.samples.size, captured_at)
-            # What is sent ahead of its time was still captured before it came.
-            captured_at = expected_at if stream.source.device else min(expected_at, captured_at)
+            captured_at, missing = _timed_block(stream.clock, block, stream.source.device, rate)
         flagged = block.flags & OVERFLOW and read_at - stream.flagged_at >= _FLAGGED_EVERY_SECONDS
         if missing or flagged:
             stream.flagged_at = read_at
@@ -240,6 +240,9 @@ class Desk(ABC):
             if notice.state == "failed":
                 self._fail(stream, ErrorCode.SOURCE_FAILED, notice.detail)
                 return
+            if notice.state == "stalled":
+                # Who is silent for so long has ended a sentence, and need not say so.
+                self._take(stream, session.pause(now), now)
             if notice.state == "lost":
                 self._take(stream, session.finish(), now)
             if notice.state == "restored":
@@ -260,6 +263,7 @@ class Desk(ABC):
                 self._part(stream)
                 return
             state = _DEVICE_STATES.get(notice.state, notice.state)
+            stream.lost = state == "lost"
             self._publish([session.device(state, notice.detail)])
 
     def _fail(self, stream: Stream, code: ErrorCode, message: str) -> None:
@@ -336,6 +340,19 @@ class Desk(ABC):
             if change:
                 self._publish([stream.session.load(change, stream.governor.announce())])
             self._part(stream)
+
+
+def _timed_block(clock: DeviceClock, block: Block, device: bool, rate: int) -> tuple[float, float]:
+    """Return when a block was captured by its source's clock, and the seconds missing before it."""
+    captured_at, missing, before = block.captured_at, 0.0, 0
+    for samples, stamped_at in block.parts or ((block.samples.size, block.captured_at),):
+        expected_at, lost = clock.push(samples, stamped_at)
+        missing += lost
+        # What is sent ahead of its time was still captured before it came.
+        captured_at = expected_at if device else min(expected_at, stamped_at)
+        captured_at -= before / rate
+        before += samples
+    return captured_at, missing
 
 
 def _timed(event: Event, job: Job, resolved_at: float) -> Event:

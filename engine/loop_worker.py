@@ -17,7 +17,9 @@ _SLICE_SECONDS = 0.004
 
 
 class LoopWorker(Desk):
-    """A desk on the event loop: a block is heard in the turn of the loop in which it came.
+    """A desk on the event loop: it hears a block in the turn of the loop in which it came.
+
+    Blocks of which nothing can come yet (`Session.quiet_samples`) wait for later ones.
 
     A thread of its own would share the interpreter with the loop and gain nothing by it: each
     block would wake it and wait for the interpreter's lock, which costs more than to hear the

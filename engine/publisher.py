@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,8 +25,10 @@ FORMATS: tuple[FrameFormat, ...] = ("s16le", "f32le", "opus")
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096
+# How long a clock looks before it calls audio missing, and a frame more.
+_DECIDED_SECONDS = 0.4
 _JOINED_SECONDS = 0.5
-# What comes later than this is a block of its own, so that its time can tell of a loss.
+# What comes this much later, or sooner, than the samples before it say begins another block.
 _JOINED_DEVIATION_SECONDS = 0.1
 _GAP_SECONDS = 0.5
 # Crystals differ by less; and who sends a second ahead and then rests has lost nothing.
@@ -44,17 +47,17 @@ def frame_samples(frame: bytes, sample_format: FrameFormat) -> tuple[int, bool]:
 
 class _Frame(NamedTuple):
     data: bytes
-    kind: FrameFormat
+    sample_format: FrameFormat
     rate: int
     samples: int
     position: int
     captured_at: float
 
-    def follows(self, first: _Frame, samples: int) -> bool:
-        """Return whether it goes on, in time and kind, where so many samples since another end."""
-        late = self.captured_at - first.captured_at - samples / self.rate
-        alike = self.kind == first.kind and self.rate == first.rate
-        return alike and abs(late) <= _JOINED_DEVIATION_SECONDS
+    def continues(self, first: _Frame, samples: int) -> bool:
+        """Return whether it can join a block that begins with this frame and holds so many."""
+        apart = self.captured_at - first.captured_at - samples / self.rate
+        alike = self.sample_format == first.sample_format and self.rate == first.rate
+        return alike and abs(apart) <= _JOINED_DEVIATION_SECONDS
 
 
 class BlockQueue:
@@ -62,8 +65,8 @@ class BlockQueue:
 
     It reads as `affectd.kernels.ring.Ring` does, but keeps references instead of samples: what a
     client sends lies in memory of its own already, and a stream that is read in time costs
-    nothing. Frames of integers that wait and follow on each other in time are read as one block:
-    to hear it costs little more than to hear the first of them. When the queue is full the oldest
+    nothing. Samples that wait and follow on each other in time are read as one block: to hear it
+    costs little more than to hear the first frame of them. When the queue is full the oldest
     frames go, and the next block that is read says how many samples went.
 
     Args:
@@ -101,14 +104,11 @@ class BlockQueue:
         ):
             frames.popleft()
 
-    def read(self, until: int | None = None) -> Block | None:
+    def read(self, ends: Iterable[int] = ()) -> Block | None:
         """Return the oldest block not yet read, or `None`.
 
-        Its time is that of the promptest of its frames: what comes late over a network was not
-        captured later.
-
         Args:
-            until: Where a block ends at the latest, if it begins before.
+            ends: Positions, ascending, across which no frames are joined.
 
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
@@ -117,27 +117,27 @@ class BlockQueue:
         if not frames:
             return None
         first = frames.popleft()
-        data, count, captured_at = [first.data], first.samples, first.captured_at
-        longest = _JOINED_SECONDS * first.rate
-        if first.kind == "s16le":
+        joined, count = [first], first.samples
+        if first.sample_format != "opus":
+            end = next((each for each in ends if each > first.position), math.inf)
+            longest = _JOINED_SECONDS * first.rate
             while (
                 frames
-                and frames[0].position != until
+                and frames[0].position < end
                 and count + frames[0].samples <= longest
-                and frames[0].follows(first, count)
+                and frames[0].continues(first, count)
             ):
-                frame = frames.popleft()
-                captured_at = min(captured_at, frame.captured_at - count / frame.rate)
-                data.append(frame.data)
-                count += frame.samples
+                count += frames[0].samples
+                joined.append(frames.popleft())
         overrun = first.position - self.read_position
         self.read_position = first.position + count
         return Block(
-            samples=self._samples(b"".join(data), first.kind),
+            samples=self._samples(b"".join(frame.data for frame in joined), first.sample_format),
             position=first.position,
-            captured_at=captured_at,
+            captured_at=first.captured_at,
             flags=0,
             overrun=overrun,
+            parts=tuple((frame.samples, frame.captured_at) for frame in joined),
         )
 
     def _samples(self, data: bytes, sample_format: FrameFormat) -> npt.NDArray[np.float32]:
@@ -165,6 +165,8 @@ class PublisherSource(Feed):
         self._format: FrameFormat = sample_format
         self._rate = rate
         self._queue = BlockQueue(rate * _QUEUE_SECONDS)
+        self._decided_at = 0
+        """Samples written before which nothing is read, unless a notice comes."""
         self._open = True
 
     @property
@@ -178,10 +180,9 @@ class PublisherSource(Feed):
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
-        later = (
-            each.position for each in self.notices if each.position > self._queue.read_position
-        )
-        return self._queue.read(next(later, None))
+        if self._queue.written < self._decided_at:
+            return None
+        return self._queue.read(notice.position for notice in self.notices)
 
     def clock(self, rate: int) -> DeviceClock:
         """Return a new clock: networks deliver less evenly than sound devices.
@@ -208,6 +209,20 @@ class PublisherSource(Feed):
             # Integers are always audio; of others it must be said at once that they are not.
             if self._format != "s16le" or self._queue.written >= self.wakes_at:
                 self._wake()
+
+    def notice(self, notice: Notice) -> None:
+        """Tell the worker, after what was written so far."""
+        self._decided_at = 0
+        super().notice(notice)
+
+    def resume(self) -> None:
+        """Go on after nothing has come for a while.
+
+        Whether audio was lost meanwhile or is only late, the clock can tell when some has come.
+        Until then none is heard, so that a gap stands before it and not within.
+        """
+        self.notice(Notice("resumed"))
+        self._decided_at = self._queue.written + round(_DECIDED_SECONDS * self._rate)
 
     def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""

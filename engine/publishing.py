@@ -149,7 +149,7 @@ class Publication:
         self._heard_at = now
         if self._stalled:
             self._stalled = False
-            self._source.notice(Notice("resumed"))
+            self._source.resume()
         if not whole:
             self._source.notice(Notice("missing", lost_seconds=seconds))
             held = (
@@ -235,8 +235,8 @@ class Publication:
             self.end()
             raise RequestError(
                 ErrorCode.TOO_FAST,
-                "audio comes faster than real time, and was held back for "
-                f"{self._settings.fast_seconds:g} s",
+                f"audio was more than {self._settings.ahead_seconds:g} s ahead of real time for "
+                f"{self._settings.fast_seconds:g} s without a break",
             )
         return too_far
 

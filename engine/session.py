@@ -161,8 +161,10 @@ class Session:
         Whatever they hold: a window is not due sooner, and speech takes some voice to begin and a
         pause to end. Who hears them together, and not one by one, is late with nothing.
         """
-        if self._ear or self.shows_mel or self._voice.speaking is not self._speaking:
+        if self._ear or self._level or self.shows_mel:
             return 0
+        if self._voice.speaking is not self._speaking:
+            return 0  # a frame that is still open will tell
         change = self._position + self._voice.voicing.steps_to_change * STEP_SAMPLES
         soonest = min(change, self._segmenter.next_cut) if self._speaking else change
         return max(0, soonest * self.rate // self._model_rate - self._source_position)
@@ -255,6 +257,16 @@ class Session:
                 **verdict,
             )
         ]
+
+    def pause(self, captured_at: float) -> list[Event | Window]:
+        """End the utterance, for nothing comes for now; no frame reaches across.
+
+        Args:
+            captured_at: When that was noticed.
+        """
+        out = self.finish()
+        self._restart(self._source_position, captured_at=captured_at)
+        return out
 
     def gap(
         self, reason: str, lost_seconds: float, captured_at: float, *, rate: int | None = None

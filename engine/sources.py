@@ -93,7 +93,7 @@ class Feed(ABC):
         polled: Whether blocks come without a call of `wake`, from machine code that rings the bell:
             then the worker must look whenever it wakes. Set by `start`.
         wakes_at: Samples written before which a block need not wake the worker, for nothing can
-            come of it; a notice always does.
+            come of it; a notice always does. A source may wake it all the same.
         gap_reason: Where audio is missing by its clock: a reason of `affectd.engine.protocol.Gap`.
     """
 
@@ -129,7 +129,7 @@ class Feed(ABC):
         """Begin to deliver.
 
         Args:
-            wake: Called after every block and notice.
+            wake: Called after every notice, and every block that may not wait (`wakes_at`).
             bell: File descriptor that wakes the worker, too, when a byte is written to it: for
                 what cannot call Python.
         """

@@ -49,6 +49,8 @@ class Block:
     """What the producer noted."""
     overrun: int
     """Samples lost just before this block, because they were overwritten before they were read."""
+    parts: tuple[tuple[int, float], ...] = ()
+    """Of what is joined from several: the samples of each, and when its first was captured."""
 
 
 class Ring:

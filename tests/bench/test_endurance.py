@@ -18,6 +18,11 @@ def test_a_round_has_talkers_and_listeners_who_all_go() -> None:
     figures = measure_endurance(0.01, streams=2, model="", seconds=3, say=told.append)
     assert figures["events"]["emotion"] > 0
     assert "error" not in figures["events"]
-    assert (figures["streams"], figures["listeners"]) == (2, 4)
+    assert [figures[key] for key in ("streams_served", "listeners_served", "refused", "lost")] == [
+        2,
+        4,
+        0,
+        0,
+    ]
     assert [each["mib"] > 50 for each in figures["levels"]] == [True]
-    assert len(told) == 1
+    assert len(told) == len(figures["missing"]) == 1

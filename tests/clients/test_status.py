@@ -28,7 +28,7 @@ def test_it_prints_how_the_daemon_fares() -> None:
     assert status["streams_carried"] >= 1
     [stream] = status["streams"]
     assert (stream["stream"], stream["hop_seconds"]) == ("demo", 0.25)
-    assert (stream["voice_only"], stream["capture"]) == (False, "")
+    assert (stream["voice_only"], stream["lost"], stream["capture"]) == (False, False, "")
 
 
 async def test_the_token_is_shown_and_a_refusal_is_told(start_station: Any) -> None:

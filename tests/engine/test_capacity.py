@@ -14,7 +14,7 @@ from affectd.engine.session import SessionSettings
     [
         (0.002, 0.001, 0.0001, 0.25, 1.0, 8, 100),  # the model's thread is full first
         (0.002, 0.012, 0.001, 0.25, 1.0, 8, 50),  # the interpreter is
-        (0.001, 0.004, 0.001, 0.25, 1.0, 1, 45),  # the one processor is
+        (0.001, 0.004, 0.001, 0.25, 1.0, 1, 37),  # the one processor is
         (0.002, 0.001, 0.0001, 0.25, 0.5, 8, 200),
         (0.002, 0.001, 0.0001, 0.5, 1.0, 8, 200),
         (5.0, 0.001, 0.0001, 0.25, 1.0, 1, 1),

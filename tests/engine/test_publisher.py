@@ -53,7 +53,7 @@ def test_a_queue_holds_no_more_frames_than_it_may_however_short_they_are() -> No
     assert [block.overrun for block in blocks] == [950] + [0] * 49
 
 
-def test_every_write_and_notice_wakes_until_it_is_stopped() -> None:
+def test_writes_and_notices_wake_until_it_is_stopped() -> None:
     woken = []
     source = PublisherSource("mic", 16_000, "s16le")
     source.start(lambda: woken.append(1))
@@ -69,21 +69,46 @@ def read_all(source: PublisherSource) -> list[Block]:
     return list(iter(source.read, None))
 
 
-def test_frames_that_wait_and_follow_each_other_are_one_block_of_the_promptest_time() -> None:
+def test_frames_that_wait_and_follow_each_other_are_one_block_with_all_their_times() -> None:
     source = PublisherSource("mic", 1_000, "s16le")
-    late = [0.0, 0.02, 0.0, 0.05, 0.0, 0.0, 0.0]
-    for number, by in enumerate(late):
-        samples = np.full(100, number, "<i2")
-        source.hear(samples.tobytes(), 5.01 + number * 0.1 + by)
+    times = [5.03, 5.1, 5.2, 5.35, 5.4, 5.5, 5.6]
+    for number, captured_at in enumerate(times):
+        source.hear(np.full(100, number, "<i2").tobytes(), captured_at)
     blocks = read_all(source)
     # Half a second at most: what has piled up must not keep others waiting.
     assert [block.samples.size for block in blocks] == [500, 200]
-    assert [block.captured_at for block in blocks] == pytest.approx([5.01, 5.51])
+    assert [block.captured_at for block in blocks] == [5.03, 5.5]
+    assert [part for block in blocks for part in block.parts] == [(100, each) for each in times]
     whole = np.concatenate([block.samples for block in blocks])
     np.testing.assert_array_equal(whole * 32_768, np.repeat(np.arange(7), 100))
 
 
-def test_a_loss_a_notice_and_what_may_be_bad_end_a_block() -> None:
+def test_frames_of_two_rates_or_formats_are_two_blocks() -> None:
+    queue = BlockQueue(10_000)
+    frame = np.zeros(100, "<i2").tobytes()
+    queue.write(frame, "s16le", rate=1_000, captured_at=5.0)
+    queue.write(frame, "s16le", rate=2_000, captured_at=5.1)
+    queue.write(frame, "f32le", rate=2_000, captured_at=5.15)
+    assert [block.samples.size for block in iter(queue.read, None)] == [100, 100, 50]
+
+
+def test_a_notice_ends_a_block_also_behind_frames_that_were_lost() -> None:
+    source = PublisherSource("mic", 1_000, "s16le")
+    frame = np.zeros(100, "<i2").tobytes()
+    for number in range(5):
+        if number == 2:
+            source.notice(Notice("missing"))
+        source.hear(frame, 5.0 + number * 0.1)
+    source.notice(Notice("missing"))
+    for number in range(5, 104):  # the queue holds ten seconds
+        source.hear(frame, 5.0 + number * 0.1)
+    blocks = read_all(source)
+    assert blocks[0].overrun == blocks[0].position == 400
+    assert blocks[0].samples.size == 100  # the second notice stands behind it
+    assert blocks[1].position == 500
+
+
+def test_a_loss_and_a_notice_end_a_block() -> None:
     source = PublisherSource("mic", 1_000, "s16le")
     frame = np.zeros(100, "<i2").tobytes()
     for captured_at in (5.0, 5.1, 5.4, 5.5):  # between, more was lost than networks are late by
@@ -94,8 +119,8 @@ def test_a_loss_a_notice_and_what_may_be_bad_end_a_block() -> None:
     for captured_at in (5.8, 5.85):
         source.hear(frame, captured_at)
     blocks = read_all(source)
-    assert [block.position for block in blocks] == [0, 200, 400, 500, 550]
-    assert [block.captured_at for block in blocks] == pytest.approx([5.0, 5.4, 5.6, 5.8, 5.85])
+    assert [block.position for block in blocks] == [0, 200, 400, 500]
+    assert [block.captured_at for block in blocks] == pytest.approx([5.0, 5.4, 5.6, 5.8])
 
 
 @pytest.mark.parametrize(("sample_format", "woken"), [("s16le", 2), ("f32le", 4)])

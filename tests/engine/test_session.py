@@ -611,3 +611,13 @@ def test_a_session_that_is_looked_at_lets_nothing_wait(short_speech: np.ndarray)
     assert session.quiet_samples > 0
     session.shows_mel = True
     assert session.quiet_samples == 0
+
+
+def test_a_session_with_an_ear_or_a_device_lets_nothing_wait(short_speech: np.ndarray) -> None:
+    apart = fake_metadata(front_end=FrontEnd(sample_rate=8_000, high_hz=4_000))
+    for session in (
+        Session("mic", apart, rate=16_000),
+        Session("mic", METADATA, rate=16_000, device=True),
+    ):
+        session.feed(short_speech[:4_000], BEGAN)
+        assert session.quiet_samples == 0

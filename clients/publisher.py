@@ -63,7 +63,8 @@ def publish(
 
     Raises:
         ValueError: the address, rate or format is none; raised at once.
-        SubscriptionError: when entered: nothing answers there, or it refuses; an `OSError`.
+        SubscriptionError: nothing answers there, or it refuses; an `OSError`. Raised when entered,
+            and by `send` and by waiting for an event where a loss cannot be mended.
     """
     return Publisher(_publication(address, rate, format, stream, voice, token), reconnect=reconnect)
 
@@ -97,7 +98,7 @@ def publish_sync(
 
     Raises:
         ValueError: the address, rate or format is none; raised at once.
-        SubscriptionError: when entered, as with `publish`.
+        SubscriptionError: as with `publish`.
     """
     return SyncPublisher(
         _publication(address, rate, format, stream, voice, token), reconnect=reconnect

@@ -132,6 +132,7 @@ class OfflineHearing:
     async def _hear(self, connection: ServerConnection, rate: int, send: Send) -> None:
         listener = Listener(self._model, rate=rate, settings=self._settings)
         await listener.start()
+        fault: Exception | None = None
         try:
             await send({**_about(), "type": "accepted", "rate": rate, "format": _FORMAT})
             async with asyncio.TaskGroup() as group:
@@ -142,9 +143,12 @@ class OfflineHearing:
                 reader.cancel()
             await send(_ended())
         except* (ConnectionClosed, RequestError, OSError) as group_error:
-            raise group_error.exceptions[0] from None
+            fault = group_error.exceptions[0]
         finally:
             await listener.close()
+        if fault:
+            # Python before 3.11.4 would wrap what is raised above in a group again.
+            raise fault
 
     async def _feed(self, connection: ServerConnection, listener: Listener, rate: int) -> None:
         heard_seconds = waited_seconds = 0.0

@@ -65,7 +65,10 @@ def enrol(
         from affectd.engine.microphone import MicrophoneSource
 
         microphone = MicrophoneSource(device)
-        print(f"Please speak for about {WANTED_SECONDS:.0f} s, as one reads a list of words.")
+        print(
+            f"Please speak for about {WANTED_SECONDS:.0f} s, as one reads a list of words.",
+            flush=True,
+        )
         with _meter(WANTED_SECONDS) as show:
 
             def wanted() -> Iterator[npt.NDArray[np.float32]]:

@@ -199,8 +199,9 @@ class PublisherSource(Feed):
         self._wake = wake
 
     def stop(self) -> None:
-        """Cease to deliver."""
+        """Cease to deliver; what has come can still be read."""
         self._open = False
+        self._decided_at = 0
 
     def hear(self, frame: bytes, captured_at: float) -> None:
         """Take a frame of whole samples, whose first was captured at this time."""

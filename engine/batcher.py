@@ -20,9 +20,8 @@ _STOP_SECONDS = 0.3
 # From the last sample of the block that closed a window to its result, network left out.
 _PROVISIONAL_SECONDS = 0.015
 _FINAL_SECONDS = 0.05
-# One block may close several windows, and so may a burst of what a network held up.
-_TOGETHER_SECONDS = 0.05
-_MOST_TOGETHER = 64
+_BURST_SECONDS = 0.05
+_FEW_WINDOWS = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -111,13 +110,14 @@ class Batcher:
         with self._changed:
             if not job.keep:
                 older = self._provisional.setdefault(job.window.stream, [])
-                # Of windows that were closed together none is late, and nobody fails to keep up.
+                # Of windows that one block closed none is late, and nobody fails to keep up; nor of
+                # a burst that a network held up, while the model has little else to do.
                 later = job.read_at - older[0].read_at if older else 0.0
-                if later > _TOGETHER_SECONDS or len(older) >= _MOST_TOGETHER:
-                    job.superseded = sum(each.superseded + 1 for each in older)
-                    for each in older:
+                if later > _BURST_SECONDS or len(self._waiting) >= _FEW_WINDOWS:
+                    for each in [each for each in older if each.read_at != job.read_at]:
+                        job.superseded += each.superseded + 1
                         self._waiting.remove(each)
-                    older.clear()
+                        older.remove(each)
                 older.append(job)
             self._waiting.append(job)
             self._changed.notify()

@@ -25,8 +25,6 @@ FORMATS: tuple[FrameFormat, ...] = ("s16le", "f32le", "opus")
 
 _QUEUE_SECONDS = 10
 _QUEUE_FRAMES = 4_096
-# How long a clock looks before it calls audio missing, and a frame more.
-_DECIDED_SECONDS = 0.4
 _JOINED_SECONDS = 0.5
 # What comes this much later, or sooner, than the samples before it say begins another block.
 _JOINED_DEVIATION_SECONDS = 0.1
@@ -65,8 +63,8 @@ class BlockQueue:
 
     It reads as `affectd.kernels.ring.Ring` does, but keeps references instead of samples: what a
     client sends lies in memory of its own already, and a stream that is read in time costs
-    nothing. Samples that wait and follow on each other in time are read as one block: to hear it
-    costs little more than to hear the first frame of them. When the queue is full the oldest
+    nothing. Frames of integers that wait and follow on each other in time are read as one block:
+    to hear it costs little more than to hear the first of them. When the queue is full the oldest
     frames go, and the next block that is read says how many samples went.
 
     Args:
@@ -118,7 +116,7 @@ class BlockQueue:
             return None
         first = frames.popleft()
         joined, count = [first], first.samples
-        if first.sample_format != "opus":
+        if first.sample_format == "s16le":
             end = next((each for each in ends if each > first.position), math.inf)
             longest = _JOINED_SECONDS * first.rate
             while (
@@ -165,8 +163,6 @@ class PublisherSource(Feed):
         self._format: FrameFormat = sample_format
         self._rate = rate
         self._queue = BlockQueue(rate * _QUEUE_SECONDS)
-        self._decided_at = 0
-        """Samples written before which nothing is read, unless a notice comes."""
         self._open = True
 
     @property
@@ -180,8 +176,6 @@ class PublisherSource(Feed):
         Raises:
             BadPacketError: an Opus packet cannot be decoded.
         """
-        if self._queue.written < self._decided_at:
-            return None
         return self._queue.read(notice.position for notice in self.notices)
 
     def clock(self, rate: int) -> DeviceClock:
@@ -201,7 +195,6 @@ class PublisherSource(Feed):
     def stop(self) -> None:
         """Cease to deliver; what has come can still be read."""
         self._open = False
-        self._decided_at = 0
 
     def hear(self, frame: bytes, captured_at: float) -> None:
         """Take a frame of whole samples, whose first was captured at this time."""
@@ -210,20 +203,6 @@ class PublisherSource(Feed):
             # Integers are always audio; of others it must be said at once that they are not.
             if self._format != "s16le" or self._queue.written >= self.wakes_at:
                 self._wake()
-
-    def notice(self, notice: Notice) -> None:
-        """Tell the worker, after what was written so far."""
-        self._decided_at = 0
-        super().notice(notice)
-
-    def resume(self) -> None:
-        """Go on after nothing has come for a while.
-
-        Whether audio was lost meanwhile or is only late, the clock can tell when some has come.
-        Until then none is heard, so that a gap stands before it and not within.
-        """
-        self.notice(Notice("resumed"))
-        self._decided_at = self._queue.written + round(_DECIDED_SECONDS * self._rate)
 
     def rejoin(self, rate: int, sample_format: FrameFormat, *, lost_seconds: float) -> None:
         """Go on after the client was away, with audio that may be of another kind."""

@@ -149,7 +149,7 @@ class Publication:
         self._heard_at = now
         if self._stalled:
             self._stalled = False
-            self._source.resume()
+            self._source.notice(Notice("resumed"))
         if not whole:
             self._source.notice(Notice("missing", lost_seconds=seconds))
             held = (

@@ -89,12 +89,22 @@ def test_windows_that_one_block_closed_replace_those_before_and_not_each_other(
     assert [done.superseded for done in bench.delivered] == [0, 3, 0, 0]
 
 
-def test_windows_of_one_burst_are_all_run_up_to_a_bound(bench: Bench) -> None:
+def test_windows_of_one_burst_are_all_run_while_few_wait(bench: Bench) -> None:
     bench.hold()
-    for number in range(1, 101):
-        bench.batcher.submit(job(number, read_at=1.0 + number * 0.0001))
-    bench.wait(37)
-    assert [done.superseded for done in bench.delivered] == [0, 64, *[0] * 35]
+    for number in range(1, 13):
+        bench.batcher.submit(job(number, read_at=1.0 + number * 0.001))
+    bench.wait(13)
+    assert [done.superseded for done in bench.delivered] == [0] * 13
+
+
+def test_where_many_wait_the_newest_of_a_burst_replace_the_older_ones(bench: Bench) -> None:
+    bench.hold()
+    for number in range(2):
+        for stream in range(20):
+            at = 1.0 + number * 0.001
+            bench.batcher.submit(job(number, stream=f"s{stream}", read_at=at))
+    bench.wait(21)
+    assert [done.superseded for done in bench.delivered] == [0, *[1] * 20]
 
 
 def test_a_final_window_is_never_replaced_and_replaces_none(bench: Bench) -> None:

@@ -201,17 +201,21 @@ async def test_who_falls_silent_in_a_sentence_gets_it_and_goes_on_with_another(
         source.notice(Notice("stalled", "the publisher sends nothing"))
         await served.until(lambda: served.of("kitchen", "utterance"))
         stopped = first.size / RATE
-        source.resume()
+        source.notice(Notice("resumed"))
         for place, block in enumerate(blocks(clips[1])):
             await send(source, block, place + round((stopped + silent) * RATE / BLOCK))
         source.notice(Notice("ended"))
         await ended(served, "kitchen")
         [gap] = served.of("kitchen", "gap")
-        before, after = served.of("kitchen", "utterance")
-        # The loss stands where it was, and nothing reaches across.
-        assert (gap.start, gap.end) == pytest.approx((stopped, stopped + silent), abs=0.01)
-        assert before.end <= gap.start
-        assert after.start >= gap.end
+        # That audio is lost shows when some more has come.
+        assert stopped <= gap.start <= stopped + 0.4
+        assert gap.end - gap.start == pytest.approx(silent, abs=0.01)
+        heard = served.of("kitchen", "utterance", "emotion")
+        assert len(heard) >= 2
+        for each in heard:
+            # Nothing reaches across.
+            assert each.end <= stopped or stopped <= each.start
+            assert each.end <= gap.start or gap.end <= each.start
         states = [getattr(each, "state", "") for each in served.of("kitchen", "device")]
         assert states == ["lost", "restored", "ended"]
 
@@ -221,7 +225,7 @@ async def test_what_comes_late_but_whole_has_no_gap(clips: list[np.ndarray]) -> 
         source = served.publisher("kitchen")
         await speak(source, clips[0][: 45 * BLOCK])
         source.notice(Notice("stalled", "the publisher sends nothing"))
-        source.resume()
+        source.notice(Notice("resumed"))
         come_at = 45 * BLOCK / RATE + 2.0
         for place, block in enumerate(blocks(clips[1])):
             # A network that held up two seconds of it.

@@ -65,26 +65,6 @@ def test_writes_and_notices_wake_until_it_is_stopped() -> None:
     assert source.written == 1
 
 
-def test_after_a_pause_nothing_is_read_until_its_clock_can_tell_or_there_is_no_more() -> None:
-    for over in ("written", "noticed", "stopped"):
-        source = PublisherSource("mic", 1_000, "s16le")
-        frame = np.zeros(100, "<i2").tobytes()
-        source.resume()
-        source.notices.clear()
-        for number in range(3):
-            source.hear(frame, 5.0 + number * 0.1)
-            assert source.read() is None
-        if over == "written":
-            source.hear(frame, 5.3)
-        elif over == "noticed":
-            source.notice(Notice("ended"))
-        else:
-            source.stop()
-        block = source.read()
-        assert block is not None
-        assert block.samples.size == source.written
-
-
 def read_all(source: PublisherSource) -> list[Block]:
     return list(iter(source.read, None))
 
@@ -139,8 +119,9 @@ def test_a_loss_and_a_notice_end_a_block() -> None:
     for captured_at in (5.8, 5.85):
         source.hear(frame, captured_at)
     blocks = read_all(source)
-    assert [block.position for block in blocks] == [0, 200, 400, 500]
-    assert [block.captured_at for block in blocks] == pytest.approx([5.0, 5.4, 5.6, 5.8])
+    # Floats may be no audio: what came before them must still be heard.
+    assert [block.position for block in blocks] == [0, 200, 400, 500, 550]
+    assert [block.captured_at for block in blocks] == pytest.approx([5.0, 5.4, 5.6, 5.8, 5.85])
 
 
 @pytest.mark.parametrize(("sample_format", "woken"), [("s16le", 2), ("f32le", 4)])

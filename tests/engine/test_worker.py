@@ -314,7 +314,7 @@ def test_a_model_that_cannot_keep_up_is_announced_and_the_hop_lengthened(
     clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All comes in one burst, of which the newest window would not be the only one worth having.
-    monkeypatch.setattr(batcher, "_TOGETHER_SECONDS", 0.0)
+    monkeypatch.setattr(batcher, "_BURST_SECONDS", 0.0)
     # In all less than what the ring holds, for this source does not wait.
     samples = np.concatenate([piece for clip in clips[:3] for piece in (clip[:32_000], zeros(1))])
     # What waited is late, too, and on a busy machine would be announced before what was given up.

@@ -16,7 +16,8 @@ from affectd.bench.swarm import run_swarm
 __all__ = ["growth_kib_an_hour", "measure_endurance"]
 
 _LISTENERS_A_STREAM = 2
-_EMPTY_SECONDS = 1.0
+# All have hung up by then; the streams of the round still wait for theirs, as many in each.
+_AFTER_SECONDS = 1.0
 
 
 def measure_endurance(
@@ -27,7 +28,7 @@ def measure_endurance(
     seconds: float = 20.0,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Let strangers talk and listen in turn, and look at the memory whenever all have gone.
+    """Let strangers come, talk, listen and go, and look at the memory after each round.
 
     Every round all streams have new names, and all connections are new. What a stream that has
     ended is remembered by is bounded (its last events for ten minutes, its name among 4,096), and
@@ -69,7 +70,7 @@ def measure_endurance(
             served["refused"] += talked["refused"]
             served["listeners_served"] += heard["clients"]
             served["lost"] += heard["lost"]
-            time.sleep(_EMPTY_SECONDS)
+            time.sleep(_AFTER_SECONDS)
             passed = (time.monotonic() - began) / 60
             levels.append({"minutes": round(passed, 2), "mib": resident_mib(pid)})
             say(f"after {passed:.1f} of {minutes:g} minutes {levels[-1]['mib']:.1f} MiB")

@@ -74,28 +74,30 @@ def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None 
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
     shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
-    trials = trials or hold_trials(data, published=True)
+    trials = trials or hold_trials(data)
     say(
         f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
     )
     for place in range(len(trials.folds)):
         without, probe = trials.fold(place)
+        heard = data.unlearnt(without)
         for protocol in PROTOCOLS:
             if protocol.unseen or protocol.corpus not in without:
                 continue
             speakers = without[protocol.corpus]
-            scores = data.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
+            scores = heard.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
             scored[protocol.name].append(scores)
             among = shipped_labels(data.corpora[protocol.corpus])
             shipped[protocol.corpus].append(
-                data.score(probe, protocol.corpus, among=among, speakers=speakers)
+                heard.score(probe, protocol.corpus, among=among, speakers=speakers)
             )
     unseen: dict[str, Scores] = {}
     for protocol in PROTOCOLS:
         if protocol.unseen:
             one = data.corpora[protocol.corpus]
             known = shipped_labels(one)
-            unseen[protocol.corpus] = data.score(
+            heard = data.unlearnt({protocol.corpus: one.speakers()})
+            unseen[protocol.corpus] = heard.score(
                 trials.stranger(protocol.corpus),
                 protocol.corpus,
                 among=known,
@@ -129,15 +131,13 @@ def measure_alone(data: ProbeData, say: Say) -> Figures:
         others = {
             name: one.speakers() for name, one in data.corpora.items() if name != protocol.corpus
         }
-        scored = [
-            data.score(
-                data.linear({**others, protocol.corpus: fold.test}),
-                protocol.corpus,
-                among=protocol.labels,
-                speakers=fold.test,
+        scored: list[Scores] = []
+        for fold in folds(protocol.corpus, data.corpora[protocol.corpus].speakers()):
+            heard = data.unlearnt({protocol.corpus: fold.test})
+            linear = heard.linear({**others, protocol.corpus: fold.test})
+            scored.append(
+                heard.score(linear, protocol.corpus, among=protocol.labels, speakers=fold.test)
             )
-            for fold in folds(protocol.corpus, data.corpora[protocol.corpus].speakers())
-        ]
         found[protocol.name] = _figures(scored, protocol.labels)
         say(f"{protocol.name}, this corpus alone: UAR {found[protocol.name]['uar']:.1f}")
     return found

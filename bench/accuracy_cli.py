@@ -115,9 +115,10 @@ def accuracy(
                     cache=cache_folder(cache),
                     weights=weights,
                     seed=each,
+                    published=True,
                     progress=progress.extracting,
                 )
-                trials = hold_trials(data, published=True)
+                trials = hold_trials(data)
                 runs.append(measure_seed(data, each, progress.say, trials=trials))
                 if checkpoints_folder is not None and len(runs) == 1:
                     for place, one in enumerate(fold_checkpoints(data, trials, seed=each), 1):

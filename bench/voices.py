@@ -86,23 +86,45 @@ def development(data: ProbeData) -> ProbeData:
 
     What is chosen is chosen on them.
     """
-    kept: dict[str, CorpusMaterial] = {}
-    for name, one in data.corpora.items():
-        tested = published_folds(name, one.speakers())[0].test
-        features = one.features
-        there = np.array([clip.speaker not in tested for clip in features.clips])
-        kept[name] = CorpusMaterial(
-            replace(
-                features,
-                clips=tuple(features.clips[place] for place in np.flatnonzero(there)),
-                starts=features.starts[there],
-                lengths=features.lengths[there],
-                speech=features.speech[there],
-            ),
-            _chosen(one.clean, there),
-            tuple(_chosen(view, there) for view in one.drawn),
+    tested = {
+        name: published_folds(name, one.speakers())[0].test for name, one in data.corpora.items()
+    }
+
+    def untested(one: ProbeData) -> ProbeData:
+        kept: dict[str, CorpusMaterial] = {}
+        for name, material in one.corpora.items():
+            features = material.features
+            there = np.array([clip.speaker not in tested[name] for clip in features.clips])
+            kept[name] = CorpusMaterial(
+                replace(
+                    features,
+                    clips=tuple(features.clips[place] for place in np.flatnonzero(there)),
+                    starts=features.starts[there],
+                    lengths=features.lengths[there],
+                    speech=features.speech[there],
+                ),
+                _chosen(material.clean, there),
+                tuple(_chosen(view, there) for view in material.drawn),
+            )
+        folds = [
+            {name: left for name, who in fold.items() if (left := _but(who, tested[name]))}
+            for fold in one.folds
+        ]
+        return ProbeData(
+            one.recipe,
+            kept,
+            one.trunk,
+            folds=[fold for fold in folds if fold],
+            unheard=one.unheard,
+            others=[untested(each) for each in one.as_others_hear_them],
         )
-    return ProbeData(data.recipe, kept, data.trunk)
+
+    return untested(data)
+
+
+def _but(speakers: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    left_out = set(others)
+    return tuple(one for one in speakers if one not in left_out)
 
 
 def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) -> Figures:
@@ -127,7 +149,9 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
         live = voices.live(voices.experts[place], probe, but_fold=place)
         for protocol in PROTOCOLS:
             if not protocol.unseen and protocol.corpus in without:
-                heard = _heard(data, probe, voices.experts[place], live, protocol, without)
+                heard = _heard(
+                    data.unlearnt(without), probe, voices.experts[place], live, protocol, without
+                )
                 folds.setdefault(protocol.name, []).append(heard)
     found: Figures = {}
     for protocol in PROTOCOLS:

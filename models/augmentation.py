@@ -17,12 +17,16 @@ from affectd.models.noise import NoiseBank, add_noise
 
 __all__ = [
     "Augmentation",
+    "limit_band",
     "mask_bands_and_frames",
+    "reverberate",
     "shift_filters",
     "warp",
 ]
 
 Frames = npt.NDArray[np.float32]
+
+_STOP_BAND_DB = 80.0
 
 
 class Augmentation(BaseModel):
@@ -221,6 +225,50 @@ def shift_filters(logmel: Frames, *, deviation_db: float, rng: np.random.Generat
     gain = np.interp(np.arange(bands), np.linspace(0, bands - 1, knots.size), knots)
     shifted: Frames = logmel + gain.astype(np.float32)
     return shifted
+
+
+def limit_band(logmel: Frames, *, low_hz: float, high_hz: float, front_end: FrontEnd) -> Frames:
+    """Return the window as a line hears it that carries a part of the frequencies.
+
+    Bands whose centre lies outside lose 80 dB.
+
+    Args:
+        logmel: dB, float32 ``(frames, bands)``.
+        low_hz: The lowest frequency that is carried.
+        high_hz: The highest.
+        front_end: What the window was computed with.
+    """
+    centres = _centres_hz(front_end)
+    outside = (centres < low_hz) | (centres > high_hz)
+    limited: Frames = logmel - np.where(outside, _STOP_BAND_DB, 0).astype(np.float32)
+    return limited
+
+
+def reverberate(
+    logmel: Frames, *, seconds: float, direct_to_reverberant_db: float, front_end: FrontEnd
+) -> Frames:
+    """Return the window as it sounds in a room: every frame's power dies away after it.
+
+    The decay is exponential, as that of the noise in J.-D. Polack's model of a room ("La
+    transmission de l'énergie sonore dans les salles", Université du Maine, 1988); powers add up,
+    for the tail is in no phase with the speech.
+
+    Args:
+        logmel: dB, float32 ``(frames, bands)``.
+        seconds: In which the tail falls by 60 dB.
+        direct_to_reverberant_db: How far the tail's energy lies below the direct sound's.
+        front_end: What the window was computed with.
+    """
+    kept = 10 ** (-6 * front_end.frame_seconds / seconds)
+    gain = 10 ** (-direct_to_reverberant_db / 10) * (1 - kept) / kept
+    direct = np.power(10, logmel.astype(np.float64) / 10)
+    tail = np.zeros(direct.shape[1])
+    sounding = np.empty_like(direct)
+    for frame, power in enumerate(direct):
+        sounding[frame] = power + gain * tail
+        tail = kept * (tail + power)
+    heard: Frames = (10 * np.log10(np.maximum(sounding, 1e-30))).astype(np.float32)
+    return heard
 
 
 def mask_bands_and_frames(

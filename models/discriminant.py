@@ -64,6 +64,10 @@ class Moments:
             (weighted.T @ weighted).astype(np.float64),
         )
 
+    def in_single_precision(self) -> Moments:
+        """Return the same with outer products in float32, of which there are many to be kept."""
+        return Moments(self.counts, self.sums, self.squares.astype(np.float32))
+
     def __add__(self, other: Moments) -> Moments:
         return Moments(
             self.counts + other.counts, self.sums + other.sums, self.squares + other.squares

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["HELD_OUT", "Fold", "Split", "folds"]
+__all__ = ["HELD_OUT", "Fold", "Split", "folds", "shared_folds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +116,49 @@ def folds(corpus: str, speakers: Iterable[str]) -> tuple[Fold, ...]:
                 f"{corpus}: no clip of the speakers {', '.join(test)}; found are {', '.join(here)}"
             )
     return tuple(Fold(corpus, index, test) for index, test in enumerate(tests, 1))
+
+
+_MODELS = 10
+"""As many as EmoDB, of the corpora that the shipped models hear, has folds; no corpus has more."""
+
+
+def shared_folds(
+    speakers: Mapping[str, tuple[str, ...]], *, models: int = _MODELS, published: bool = False
+) -> list[dict[str, tuple[str, ...]]]:
+    """Return the test speakers by corpus of each model that is trained.
+
+    One model leaves out the first fold of every corpus, the next the second, and so on, the last
+    ones several folds of a corpus that has more of them than there are models. So few models score
+    all folds, each having heard a little less of the other corpora than a model for one fold alone
+    would.
+
+    Args:
+        speakers: Of each corpus.
+        models: How many.
+        published: Whether no other folds will do than those that are published.
+
+    Raises:
+        ValueError: they must be, and a corpus has none, or lacks some of their speakers.
+    """
+    tests: list[dict[str, tuple[str, ...]]] = [{} for _ in range(models)]
+    for name, own in speakers.items():
+        groups = _tests(name, own, published=published)
+        each, more = divmod(len(groups), models)
+        first = 0
+        for place, test in enumerate(tests):
+            count = each + (place >= models - more) if each else place < len(groups)
+            if count:
+                group = groups[first : first + count]
+                test[name] = tuple(speaker for each_test in group for speaker in each_test)
+                first += count
+    return [test for test in tests if test]
+
+
+def _tests(corpus: str, speakers: tuple[str, ...], *, published: bool) -> list[tuple[str, ...]]:
+    """Return whom each fold tests; without the published folds' speakers, each speaker alone."""
+    try:
+        return [fold.test for fold in folds(corpus, speakers)]
+    except ValueError:
+        if published:
+            raise
+        return [(speaker,) for speaker in speakers] if len(speakers) > 1 else []

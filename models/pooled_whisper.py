@@ -29,11 +29,14 @@ class PooledWhisperOptions:
     blocks: int = 3
     """0 to 4."""
     layers: tuple[int, ...] = (1, 2, 3)
-    """The blocks whose output is pooled, counted from 1; 0 is the stem."""
+    """The blocks whose output is pooled, counted from 1; 0 is the stem, and what lies ahead is one
+    more than the blocks."""
     stride: int = 1
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     hidden: int = HIDDEN
     """Units kept of each block's feed-forward layer; see `affectd.models.pruning`."""
+    ahead: bool = False
+    """Whether the encoder says what a deeper block would; see `affectd.models.distilling`."""
     corpora: int = 4
     """How many of them have an expert of their own."""
     beside: int = 2
@@ -77,16 +80,18 @@ class PooledWhisper(nn.Module):
                 f"the trunk takes {BANDS} bands and at most {FRAMES} frames; these windows have "
                 f"{front_end.columns} and {windowing.window_frames}"
             )
-        allowed = range(options.blocks + 1)
+        allowed = range(options.blocks + 1 + options.ahead)
         if not options.layers or any(layer not in allowed for layer in options.layers):
             raise ValueError(
-                f"layers is {options.layers}; allowed are 0 to {options.blocks}, at least one"
+                f"layers is {options.layers}; allowed are 0 to {allowed[-1]}, at least one"
             )
         if not 1 <= options.hidden <= HIDDEN:
             raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {HIDDEN}")
         if options.stride not in (1, 2, 4):
             raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
-        self.trunk = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)
+        self.trunk = Trunk(
+            options.blocks, stride=options.stride, hidden=options.hidden, ahead=options.ahead
+        )
         self.trunk.requires_grad_(requires_grad=False)
         width = 2 * WIDTH * len(options.layers)
         # Whole numbers of eight bits want one range for all statistics.

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from affectd.models.architectures import build
+from affectd.models.clean_speech import clean_speech
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, corpus_named
 from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
+from affectd.models.distilling import distil
 from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from, shares
 from affectd.models.features import FeatureSet, extract
+from affectd.models.folds import shared_folds
+from affectd.models.kept import keep
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
-from affectd.models.pooled_whisper import PooledWhisper
-from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.noise import NoiseBank
+from affectd.models.pooled_whisper import PooledWhisper, PooledWhisperOptions
+from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.pruning import PRUNING_VERSION, prune
 from affectd.models.quantised_trunk import padded
-from affectd.models.whisper_trunk import HIDDEN, Trunk, read_trunk
+from affectd.models.whisper_trunk import HIDDEN, WIDTH, Trunk, read_trunk
 from affectd.models.window_statistics import Disturbed, WindowStatistics, window_statistics
 from affectd.models.windows import noise_bank, utterance_windows
 
@@ -38,6 +43,7 @@ __all__ = [
     "columns_of",
     "emotion_of",
     "empty_network",
+    "encoders_on_trial",
     "gather_probe_data",
     "merged",
     "train_probe",
@@ -48,6 +54,12 @@ _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 
 _LISTENED_TO = 100
 """Windows of each corpus that an encoder is pruned by."""
+
+_REMEMBERED = 3
+"""Of how many encoders the sums are kept: gigabytes."""
+
+Without = Mapping[str, tuple[str, ...]]
+"""Speakers by corpus who are left out."""
 
 KINDS: tuple[str, ...] = (*LABELS, *_NATIVE)
 """What a probe tells apart in training."""
@@ -77,7 +89,7 @@ class CorpusMaterial:
 
     def speakers(self) -> tuple[str, ...]:
         """Return who speaks."""
-        return tuple(sorted({clip.speaker for clip in self.features.clips}))
+        return _speakers(self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +114,53 @@ class ProbeData:
         recipe: What is trained.
         corpora: By name.
         trunk: The encoder that was listened to.
+        folds: The test speakers by corpus of each model on trial; the shared folds of the speakers
+            if not said.
+        unheard: Whom the encoder has not learnt from; what it has not learnt at all from labels or
+            corpora at hand, it has learnt from nobody.
+        others: The same corpora as other encoders hear them, which have not learnt from everybody.
     """
 
     def __init__(
-        self, recipe: ProbeRecipe, corpora: Mapping[str, CorpusMaterial], trunk: Trunk
+        self,
+        recipe: ProbeRecipe,
+        corpora: Mapping[str, CorpusMaterial],
+        trunk: Trunk,
+        *,
+        folds: Sequence[Without] | None = None,
+        unheard: Without | None = None,
+        others: Sequence[ProbeData] = (),
     ) -> None:
         self.recipe, self.corpora, self.trunk = recipe, dict(corpora), trunk
+        speakers = {name: one.speakers() for name, one in self.corpora.items()}
+        self.folds = tuple(shared_folds(speakers) if folds is None else folds)
+        self.unheard = dict(unheard or {})
+        self.as_others_hear_them = tuple(others)
         # The same for all folds: it moves numbers near zero, and cancels out in every result.
         self._origin = np.mean(
             [one.clean.values.mean(axis=0) for one in self.corpora.values()], axis=0
         ).astype(np.float32)
         self._sums: dict[str, tuple[Moments, dict[str, Moments]]] = {}
+        self._recent: list[ProbeData] = []
+
+    def unlearnt(self, without: Mapping[str, Iterable[str]]) -> ProbeData:
+        """Return the corpora as an encoder hears them that has not learnt from some speakers.
+
+        An encoder whose weights stayed as they came has learnt from none of them.
+
+        Raises:
+            ValueError: every encoder has learnt from one of them.
+        """
+        if self.recipe.distilling is None:
+            return self
+        for one in (self, *self.as_others_hear_them):
+            if all(set(who) <= set(one.unheard.get(name, ())) for name, who in without.items()):
+                self._recent = [one, *(each for each in self._recent if each is not one)]
+                for forgotten in self._recent[_REMEMBERED:]:
+                    forgotten._sums.clear()
+                del self._recent[_REMEMBERED:]
+                return one
+        raise ValueError("every encoder has learnt from a speaker who is left out")
 
     def moments(self, without: Mapping[str, Iterable[str]]) -> list[Moments]:
         """Return what a probe learns from, corpus by corpus, each times its weight.
@@ -299,7 +347,10 @@ class ProbeData:
                         )
                     )
                 sums[speaker] = _sum(parts)
-            self._sums[name] = (_sum(list(sums.values())), sums)
+            self._sums[name] = (
+                _sum(list(sums.values())),
+                {speaker: each.in_single_precision() for speaker, each in sums.items()},
+            )
         return self._sums[name]
 
 
@@ -436,6 +487,7 @@ def gather_probe_data(
     cache: Path,
     weights: Path,
     seed: int,
+    published: bool = False,
     progress: Progress | None = None,
 ) -> ProbeData:
     """Return what a probe learns from; what the encoder says is computed once and kept.
@@ -446,10 +498,13 @@ def gather_probe_data(
         cache: The folder of features and statistics.
         weights: The folder of the encoder's weights.
         seed: Of the disturbed windows.
+        published: Whether no other folds will do than those that are published.
         progress: Told how far it is.
 
     Raises:
         CorpusError: a corpus cannot be used.
+        ValueError: the folds must be the published ones, and a corpus has none, or lacks some of
+            their speakers.
         WeightsError: the encoder's weights are not there.
     """
 
@@ -465,10 +520,11 @@ def gather_probe_data(
             clips, front_end=recipe.front_end, cache=cache, workers=2, advance=advancing(name)
         )
 
+    disturbs = recipe.probe.drawn or recipe.distilling
     recordings = None
-    if recipe.noise and recipe.probe.drawn and (corpora / NOISE.name).is_dir():
+    if recipe.noise and disturbs and (corpora / NOISE.name).is_dir():
         recordings = features_of(NOISE.name, NOISE.list(corpora).clips)
-    noise = noise_bank(recipe, recordings) if recipe.probe.drawn else None
+    noise = noise_bank(recipe, recordings) if disturbs else NoiseBank(())
     heard = {
         name: features_of(
             name,
@@ -481,30 +537,96 @@ def gather_probe_data(
         for name in recipe.corpora
     }
     network = empty_network(recipe).eval()
-    trunk = _trunk(recipe, network, heard.values(), weights, cache)
-    network.trunk.load_state_dict(trunk.state_dict())
-    found: dict[str, CorpusMaterial] = {}
-    for name, features in heard.items():
-        clean, *drawn = (
-            window_statistics(
-                features,
-                network=network,
-                recipe=recipe,
-                cache=cache,
-                disturbed=disturbed,
-                advance=advancing(f"{name}, encoded"),
+    speakers = {name: _speakers(features) for name, features in heard.items()}
+    folds = shared_folds(speakers, published=published)
+
+    def data_of(trunk: Trunk, **told: Any) -> ProbeData:
+        network.trunk.load_state_dict(trunk.state_dict())
+        found: dict[str, CorpusMaterial] = {}
+        for name, features in heard.items():
+            clean, *drawn = (
+                window_statistics(
+                    features,
+                    network=network,
+                    recipe=recipe,
+                    cache=cache,
+                    disturbed=disturbed,
+                    advance=advancing(f"{name}, encoded"),
+                )
+                for disturbed in (
+                    None,
+                    *(Disturbed(noise, seed + 1000 * view) for view in range(recipe.probe.drawn)),
+                )
             )
-            for disturbed in (
-                None,
-                *(
-                    Disturbed(noise, seed + 1000 * view)
-                    for view in range(recipe.probe.drawn)
-                    if noise is not None
-                ),
-            )
+            found[name] = CorpusMaterial(features, clean, tuple(drawn))
+        return ProbeData(recipe, found, trunk, folds=folds, **told)
+
+    first = _trunk(recipe, network, heard.values(), weights, cache)
+    if recipe.distilling is None:
+        return data_of(first)
+    teacher = _teacher(recipe.distilling, weights)
+    clean = {
+        name: clean_speech(
+            features,
+            teacher=teacher,
+            stride=first.stride,
+            recipe=recipe,
+            cache=cache,
+            advance=advancing(f"{name}, heard clean"),
         )
-        found[name] = CorpusMaterial(features, clean, tuple(drawn))
-    return ProbeData(recipe, found, network.trunk)
+        for name, features in heard.items()
+    }
+
+    def learnt_without(unheard: Without) -> Trunk:
+        return distil(
+            first,
+            clean,
+            without=unheard,
+            recipe=recipe,
+            noise=noise,
+            cache=cache,
+            progress=progress,
+        )
+
+    return data_of(
+        learnt_without({}),
+        others=[
+            data_of(learnt_without(unheard), unheard=unheard)
+            for unheard in encoders_on_trial(folds, speakers)
+        ],
+    )
+
+
+def encoders_on_trial(folds: Sequence[Without], speakers: Without) -> list[Without]:
+    """Return whom each encoder must not have learnt from that is tried on somebody.
+
+    One encoder serves every other fold: it has learnt from nobody whom any of these tests. Then
+    one knows nothing of each corpus.
+
+    Args:
+        folds: The test speakers by corpus of each.
+        speakers: All of them, by corpus.
+    """
+    halves = [
+        {
+            name: tuple(one for fold in folds[first::2] for one in fold.get(name, ()))
+            for name in speakers
+        }
+        for first in range(min(2, len(folds)))
+    ]
+    whole = [{name: who} for name, who in speakers.items()] if len(speakers) > 1 else []
+    return [*halves, *whole]
+
+
+def _speakers(features: FeatureSet) -> tuple[str, ...]:
+    return tuple(sorted({clip.speaker for clip in features.clips}))
+
+
+def _teacher(settings: DistillingSettings, weights: Path) -> Trunk:
+    blocks = len(settings.layers) - 1
+    teacher = Trunk(blocks).eval()
+    teacher.load_state_dict(read_trunk(weights, blocks=blocks))
+    return teacher
 
 
 def _trunk(
@@ -514,12 +636,31 @@ def _trunk(
     weights: Path,
     cache: Path,
 ) -> Trunk:
-    """Return the encoder, pruned where the recipe says so; that is done once and kept."""
+    """Return the encoder as it comes, pruned where the recipe says so; that is done once and kept.
+
+    Where something lies ahead of its blocks, that says what they say, as yet.
+    """
     options = network.options
     whole = Trunk(options.blocks, stride=options.stride).eval()
     whole.load_state_dict(read_trunk(weights, blocks=options.blocks))
-    if options.hidden == HIDDEN:
-        return whole
+    narrow = whole
+    if options.hidden != HIDDEN:
+        narrow = _pruned(recipe, options, whole, heard, cache)
+    found = Trunk(
+        options.blocks, stride=options.stride, hidden=options.hidden, ahead=options.ahead
+    ).eval()
+    ahead = {"ahead.weight": torch.eye(WIDTH), "ahead.bias": torch.zeros(WIDTH)}
+    found.load_state_dict(narrow.state_dict() | (ahead if options.ahead else {}))
+    return found
+
+
+def _pruned(
+    recipe: ProbeRecipe,
+    options: PooledWhisperOptions,
+    whole: Trunk,
+    heard: Iterable[FeatureSet],
+    cache: Path,
+) -> Trunk:
     inputs: list[npt.NDArray[np.float32]] = []
     frames: list[int] = []
     for features in heard:
@@ -533,15 +674,12 @@ def _trunk(
     for name, tensor in sorted(whole.state_dict().items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
     digest.update(f"{PRUNING_VERSION} {options.stride} {options.hidden}".encode())
-    path = cache / f"trunk-{digest.hexdigest()[:16]}.pt"
-    if path.exists():
-        pruned = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)
-        pruned.load_state_dict(torch.load(path, weights_only=True))
-        return pruned
-    pruned = prune(whole, windows, lengths, hidden=options.hidden)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(pruned.state_dict(), unfinished)
-    unfinished.replace(path)
+    state = keep(
+        cache / f"trunk-{digest.hexdigest()[:16]}.pt",
+        lambda: prune(whole, windows, lengths, hidden=options.hidden).state_dict(),
+    )
+    pruned = Trunk(options.blocks, stride=options.stride, hidden=options.hidden)
+    pruned.load_state_dict(state)
     return pruned
 
 

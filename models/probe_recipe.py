@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from affectd.models.recipes import Recipe
 
-__all__ = ["ProbeRecipe", "ProbeSettings"]
+__all__ = ["DistillingSettings", "ProbeRecipe", "ProbeSettings"]
 
 
 class ProbeSettings(BaseModel):
@@ -26,13 +26,56 @@ class ProbeSettings(BaseModel):
     """How much voices' means count in the scatter; see `affectd.models.discriminant`."""
 
 
+class DistillingSettings(BaseModel):
+    """How an encoder learns to say, of disturbed speech, what a deeper one says of clean speech.
+
+    Windows are cut, stretched, shifted and filtered as the recipe's augmentation says; see
+    `affectd.models.distilling`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layers: tuple[Annotated[float, Field(ge=0)], ...]
+    """How much each layer of the deeper encoder counts, the stem first: one more than its
+    blocks."""
+    windows: Annotated[int, Field(ge=1, le=16)] = 2
+    """Of each clip, drawn once."""
+    steps: Annotated[int, Field(ge=1)] = 2_000
+    batch: Annotated[int, Field(ge=1)] = 32
+    rate: Annotated[float, Field(gt=0)] = 5e-4
+    """At its highest; a cosine takes it down to zero."""
+    warm_up_steps: Annotated[int, Field(ge=1)] = 60
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """Probability of added noise."""
+    noise_snr_db: tuple[float, float] = (3.0, 40.0)
+    room: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Probability of reverberation."""
+    room_seconds: tuple[float, float] = (0.2, 0.8)
+    """Range of the time in which it falls by 60 dB."""
+    room_ratio_db: tuple[float, float] = (-3.0, 12.0)
+    """Range of how far its energy lies below the direct sound's."""
+    line: Annotated[float, Field(ge=0, le=1)] = 0.15
+    """Probability of a line that carries a part of the frequencies."""
+    line_low_hz: tuple[float, float] = (0.0, 300.0)
+    line_high_hz: tuple[float, float] = (3_200.0, 4_200.0)
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
 class ProbeRecipe(Recipe):
-    """A recipe whose encoder is frozen, and whose classes are told apart in closed form.
+    """A recipe whose encoder learns no label, and whose classes are told apart in closed form.
 
     Its optimiser is not used.
     """
 
     may_have_a_teacher: ClassVar[bool] = False
     probe: ProbeSettings
+    distilling: DistillingSettings | None = None
+    """Without it, the encoder's weights stay as they come."""
     needs_weights: str
     """What foreign weights the encoder has, and how to get them."""
+
+    @model_validator(mode="after")
+    def _learns_what_lies_ahead(self) -> Self:
+        if (self.distilling is not None) != bool(self.options.get("ahead")):
+            raise ValueError("distilling and options.ahead go together: give both or neither")
+        return self

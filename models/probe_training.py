@@ -73,7 +73,7 @@ def fold_checkpoints(data: ProbeData, trials: Trials, *, seed: int) -> Iterator[
     for place, experts in enumerate(voices.experts):
         without, probe = trials.fold(place)
         live = voices.live(experts, probe, but_fold=place)
-        yield _checkpoint(data, probe, experts, live, seed=seed, without=without)
+        yield _checkpoint(data.unlearnt(without), probe, experts, live, seed=seed, without=without)
 
 
 def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:

@@ -117,4 +117,4 @@ def _stem(path: Path) -> list[str]:
     import onnx
 
     products = [node.name for node in onnx.load(path).graph.node if node.op_type == "MatMul"]
-    return [name for name in products if "blocks" not in name]
+    return [name for name in products if "blocks" not in name and "ahead" not in name]

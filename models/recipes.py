@@ -200,6 +200,8 @@ def checked(kind: type[Checked], values: Mapping[str, Any]) -> Checked:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        if not key:
+            raise RecipeError(f"recipe: {first['msg'].removeprefix('Value error, ')}") from None
         given = "" if first["type"] == "missing" else f" is {str(first['input'])[:40]!r}"
         raise RecipeError(f"recipe key {key!r}{given}: {first['msg']}") from None
 

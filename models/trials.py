@@ -9,23 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.models.confidence import Belief, Trial, fit_belief
-from affectd.models.folds import folds
 from affectd.models.labels import LABELS
 from affectd.models.probe import (
     CorpusMaterial,
     Probe,
     ProbeData,
     Scores,
+    Without,
     columns_of,
     train_probe,
 )
 
-__all__ = ["Trials", "believing", "hold_trials", "shared_folds", "shipped_labels"]
-
-_MODELS = 10
-"""As many as EmoDB, of the corpora that the shipped models hear, has folds; no corpus has more."""
-
-Without = Mapping[str, tuple[str, ...]]
+__all__ = ["Trials", "believing", "hold_trials", "shipped_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +95,23 @@ def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_], among: tuple[str,
     )
 
 
-def hold_trials(data: ProbeData, *, published: bool = False) -> Trials:
-    """Train a model for each shared fold, and one without each corpus, and score them.
-
-    Args:
-        data: What is learnt from.
-        published: Whether no other folds will do than those that are published.
-
-    Raises:
-        ValueError: they must be, and a corpus has none, or lacks some of their speakers.
-    """
-    tests = shared_folds(data, published=published)
-    trained = tuple((test, train_probe(data, without=test)) for test in tests)
+def hold_trials(data: ProbeData) -> Trials:
+    """Train a model for each of the data's folds, and one without each corpus, and score them."""
+    speakers = {name: one.speakers() for name, one in data.corpora.items()}
+    tests = data.folds
+    trained = tuple((test, train_probe(data.unlearnt(test), without=test)) for test in tests)
     unseen: dict[str, Probe] = {}
     if len(data.corpora) > 1:
         unseen = {
-            name: train_probe(data, without={name: one.speakers()})
-            for name, one in data.corpora.items()
+            name: train_probe(data.unlearnt({name: who}), without={name: who})
+            for name, who in speakers.items()
         }
 
     def attempt(place: int | None, corpus: str, probe: Probe, who: Iterable[str]) -> _Attempt:
         count = 1 if place is None else sum(corpus in test for test in tests)
         among = shipped_labels(data.corpora[corpus])
-        scores = data.score(probe, corpus, among=among, speakers=who)
+        heard = data.unlearnt(tests[place] if place is not None else {corpus: speakers[corpus]})
+        scores = heard.score(probe, corpus, among=among, speakers=who)
         return _Attempt(place, corpus, probe, scores, 1 / count)
 
     attempts = [
@@ -130,10 +119,7 @@ def hold_trials(data: ProbeData, *, published: bool = False) -> Trials:
         for place, (test, probe) in enumerate(trained)
         for corpus, who in test.items()
     ]
-    attempts += [
-        attempt(None, corpus, probe, data.corpora[corpus].speakers())
-        for corpus, probe in unseen.items()
-    ]
+    attempts += [attempt(None, corpus, probe, speakers[corpus]) for corpus, probe in unseen.items()]
     return Trials(data, trained, unseen, tuple(attempts))
 
 
@@ -141,37 +127,3 @@ def shipped_labels(one: CorpusMaterial) -> tuple[str, ...]:
     """Return those classes of the shipped models that a corpus has."""
     own = {clip.label for clip in one.features.clips}
     return tuple(label for label in LABELS if label in own)
-
-
-def shared_folds(
-    data: ProbeData, *, models: int = _MODELS, published: bool = False
-) -> list[dict[str, tuple[str, ...]]]:
-    """Return the test speakers by corpus of each model that is trained.
-
-    One model leaves out the first fold of every corpus, the next the second, and so on, the last
-    ones several folds of a corpus that has more of them than there are models. So few models score
-    all folds, each having heard a little less of the other corpora than a model for one fold alone
-    would.
-    """
-    tests: list[dict[str, tuple[str, ...]]] = [{} for _ in range(models)]
-    for name, one in data.corpora.items():
-        groups = _tests(name, one.speakers(), published=published)
-        each, more = divmod(len(groups), models)
-        first = 0
-        for place, test in enumerate(tests):
-            count = each + (place >= models - more) if each else place < len(groups)
-            if count:
-                group = groups[first : first + count]
-                test[name] = tuple(speaker for each_test in group for speaker in each_test)
-                first += count
-    return [test for test in tests if test]
-
-
-def _tests(corpus: str, speakers: tuple[str, ...], *, published: bool) -> list[tuple[str, ...]]:
-    """Return whom each fold tests; without the published folds' speakers, each speaker alone."""
-    try:
-        return [fold.test for fold in folds(corpus, speakers)]
-    except ValueError:
-        if published:
-            raise
-        return [(speaker,) for speaker in speakers] if len(speakers) > 1 else []

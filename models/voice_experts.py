@@ -134,9 +134,10 @@ def hold_voice_trials(data: ProbeData, trials: Trials) -> VoiceTrials:
     found: list[Experts] = []
     sheets: list[VoiceSheet] = []
     for without, probe in trials.folds:
-        experts = train_voice_experts(data, probe, without=without)
+        heard = data.unlearnt(without)
+        experts = train_voice_experts(heard, probe, without=without)
         found.append(experts)
-        sheets.append(_sheet(data, experts, without))
+        sheets.append(_sheet(heard, experts, without))
     return VoiceTrials(tuple(found), tuple(sheets))
 
 

@@ -166,15 +166,20 @@ class Trunk(nn.Module):
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
         hidden: Units of each block's feed-forward layer.
+        ahead: Whether a linear layer after the last block says what a block further on would say;
+            see `affectd.models.distilling`.
     """
 
-    def __init__(self, blocks: int, *, stride: int = 1, hidden: int = HIDDEN) -> None:
+    def __init__(
+        self, blocks: int, *, stride: int = 1, hidden: int = HIDDEN, ahead: bool = False
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.conv1 = nn.Conv1d(BANDS, WIDTH, 3, 1, 1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, 2, 1)
         self.positions = nn.Parameter(torch.zeros(_POSITIONS, WIDTH))
         self.blocks = nn.ModuleList(Block(hidden) for _ in range(blocks))
+        self.ahead = nn.Linear(WIDTH, WIDTH) if ahead else None
 
     def forward(self, logmel: Tensor) -> Tensor:
         """Return what the last block says, float32 ``(batch, STEPS, WIDTH)``."""
@@ -184,13 +189,15 @@ class Trunk(nn.Module):
         """Return what the stem and each block say of windows that `on_the_right` gave.
 
         Returns:
-            float32 ``(batch, STEPS // stride, WIDTH)`` of each.
+            float32 ``(batch, STEPS // stride, WIDTH)`` of each, and what lies ahead last.
         """
         x = self.stem(logmel)
         said = [x]
         for block in self.blocks:
             x = block(x)
             said.append(x)
+        if self.ahead is not None:
+            said.append(self.ahead(x))
         return said
 
     def stem(self, logmel: Tensor) -> Tensor:

@@ -11,7 +11,9 @@ from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.models.augmentation import (
     Augmentation,
+    limit_band,
     mask_bands_and_frames,
+    reverberate,
     shift_filters,
     warp,
 )
@@ -130,3 +132,24 @@ def test_without_disturbance_a_short_clip_is_its_speech(white_and_pink: NoiseBan
         rng=np.random.default_rng(0),
     )
     assert np.allclose(window, logmel[10:100], atol=1e-4)
+
+
+def test_a_line_carries_a_part_of_the_frequencies() -> None:
+    logmel = clip()
+    limited = limit_band(logmel, low_hz=300, high_hz=3_400, front_end=FRONT_END)
+    centres = centres_hz(FRONT_END)
+    carried = (centres >= 300) & (centres <= 3_400)
+    np.testing.assert_array_equal(limited[:, carried], logmel[:, carried])
+    np.testing.assert_allclose(limited[:, ~carried], logmel[:, ~carried] - 80, atol=1e-4)
+
+
+@pytest.mark.parametrize("ratio_db", [-3.0, 0.0, 10.0])
+def test_a_rooms_tail_dies_away_and_has_the_wanted_energy(ratio_db: float) -> None:
+    logmel = np.full((400, 64), -300, np.float32)
+    logmel[0] = 0
+    heard = reverberate(logmel, seconds=0.5, direct_to_reverberant_db=ratio_db, front_end=FRONT_END)
+    tail = heard[1:].astype(np.float64)
+    assert 10 * np.log10((10 ** (tail[:, 0] / 10)).sum()) == pytest.approx(-ratio_db, abs=0.1)
+    decay = tail[1:60, 0] - tail[:59, 0]
+    np.testing.assert_allclose(decay, -60 * FRONT_END.frame_seconds / 0.5, atol=1e-3)
+    np.testing.assert_array_equal(heard[0], logmel[0])

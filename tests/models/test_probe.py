@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from tests.models.test_whisper_trunk import folder as weights  # a trunk of one 
 
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import Clip
+from affectd.models.folds import shared_folds
 from affectd.models.labels import LABELS
 from affectd.models.probe import (
     KINDS,
@@ -25,7 +24,7 @@ from affectd.models.probe import (
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, load_recipe
-from affectd.models.trials import believing, hold_trials, shared_folds
+from affectd.models.trials import believing, hold_trials
 from affectd.models.voice_experts import train_voice_experts, vectors_of
 from affectd.models.whisper_trunk import WeightsError
 from affectd.models.windows import utterance_windows
@@ -208,23 +207,18 @@ def test_the_shares_of_a_fold_are_those_of_whole_corpora(data: ProbeData) -> Non
 
 def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
     speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
-    several: Any = SimpleNamespace(
-        corpora={
-            name: SimpleNamespace(speakers=lambda who=who: who) for name, who in speakers.items()
-        }
-    )
-    assert shared_folds(several, models=2) == [
+    assert shared_folds(speakers, models=2) == [
         {"emodb": ("03",), "tess": ("OAF",)},
         {"emodb": ("08", "09"), "tess": ("YAF",)},
     ]
-    assert shared_folds(several, models=3)[1:] == [
+    assert shared_folds(speakers, models=3)[1:] == [
         {"emodb": ("08",), "tess": ("YAF",)},
         {"emodb": ("09",)},
     ]
 
 
 def test_without_all_of_the_published_folds_speakers_each_is_left_out_alone() -> None:
-    some: Any = SimpleNamespace(corpora={"ravdess": SimpleNamespace(speakers=lambda: ("01", "02"))})
+    some = {"ravdess": ("01", "02")}
     assert shared_folds(some) == [{"ravdess": ("01",)}, {"ravdess": ("02",)}]
     with pytest.raises(ValueError, match="no clip of the speakers"):
         shared_folds(some, published=True)

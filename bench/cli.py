@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from affectd.bench.accuracy_cli import accuracy, coverage, robustness, voices
+from affectd.bench.accuracy_cli import accuracy, voices
 from affectd.bench.options import (
     Compare,
     Encoders,
@@ -19,6 +19,7 @@ from affectd.bench.options import (
     SvgFile,
 )
 from affectd.bench.papers_cli import papers
+from affectd.bench.robustness_cli import coverage, robustness
 from affectd.bench.terminal import print_latency, report, say
 from affectd.models.cli import CacheOption, CorporaOption
 

@@ -27,6 +27,7 @@ __all__ = [
     "SvgFile",
     "earlier",
     "in_a_folder",
+    "refuse",
 ]
 
 
@@ -56,6 +57,16 @@ def earlier(file: Path, option: str = "--compare") -> dict[str, Any]:
     if not isinstance(document, dict) or "benchmark" not in document:
         raise ValueError(f"{option} {file} is not what --json wrote: it names no benchmark")
     return document
+
+
+def refuse(idle: dict[str, Any], why: str) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        ValueError: one of them is given.
+    """
+    if given := next((option for option, value in idle.items() if value), None):
+        raise ValueError(f"{given}: {why}")
 
 
 def _readable(file: Path | None) -> Path | None:

@@ -105,7 +105,7 @@ def papers(
             runs=runs,
             seed=seed,
             weights=weights,
-            progress=progress.extracting,
+            progress=progress.preparing,
         )
         remove_runs(run or (), place)
         rows = run_papers(

@@ -160,7 +160,7 @@ def _checkpoint(
             audio=audio or (),
             calibration=calibration,
             labelled=bool(corpus) or set(precisions) != {"fp32"},
-            progress=progress.extracting,
+            progress=progress.preparing,
         )
     done = export_model(
         original,
@@ -254,7 +254,7 @@ def _verify(
             cache=cache_folder(cache),
             audio=audio or (),
             labelled=bool(corpus) or metadata.precision != "fp32",
-            progress=progress.extracting,
+            progress=progress.preparing,
         )
     done = verify(file, speech, reference=against, allow=allow or ())
     windows = speech.compared

@@ -100,7 +100,7 @@ def train(
                 runs=folder.parent,
                 seed=seed,
                 weights=weights,
-                progress=progress.extracting,
+                progress=progress.preparing,
                 observer=progress,
             )
             train_system(wanted, place, folder)
@@ -114,7 +114,7 @@ def train(
                 cache=cache_folder(cache),
                 weights=weights,
                 seed=seed,
-                progress=progress.extracting,
+                progress=progress.preparing,
             )
             progress.say(f"checkpoint: {folder / BEST}")
             return
@@ -123,7 +123,7 @@ def train(
             part=HELD_OUT.part,
             corpora=corpora_folder(corpora),
             cache=cache_folder(cache),
-            progress=progress.extracting,
+            progress=progress.preparing,
         )
         for note in material.notes:
             progress.say(note)
@@ -225,7 +225,7 @@ def evaluate(
                 corpora=corpora_folder(corpora),
                 cache=cache_folder(cache),
                 command=command,
-                progress=progress.extracting,
+                progress=progress.preparing,
             )
         elif isinstance(wanted := recipe_of(model), System):
             place = Place(
@@ -234,7 +234,7 @@ def evaluate(
                 runs=runs,
                 seed=seed,
                 weights=weights,
-                progress=progress.extracting,
+                progress=progress.preparing,
                 observer=progress,
             )
             system = wanted.changed(epochs=epochs, corpora=train_on)
@@ -257,7 +257,7 @@ def evaluate(
                 runs=runs,
                 seed=seed,
                 command=command,
-                progress=progress.extracting,
+                progress=progress.preparing,
                 observer=progress,
             )
     typer.echo(str(evaluation))

@@ -19,7 +19,7 @@ from affectd.models.windows import noise_bank
 __all__ = ["Material", "Progress", "features_of", "gather"]
 
 Progress = Callable[[str, int, int], None]
-"""Told a corpus's name, how many of its clips are done, and how many there are."""
+"""Told what is made ready, how much of it is done, and how much there is."""
 
 Part = Callable[[str, str], str]
 """Says of a corpus's speaker ``"train"``, ``"development"``, or anything else: not to be used."""
@@ -143,7 +143,7 @@ def _extract(
 ) -> FeatureSet:
     def advance(done: int, of: int) -> None:
         if progress is not None:
-            progress(name, done, of)
+            progress(f"features of {name}", done, of)
 
     return extract(
         clips, front_end=front_end, cache=cache, workers=os.cpu_count() or 1, advance=advance

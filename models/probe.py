@@ -508,16 +508,20 @@ def gather_probe_data(
         WeightsError: the encoder's weights are not there.
     """
 
-    def advancing(name: str) -> Callable[[int, int], None]:
+    def advancing(what: str) -> Callable[[int, int], None]:
         def advance(done: int, of: int) -> None:
             if progress is not None:
-                progress(name, done, of)
+                progress(what, done, of)
 
         return advance
 
     def features_of(name: str, clips: tuple[Clip, ...]) -> FeatureSet:
         return extract(
-            clips, front_end=recipe.front_end, cache=cache, workers=2, advance=advancing(name)
+            clips,
+            front_end=recipe.front_end,
+            cache=cache,
+            workers=2,
+            advance=advancing(f"features of {name}"),
         )
 
     disturbs = recipe.probe.drawn or recipe.distilling

@@ -38,7 +38,7 @@ class RunProgress:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._extractions: dict[str, TaskID] = {}
+        self._preparations: dict[str, TaskID] = {}
         self._run: TaskID | None = None
         self._name = "training"
         self._epoch = self._epochs = 0
@@ -59,11 +59,11 @@ class RunProgress:
         """Print a line above the bars."""
         self.console.print(line, highlight=False, markup=False)
 
-    def extracting(self, corpus: str, done: int, of: int) -> None:
-        """Show how many clips of a corpus have their features."""
-        if corpus not in self._extractions:
-            self._extractions[corpus] = self._bars.add_task(f"features of {corpus}", total=of)
-        self._bars.update(self._extractions[corpus], completed=done)
+    def preparing(self, what: str, done: int, of: int) -> None:
+        """Show how much is done of something that is made ready: features, an encoder."""
+        if what not in self._preparations:
+            self._preparations[what] = self._bars.add_task(what, total=of)
+        self._bars.update(self._preparations[what], completed=done)
 
     def run_started(self, name: str) -> None:
         """Begin another run; its bar stands below the others'."""

@@ -22,12 +22,10 @@ from affectd.kernels.speech_likeness import SpeechLikeness
 from affectd.models.alterations import alterations
 from affectd.models.clips import read_audio
 from affectd.models.corpora import CORPORA, CorpusError
-from affectd.models.folds import HELD_OUT
+from affectd.models.folds import HEARD_NOISE, HELD_OUT
 
-__all__ = ["NOISE_FOLDS", "Material", "fit", "gather", "save"]
+__all__ = ["Material", "fit", "gather", "save"]
 
-NOISE_FOLDS = ("1", "2", "3")
-"""Of ESC-10; the others are measured on."""
 _FRONT_ENDS = (FrontEnd(), FrontEnd(fft_samples=400, hop_samples=160, bands=80))
 """The engine's own, and Whisper's: the weights serve all."""
 _CLIPS = {"ravdess": 20, "emodb": 40, "nemo": 50, "tess": 150}
@@ -72,7 +70,7 @@ def gather(
         CorpusError: ESC-10, or all speech, is missing.
     """
     rng = np.random.default_rng(seed)
-    noises = [sound for sound in recorded(corpora) if sound.fold in NOISE_FOLDS]
+    noises = [sound for sound in recorded(corpora) if sound.fold in HEARD_NOISE]
     sounds = [*noises, *synthetic(_SOUNDS, seed=seed)]
     spoken = _speech(corpora, rng)
     if not spoken:
@@ -123,7 +121,7 @@ def fit(material: Material) -> dict[str, Any]:
     return {
         "weights": [float(f"{each:.6g}") for each in weights],
         "bias": float(f"{bias:.6g}"),
-        "noise_folds": list(NOISE_FOLDS),
+        "noise_folds": list(HEARD_NOISE),
         "windows": len(material.kinds),
         "speech_passed": round(100 * float((odds[material.speech] > 0).mean()), 2),
         "others_passed": round(100 * float((odds[~material.speech] > 0).mean()), 2),

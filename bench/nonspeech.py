@@ -51,9 +51,7 @@ def recorded(corpora: Path) -> Iterator[Sound]:
     """
     for clip in NOISE.list(corpora).clips:
         samples = read_audio(clip.path, sample_rate=SAMPLE_RATE)
-        # ESC-50 writes the fold before the recording's number.
-        fold = clip.path.stem.partition("-")[0]
-        yield Sound(clip.native, clip.name, samples, fold)
+        yield Sound(clip.native, clip.name, samples, clip.speaker)
 
 
 def synthetic(count: int, *, seed: int) -> Iterator[Sound]:

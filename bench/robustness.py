@@ -22,6 +22,7 @@ from affectd.models.ages import AGE_GROUPS, age_group, ages
 from affectd.models.alterations import SAMPLE_RATE, Alteration, alterations
 from affectd.models.clips import Clip, read_audio
 from affectd.models.corpora import CorpusError
+from affectd.models.folds import HEARD_NOISE
 from affectd.models.metrics import Confusion
 
 __all__ = ["Answer", "answer", "changes", "groups", "measure_robustness"]
@@ -204,7 +205,7 @@ def _noises(corpora: Path | None) -> list[Samples]:
     if corpora is None:
         return []
     try:
-        return [sound.samples for sound in recorded(corpora)]
+        return [sound.samples for sound in recorded(corpora) if sound.fold not in HEARD_NOISE]
     except CorpusError:
         return []
 

@@ -85,7 +85,7 @@ def clean_speech(
     digest = hashlib.sha256(np.concatenate(windows).tobytes() + lengths.tobytes())
     for name, tensor in sorted(teacher.state_dict().items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
-    digest.update(json.dumps([_VERSION, stride]).encode())
+    digest.update(json.dumps([_VERSION, stride, recipe.normalisation]).encode())
     key = digest.hexdigest()[:16]
     path = cache / f"{features.clips[0].corpus.replace('/', '-')}-answers-{key}.npy"
     steps = np.concatenate([[0], np.cumsum(counts)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def distil(
         for step in range(settings.steps):
             lesson.step(step)
             if progress is not None:
-                progress(f"the encoder, without {_named(silent)}", step + 1, settings.steps)
+                progress(f"the encoder{_named(silent)}", step + 1, settings.steps)
         return lesson.student.state_dict()
 
     digest = hashlib.sha256()
@@ -93,7 +93,7 @@ def distil(
         "corpora": recipe.corpora,
         "settings": settings.model_dump(mode="json"),
         "tilt": [recipe.augmentation.tilt, recipe.augmentation.tilt_db],
-        "noises": len(noise.kinds),
+        "noise": noise.digest(),
     }
     digest.update(json.dumps(told, sort_keys=True).encode())
     found = copy.deepcopy(student)
@@ -101,10 +101,10 @@ def distil(
     return found.eval()
 
 
-def _named(silent: Mapping[str, Iterable[str]]) -> str:
+def _named(silent: Mapping[str, Collection[str]]) -> str:
     """Return whom an encoder does not hear, in a few words."""
-    parts = [f"{sum(1 for _ in who)} of {name}" for name, who in silent.items() if who]
-    return ", ".join(parts) or "nobody left out"
+    parts = [f"{len(who)} of {name}" for name, who in silent.items() if who]
+    return ", without " + ", ".join(parts) if parts else ""
 
 
 def disturbed(

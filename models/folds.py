@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["HELD_OUT", "Fold", "Split", "folds", "shared_folds"]
+__all__ = ["HEARD_NOISE", "HELD_OUT", "Fold", "Split", "folds", "shared_folds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,10 @@ HELD_OUT = Split(
 """The split of the shipped models. Both speakers of TESS are heard in training, so there is no
 held-out figure for it."""
 
+
+HEARD_NOISE = ("1", "2", "3")
+"""The folds of ESC-10 that are learnt from; robustness and the speech gate are measured on the
+others."""
 
 _NAMED_FOLDS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     {

@@ -237,13 +237,17 @@ def crema_d(folder: Path) -> Iterator[Clip]:
 
 
 def esc10(folder: Path) -> Iterator[Clip]:
-    """Yield ESC-10's noises: the kind, which is the folder's name, stands as the native emotion."""
+    """Yield ESC-10's noises: the kind, which is the folder's name, stands as the native emotion.
+
+    The fold, which ESC-50 writes before the recording's number, stands as the speaker: what one
+    person recorded is in one fold.
+    """
     for path in audio_files(folder):
         yield Clip(
             corpus="noise/esc10",
             name=f"{path.parent.name}/{path.stem}",
             path=path,
-            speaker="",
+            speaker=path.stem.partition("-")[0],
             sex=None,
             label=None,
             native=path.parent.name,

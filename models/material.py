@@ -12,6 +12,7 @@ from affectd.models.checkpoint import Heard
 from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, CorpusError, corpus_named
 from affectd.models.features import FeatureSet, extract
+from affectd.models.folds import HEARD_NOISE
 from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.windows import noise_bank
@@ -110,6 +111,7 @@ def gather(
     if recipe.noise:
         if (corpora / NOISE.name).is_dir():
             clips = NOISE.list(corpora).clips
+            clips = tuple(clip for clip in clips if clip.speaker in HEARD_NOISE)
             recordings = _extract(NOISE.name, clips, cache, recipe.front_end, progress)
         else:
             notes = (*notes, f"no {NOISE.name}: augmenting with white and pink noise alone")

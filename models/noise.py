@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,13 @@ class NoiseBank:
 
     kinds: tuple[Frames, ...]
     """Recordings in dB, float32 ``(frames, bands)`` each."""
+
+    def digest(self) -> str:
+        """Return a hash of all recordings."""
+        found = hashlib.sha256()
+        for kind in self.kinds:
+            found.update(np.ascontiguousarray(kind).tobytes())
+        return found.hexdigest()
 
     def draw(self, frames: int, rng: np.random.Generator) -> Frames:
         """Return so many frames from a random place of a random recording, repeated where short."""

@@ -20,7 +20,7 @@ from affectd.models.discriminant import Discriminant, Moments, fit_discriminant,
 from affectd.models.distilling import distil
 from affectd.models.experts import ABSENT, Confidence, Experts, experts_of, judge_from, shares
 from affectd.models.features import FeatureSet, extract
-from affectd.models.folds import shared_folds
+from affectd.models.folds import HEARD_NOISE, shared_folds
 from affectd.models.kept import keep
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
@@ -527,7 +527,10 @@ def gather_probe_data(
     disturbs = recipe.probe.drawn or recipe.distilling
     recordings = None
     if recipe.noise and disturbs and (corpora / NOISE.name).is_dir():
-        recordings = features_of(NOISE.name, NOISE.list(corpora).clips)
+        recorded = NOISE.list(corpora).clips
+        recordings = features_of(
+            NOISE.name, tuple(clip for clip in recorded if clip.speaker in HEARD_NOISE)
+        )
     noise = noise_bank(recipe, recordings) if disturbs else NoiseBank(())
     heard = {
         name: features_of(

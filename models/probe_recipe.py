@@ -35,7 +35,7 @@ class DistillingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    layers: tuple[Annotated[float, Field(ge=0)], ...]
+    layers: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=2, max_length=5)]
     """How much each layer of the deeper encoder counts, the stem first: one more than its
     blocks."""
     windows: Annotated[int, Field(ge=1, le=16)] = 2
@@ -78,4 +78,13 @@ class ProbeRecipe(Recipe):
     def _learns_what_lies_ahead(self) -> Self:
         if (self.distilling is not None) != bool(self.options.get("ahead")):
             raise ValueError("distilling and options.ahead go together: give both or neither")
+        if self.distilling is None:
+            return self
+        if not self.distilling.layers[-1]:
+            raise ValueError("distilling.layers ends with 0: nothing would teach what lies ahead")
+        if "hidden" in self.options:
+            raise ValueError(
+                "distilling and options.hidden do not go together: units are pruned by "
+                "windows of everybody"
+            )
         return self

@@ -137,7 +137,7 @@ def _key(
         if disturbed is None
         else [
             disturbed.seed,
-            len(disturbed.noise.kinds),
+            disturbed.noise.digest(),
             recipe.augmentation.model_dump(mode="json"),
         ],
     }

@@ -35,7 +35,6 @@ def recipe_of(**settings: Any) -> ProbeRecipe:
         "blocks": 0,
         "layers": [0, 1],
         "ahead": True,
-        "hidden": 24,
         "stride": 2,
         "corpora": 2,
     }

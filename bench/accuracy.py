@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,10 @@ from affectd.models.evaluation import Evaluation, FoldFigures
 from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import ProbeData, Scores
-from affectd.models.trials import Trials, hold_trials, shipped_labels
+from affectd.models.probe_data import Scores
+from affectd.models.replacing import replacing
+from affectd.models.trial_data import TrialData
+from affectd.models.trials import Held, Trials, shipped_labels
 
 __all__ = [
     "PROTOCOLS",
@@ -63,46 +64,33 @@ PROTOCOLS: tuple[Protocol, ...] = (
 speaker; then four emotions of a corpus of which nothing was heard."""
 
 
-def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None = None) -> Figures:
-    """Train and score every fold, and every unseen corpus, with one seed.
+def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
+    """Score every fold, and every unseen corpus, with one seed.
 
     Args:
-        data: What is learnt from.
-        seed: That the data was drawn with.
+        trials: Of the recipe.
+        seed: That their data was drawn with.
         say: Told a line for each figure.
-        trials: Of that data, where they have been held before.
     """
     scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
-    shipped: dict[str, list[Scores]] = {name: [] for name in data.corpora}
-    trials = trials or hold_trials(data)
+    shipped: dict[str, list[Scores]] = {}
     say(
         f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
     )
     for place in range(len(trials.folds)):
-        without, probe = trials.fold(place)
-        heard = data.unlearnt(without)
+        held = trials.fold(place)
         for protocol in PROTOCOLS:
-            if protocol.unseen or protocol.corpus not in without:
+            if protocol.unseen or protocol.corpus not in held.without:
                 continue
-            speakers = without[protocol.corpus]
-            scores = heard.score(probe, protocol.corpus, among=protocol.labels, speakers=speakers)
-            scored[protocol.name].append(scores)
-            among = shipped_labels(data.corpora[protocol.corpus])
-            shipped[protocol.corpus].append(
-                heard.score(probe, protocol.corpus, among=among, speakers=speakers)
-            )
+            known = shipped_labels(held.data.corpora[protocol.corpus])
+            scored[protocol.name].append(_scored(held, protocol.corpus, protocol.labels))
+            shipped.setdefault(protocol.corpus, []).append(_scored(held, protocol.corpus, known))
     unseen: dict[str, Scores] = {}
     for protocol in PROTOCOLS:
         if protocol.unseen:
-            one = data.corpora[protocol.corpus]
-            known = shipped_labels(one)
-            heard = data.unlearnt({protocol.corpus: one.speakers()})
-            unseen[protocol.corpus] = heard.score(
-                trials.stranger(protocol.corpus),
-                protocol.corpus,
-                among=known,
-                speakers=one.speakers(),
-            )
+            held = trials.stranger(protocol.corpus)
+            known = shipped_labels(held.data.corpora[protocol.corpus])
+            unseen[protocol.corpus] = _scored(held, protocol.corpus, known)
             scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
     found = {
         one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
@@ -119,25 +107,29 @@ def measure_seed(data: ProbeData, seed: int, say: Say, *, trials: Trials | None 
     }
 
 
-def measure_alone(data: ProbeData, say: Say) -> Figures:
+def _scored(held: Held, corpus: str, among: tuple[str, ...]) -> Scores:
+    """Return what a model on trial says of those speakers of a corpus whom it has not heard."""
+    return held.data.score(held.probe, corpus, among=among, speakers=held.without[corpus])
+
+
+def measure_alone(data: TrialData, say: Say) -> Figures:
     """Score a discriminant that has heard the other speakers of the fold's corpus only.
 
-    That is how published figures are made. It is in closed form and has no seed.
+    That is how published figures are made, but for an encoder that is taught: that may have heard
+    the other corpora, without their labels. It is in closed form and has no seed.
     """
     found: Figures = {}
+    everyone = data.everyone.speakers()
     for protocol in PROTOCOLS:
         if protocol.unseen:
             continue
-        others = {
-            name: one.speakers() for name, one in data.corpora.items() if name != protocol.corpus
-        }
+        corpus = protocol.corpus
+        others = {name: who for name, who in everyone.items() if name != corpus}
         scored: list[Scores] = []
-        for fold in folds(protocol.corpus, data.corpora[protocol.corpus].speakers()):
-            heard = data.unlearnt({protocol.corpus: fold.test})
-            linear = heard.linear({**others, protocol.corpus: fold.test})
-            scored.append(
-                heard.score(linear, protocol.corpus, among=protocol.labels, speakers=fold.test)
-            )
+        for fold in folds(corpus, everyone[corpus]):
+            heard = data.held_out(corpus, fold.test)
+            linear = heard.linear({**others, corpus: fold.test})
+            scored.append(heard.score(linear, corpus, among=protocol.labels, speakers=fold.test))
         found[protocol.name] = _figures(scored, protocol.labels)
         say(f"{protocol.name}, this corpus alone: UAR {found[protocol.name]['uar']:.1f}")
     return found
@@ -304,10 +296,8 @@ def evaluations(told: Figures) -> list[Evaluation]:
 
 def save(told: Figures, path: Path) -> None:
     """Write figures as JSON; the file is the old one or the new one, whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
 
 
 def load(path: Path) -> Figures:

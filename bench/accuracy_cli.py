@@ -14,6 +14,7 @@ from affectd.bench.options import (
     PageFile,
     PngFile,
     Seed,
+    in_a_folder,
     refuse,
 )
 from affectd.bench.terminal import report
@@ -23,7 +24,9 @@ __all__ = ["accuracy", "voices"]
 
 
 def accuracy(
-    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    model: Annotated[
+        str | None, typer.Option("--model", help="A recipe with a probe (default: accurate).")
+    ] = None,
     seed: Annotated[
         list[int] | None,
         typer.Option(
@@ -33,13 +36,17 @@ def accuracy(
     corpora: CorporaOption = None,
     cache: CacheOption = None,
     weights: Annotated[
-        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "--weights", metavar="DIR", help="Folder of the encoder's weights (default: .)."
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
             "--json",
             metavar="FILE",
+            callback=in_a_folder,
             help="Where the figures are kept (default: bench/results/accuracy-MODEL.json).",
         ),
     ] = None,
@@ -87,42 +94,44 @@ def accuracy(
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
-    from affectd.models.probe import gather_probe_data
     from affectd.models.probe_recipe import ProbeRecipe
     from affectd.models.probe_training import fold_checkpoints
     from affectd.models.progress import RunProgress
     from affectd.models.recipes import load_recipe
+    from affectd.models.trial_data import gather_trial_data
     from affectd.models.trials import hold_trials
 
     torch.set_num_threads(1)
 
     def measured() -> dict[str, Any]:
-        recipe = load_recipe(model)
+        recipe = load_recipe(model or "accurate")
         if not isinstance(recipe, ProbeRecipe):
             raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
         runs: list[dict[str, Any]] = []
         alone: dict[str, Any] = {}
         with RunProgress() as progress:
             for each in seed or [1, 2, 3]:
-                data = gather_probe_data(
+                data = gather_trial_data(
                     recipe,
                     corpora=corpora_folder(corpora),
                     cache=cache_folder(cache),
-                    weights=weights,
+                    weights=weights or Path(),
                     seed=each,
                     published=True,
                     progress=progress.preparing,
                 )
                 trials = hold_trials(data)
-                runs.append(measure_seed(data, each, progress.say, trials=trials))
+                runs.append(measure_seed(trials, each, progress.say))
                 if checkpoints_folder is not None and len(runs) == 1:
-                    for place, one in enumerate(fold_checkpoints(data, trials, seed=each), 1):
-                        one.save(checkpoints_folder / f"{model}-{place}.pt")
+                    for place, one in enumerate(fold_checkpoints(trials, seed=each), 1):
+                        one.save(checkpoints_folder / f"{recipe.name}-{place}.pt")
                 alone = alone or measure_alone(data, progress.say)
+                # Gigabytes, before the next ones are gathered.
+                del data, trials
         return {
             "benchmark": "accuracy",
             "model": recipe.name,
-            "command": f"affectd bench accuracy --model {model}",
+            "command": f"affectd bench accuracy --model {recipe.name}",
             "epochs": 1,
             "machine": describe_machine(),
             "summary": summary(runs),
@@ -131,12 +140,15 @@ def accuracy(
         }
 
     if told_file is not None:
-        idle = {"--seed": seed, "--corpora": corpora, "--cache": cache, "--json": json_file}
-        refuse(idle | {"--checkpoints": checkpoints_folder}, "with --from nothing is measured")
+        idle = {"--model": model, "--seed": seed, "--corpora": corpora, "--cache": cache}
+        idle |= {"--weights": weights, "--checkpoints": checkpoints_folder}
+        refuse(idle, "with --from nothing is measured")
         told = load(told_file)
     else:
         told = measured()
-        save(told, json_file or Path(f"bench/results/accuracy-{told['model']}.json"))
+        json_file = json_file or Path(f"bench/results/accuracy-{told['model']}.json")
+    if json_file is not None:
+        save(told, json_file)
     if page_file is not None:
         put_into(page_file, told)
     if picture is not None:
@@ -183,17 +195,17 @@ def voices(
     from affectd.bench.voices import measure_voices
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
-    from affectd.models.probe import gather_probe_data
     from affectd.models.probe_recipe import ProbeRecipe
     from affectd.models.progress import RunProgress
     from affectd.models.recipes import load_recipe
+    from affectd.models.trial_data import gather_trial_data
 
     torch.set_num_threads(1)
     recipe = load_recipe(model)
     if not isinstance(recipe, ProbeRecipe):
         raise ValueError(f"recipe {model} has no probe: there are no vectors to know a voice by")
     with RunProgress() as progress:
-        data = gather_probe_data(
+        data = gather_trial_data(
             recipe,
             corpora=corpora_folder(corpora),
             cache=cache_folder(cache),

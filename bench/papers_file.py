@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from affectd.models.replacing import replacing
 
 __all__ = ["FOLDS_CORPUS", "Papers", "kept", "save"]
 
@@ -39,7 +40,5 @@ def save(rows: Iterable[Papers], machine: dict[str, Any], path: Path) -> None:
         "machine": machine,
         "systems": list(rows),
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(told, indent=2) + "\n", "utf-8")

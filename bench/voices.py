@@ -16,16 +16,10 @@ from affectd.models.experts import Experts
 from affectd.models.folds import folds as published_folds
 from affectd.models.labels import LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import (
-    CorpusMaterial,
-    Probe,
-    ProbeData,
-    Scores,
-    columns_of,
-    emotion_of,
-    merged,
-)
-from affectd.models.trials import hold_trials
+from affectd.models.probe import columns_of, merged
+from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores, emotion_of
+from affectd.models.trial_data import HeldOut, TrialData
+from affectd.models.trials import Held, hold_trials
 from affectd.models.voice_experts import PRIOR_UTTERANCES, hold_voice_trials, vectors_of
 from affectd.models.window_statistics import WindowStatistics
 
@@ -81,45 +75,49 @@ class HeardFold:
     experts: VoiceExperts
 
 
-def development(data: ProbeData) -> ProbeData:
+def development(data: TrialData) -> TrialData:
     """Return the data without anybody whom the first fold of a corpus tests.
 
-    What is chosen is chosen on them.
+    What is chosen is chosen on them. An encoder that is taught may have heard the others all the
+    same, without their labels.
     """
     tested = {
-        name: published_folds(name, one.speakers())[0].test for name, one in data.corpora.items()
+        name: published_folds(name, who)[0].test for name, who in data.everyone.speakers().items()
     }
+    made: dict[int, ProbeData] = {}
 
-    def untested(one: ProbeData) -> ProbeData:
-        kept: dict[str, CorpusMaterial] = {}
-        for name, material in one.corpora.items():
-            features = material.features
-            there = np.array([clip.speaker not in tested[name] for clip in features.clips])
-            kept[name] = CorpusMaterial(
-                replace(
-                    features,
-                    clips=tuple(features.clips[place] for place in np.flatnonzero(there)),
-                    starts=features.starts[there],
-                    lengths=features.lengths[there],
-                    speech=features.speech[there],
-                ),
-                _chosen(material.clean, there),
-                tuple(_chosen(view, there) for view in material.drawn),
-            )
-        folds = [
-            {name: left for name, who in fold.items() if (left := _but(who, tested[name]))}
-            for fold in one.folds
-        ]
-        return ProbeData(
-            one.recipe,
-            kept,
-            one.trunk,
-            folds=[fold for fold in folds if fold],
-            unheard=one.unheard,
-            others=[untested(each) for each in one.as_others_hear_them],
+    def untested(one: HeldOut) -> HeldOut:
+        if id(one.data) not in made:
+            made[id(one.data)] = _without(one.data, tested)
+        left = {name: _but(who, tested[name]) for name, who in one.without.items()}
+        return HeldOut({name: who for name, who in left.items() if who}, made[id(one.data)])
+
+    everyone = untested(HeldOut({}, data.everyone)).data
+    folds = [untested(fold) for fold in data.folds]
+    return TrialData(
+        everyone,
+        tuple(fold for fold in folds if fold.without),
+        {name: untested(one) for name, one in data.strangers.items()},
+    )
+
+
+def _without(data: ProbeData, left_out: Mapping[str, Iterable[str]]) -> ProbeData:
+    kept: dict[str, CorpusMaterial] = {}
+    for name, one in data.corpora.items():
+        features, silent = one.features, set(left_out[name])
+        there = np.array([clip.speaker not in silent for clip in features.clips])
+        kept[name] = CorpusMaterial(
+            replace(
+                features,
+                clips=tuple(features.clips[place] for place in np.flatnonzero(there)),
+                starts=features.starts[there],
+                lengths=features.lengths[there],
+                speech=features.speech[there],
+            ),
+            _chosen(one.clean, there),
+            tuple(_chosen(view, there) for view in one.drawn),
         )
-
-    return untested(data)
+    return ProbeData(data.recipe, kept, data.trunk)
 
 
 def _but(speakers: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
@@ -127,7 +125,7 @@ def _but(speakers: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for one in speakers if one not in left_out)
 
 
-def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) -> Figures:
+def measure_voices(data: TrialData, *, seed: int, say: Callable[[str], None]) -> Figures:
     """Train every shared fold with its experts for voices, and get to know each test speaker.
 
     Args:
@@ -138,20 +136,19 @@ def measure_voices(data: ProbeData, *, seed: int, say: Callable[[str], None]) ->
     Raises:
         ValueError: no corpus of the recipe has published folds.
     """
-    if not any(not each.unseen and each.corpus in data.corpora for each in PROTOCOLS):
-        raise ValueError(f"recipe {data.recipe.name} has no corpus with published folds")
+    everyone = data.everyone
+    if not any(not each.unseen and each.corpus in everyone.corpora for each in PROTOCOLS):
+        raise ValueError(f"recipe {everyone.recipe.name} has no corpus with published folds")
     folds: dict[str, list[HeardFold]] = {}
     trials = hold_trials(data)
     say(f"{len(trials.folds)} models of folds and {len(trials.unseen)} others are made")
-    voices = hold_voice_trials(data, trials)
-    for place in range(len(trials.folds)):
-        without, probe = trials.fold(place)
-        live = voices.live(voices.experts[place], probe, but_fold=place)
+    voices = hold_voice_trials(trials)
+    for place, experts in enumerate(voices.experts):
+        held = trials.fold(place)
+        live = voices.live(experts, held.probe, but_fold=place)
         for protocol in PROTOCOLS:
-            if not protocol.unseen and protocol.corpus in without:
-                heard = _heard(
-                    data.unlearnt(without), probe, voices.experts[place], live, protocol, without
-                )
+            if not protocol.unseen and protocol.corpus in held.without:
+                heard = _heard(held, experts, live, protocol)
                 folds.setdefault(protocol.name, []).append(heard)
     found: Figures = {}
     for protocol in PROTOCOLS:
@@ -256,16 +253,9 @@ def _drawn(
     return np.concatenate([own[neutral][:count], own[~neutral][:others]])
 
 
-def _heard(
-    data: ProbeData,
-    probe: Probe,
-    voice: Experts,
-    live: VoiceExperts,
-    protocol: Protocol,
-    without: Mapping[str, Iterable[str]],
-) -> HeardFold:
-    one, labels = data.corpora[protocol.corpus], protocol.labels
-    wanted = set(without[protocol.corpus])
+def _heard(held: Held, voice: Experts, live: VoiceExperts, protocol: Protocol) -> HeardFold:
+    one, labels, probe = held.data.corpora[protocol.corpus], protocol.labels, held.probe
+    wanted = set(held.without[protocol.corpus])
     clips = one.features.clips
     chosen = np.array(
         [clip.speaker in wanted and emotion_of(clip, labels) is not None for clip in clips]

@@ -21,7 +21,6 @@ from affectd.engine.artefact import (
 from affectd.engine.artefact import fingerprint as measure_fingerprint
 from affectd.export.accuracy import Accuracy
 from affectd.export.conversion import to_onnx
-from affectd.export.files import write_whole
 from affectd.export.gates import GateError, Limits, check_names, describe, failed
 from affectd.export.graph_hash import graph_sha256
 from affectd.export.half import to_half
@@ -35,6 +34,7 @@ from affectd.export.speech import Speech, gather_speech
 from affectd.kernels.front_end import FrontEnd
 from affectd.models.card import write_card
 from affectd.models.evaluation import Evaluation
+from affectd.models.replacing import replacing
 from affectd.models.scoring import torch_scorer
 
 __all__ = [
@@ -106,11 +106,13 @@ class Export:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / artefact.file_name for artefact in self.artefacts]
         for path, artefact in zip(paths, self.artefacts, strict=True):
-            write_whole(path, artefact.graph)
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(artefact.graph)
             if not artefact.failures:
                 path.with_name(f"{path.name}.rejected").unlink(missing_ok=True)
         card = folder / f"{self.artefacts[0].metadata.name}.md"
-        write_whole(card, self.card.encode())
+        with replacing(card) as unfinished:
+            unfinished.write_bytes(self.card.encode())
         return (*paths, card)
 
     def check(self) -> None:

@@ -15,11 +15,11 @@ from affectd.engine.artefact import Gate
 from affectd.export.accuracy import Accuracy
 from affectd.export.artefact import Artefact, Export
 from affectd.export.choices import REASONS
-from affectd.export.files import write_whole
 from affectd.export.gates import describe
 from affectd.export.latency import percentiles
 from affectd.export.plots import confusion_plot, latency_plot, logit_plot
 from affectd.export.search import Attempt
+from affectd.models.replacing import replacing
 
 __all__ = ["gate_lines", "summary", "write_report"]
 
@@ -70,11 +70,14 @@ def write_report(done: Export, folder: Path, *, command: str) -> Path:
                 before, after, precision=artefact.metadata.precision
             )
     for name, picture in pictures.items():
-        write_whole(folder / name, picture)
+        with replacing(folder / name) as unfinished:
+            unfinished.write_bytes(picture)
     told = _values(done, command)
-    write_whole(folder / "report.json", (json.dumps(told, indent=2) + "\n").encode())
+    with replacing(folder / "report.json") as unfinished:
+        unfinished.write_bytes((json.dumps(told, indent=2) + "\n").encode())
     path = folder / "report.md"
-    write_whole(path, _text(done, tuple(pictures), command).encode())
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(_text(done, tuple(pictures), command).encode())
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.architectures import build
 from affectd.models.labels import valence_arousal_of
 from affectd.models.recipes import Recipe, RecipeError
+from affectd.models.replacing import replacing
 from affectd.models.safe_checkpoint import read_values
 from affectd.models.systems import recipe_from
 
@@ -114,10 +114,8 @@ class Checkpoint:
             "history": list(self.history),
             "voice_experts": self.voice_experts and self.voice_experts.to_dict(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        torch.save(values, unfinished)
-        unfinished.replace(path)
+        with replacing(path) as unfinished:
+            torch.save(values, unfinished)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

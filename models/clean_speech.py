@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from affectd.models.augmentation import Augmentation
 from affectd.models.clips import Clip
 from affectd.models.features import FeatureSet
 from affectd.models.noise import NoiseBank
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
+from affectd.models.replacing import replacing
 from affectd.models.whisper_trunk import STEPS, WIDTH, Trunk, valid_steps
 
 __all__ = ["CleanSpeech", "clean_speech"]
@@ -72,52 +73,60 @@ def clean_speech(
         teacher: Every layer of it is asked.
         stride: Every how manieth of its steps is wanted.
         recipe: How windows are drawn; noise and filters are left out.
-        cache: Folder of the cache; half a megabyte a window is kept there.
+        cache: Folder of the cache, where less than 240 kB a window are kept.
         advance: Told how many windows are done, and of how many.
     """
     settings = recipe.distilling
     assert settings is not None
-    windows = _drawn(features, recipe)
-    clips = features.clips * settings.windows
-    lengths = np.array([len(window) for window in windows], np.int64)
-    counts = valid_steps(torch.from_numpy(lengths), stride=stride).sum(1).long().numpy()
-    layers = len(teacher.blocks) + 1
-    digest = hashlib.sha256(np.concatenate(windows).tobytes() + lengths.tobytes())
-    for name, tensor in sorted(teacher.state_dict().items()):
-        digest.update(name.encode() + tensor.numpy().tobytes())
-    digest.update(json.dumps([_VERSION, stride, recipe.normalisation]).encode())
-    key = digest.hexdigest()[:16]
+    key = _key(features, teacher, stride, recipe)
     path = cache / f"{features.clips[0].corpus.replace('/', '-')}-answers-{key}.npy"
-    steps = np.concatenate([[0], np.cumsum(counts)])
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        # Written beside and moved: a run that is interrupted leaves nothing that looks complete.
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-        answers = np.lib.format.open_memmap(
-            unfinished, "w+", np.float16, (int(steps[-1]), layers, WIDTH)
-        )
-        for first in range(0, len(windows), _AT_ONCE):
-            part = windows[first : first + _AT_ONCE]
-            for place, said in enumerate(_answers(teacher, part, stride, recipe), first):
-                answers[steps[place] : steps[place + 1]] = said[-counts[place] :]
-            if advance is not None:
-                advance(first + len(part), len(windows))
-        answers.flush()
-        unfinished.replace(path)
+    windows_path = path.with_suffix(".windows.npz")
+    if not (path.exists() and windows_path.exists()):
+        windows = _drawn(features, recipe)
+        lengths = np.array([len(window) for window in windows], np.int64)
+        counts = valid_steps(torch.from_numpy(lengths), stride=stride).sum(1).long().numpy()
+        with replacing(windows_path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, logmel=np.concatenate(windows), lengths=lengths, steps=counts)
+        with replacing(path) as unfinished:
+            _ask(teacher, windows, counts, recipe, stride, unfinished, advance)
+    with np.load(windows_path, allow_pickle=False) as kept:
+        logmel, lengths, counts = kept["logmel"], kept["lengths"], kept["steps"]
     return CleanSpeech(
         key,
-        clips,
-        np.concatenate(windows),
+        features.clips * settings.windows,
+        logmel,
         np.concatenate([[0], np.cumsum(lengths)]),
         np.load(path, mmap_mode="r", allow_pickle=False),
-        steps,
+        np.concatenate([[0], np.cumsum(counts)]),
     )
+
+
+def _key(features: FeatureSet, teacher: Trunk, stride: int, recipe: ProbeRecipe) -> str:
+    settings = recipe.distilling
+    assert settings is not None
+    told = {
+        "version": _VERSION,
+        "teacher": teacher.digest(),
+        "stride": stride,
+        "front_end": recipe.front_end.to_dict(),
+        "windowing": [recipe.normalisation, recipe.window_seconds, recipe.minimum_seconds],
+        "drawn": [settings.windows, settings.seed, _clean(recipe).model_dump(mode="json")],
+        "clips": [
+            (clip.name, int(n)) for clip, n in zip(features.clips, features.lengths, strict=True)
+        ],
+        "speech": features.speech.tolist(),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _clean(recipe: ProbeRecipe) -> Augmentation:
+    return recipe.augmentation.model_copy(update={"tilt": 0.0, "noise": 0.0})
 
 
 def _drawn(features: FeatureSet, recipe: ProbeRecipe) -> list[npt.NDArray[np.float16]]:
     settings, windowing = recipe.distilling, recipe.windowing
     assert settings is not None
-    clean = recipe.augmentation.model_copy(update={"tilt": 0.0, "noise": 0.0})
+    clean = _clean(recipe)
     rng = np.random.default_rng([settings.seed, len(features)])
     windows: list[npt.NDArray[np.float16]] = []
     for index in [*range(len(features))] * settings.windows:
@@ -133,6 +142,28 @@ def _drawn(features: FeatureSet, recipe: ProbeRecipe) -> list[npt.NDArray[np.flo
         )
         windows.append(window.astype(np.float16))
     return windows
+
+
+def _ask(
+    teacher: Trunk,
+    windows: list[npt.NDArray[np.float16]],
+    counts: npt.NDArray[np.int64],
+    recipe: ProbeRecipe,
+    stride: int,
+    path: Path,
+    advance: Callable[[int, int], None] | None,
+) -> None:
+    """Write what each layer says of the valid steps of windows."""
+    layers = len(teacher.blocks) + 1
+    answers = np.lib.format.open_memmap(path, "w+", np.float16, (int(counts.sum()), layers, WIDTH))
+    steps = np.concatenate([[0], np.cumsum(counts)])
+    for first in range(0, len(windows), _AT_ONCE):
+        part = windows[first : first + _AT_ONCE]
+        for place, said in enumerate(_answers(teacher, part, stride, recipe), first):
+            answers[steps[place] : steps[place + 1]] = said[-counts[place] :]
+        if advance is not None:
+            advance(first + len(part), len(windows))
+    answers.flush()
 
 
 def _answers(

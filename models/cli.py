@@ -68,7 +68,8 @@ def train(
     speakers, who are not trained on either. The folder of the run gets latest.pt and best.pt.
 
     A system of a paper is trained on its paper's split instead, whose speakers are in every part. A
-    probe on a frozen encoder is trained on every speaker.
+    probe on a pretrained encoder (accurate, fast) is trained on every speaker; fast teaches its
+    encoder first, which takes hours, and is told to go on by the same command.
 
     Example: affectd train crnn --corpora ~/corpora -o runs/crnn
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,7 @@ from torch import Tensor, nn
 
 from affectd.models.augmentation import limit_band, reverberate, shift_filters
 from affectd.models.clean_speech import CleanSpeech
-from affectd.models.kept import keep
-from affectd.models.material import Progress
+from affectd.models.encoders import keep_weights
 from affectd.models.noise import NoiseBank, add_noise
 from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.quantised_trunk import padded
@@ -48,7 +47,7 @@ def distil(
     recipe: ProbeRecipe,
     noise: NoiseBank,
     cache: Path,
-    progress: Progress | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> Trunk:
     """Return a student that has learnt from every corpus; it is made once, and kept in the cache.
 
@@ -59,7 +58,7 @@ def distil(
         recipe: How it learns, and how much each corpus counts.
         noise: What is added.
         cache: Folder of the cache.
-        progress: Told how many steps are done.
+        advance: Told how many steps are done, and of how many.
 
     Raises:
         ValueError: every speaker is left out.
@@ -79,15 +78,13 @@ def distil(
         lesson = _Lesson(student, heard, chosen, recipe, settings, noise)
         for step in range(settings.steps):
             lesson.step(step)
-            if progress is not None:
-                progress(f"the encoder{_named(silent)}", step + 1, settings.steps)
+            if advance is not None:
+                advance(step + 1, settings.steps)
         return lesson.student.state_dict()
 
-    digest = hashlib.sha256()
-    for name, tensor in sorted(student.state_dict().items()):
-        digest.update(name.encode() + tensor.numpy().tobytes())
     told = {
         "version": _VERSION,
+        "student": student.digest(),
         "heard": {name: one.key for name, one in heard.items()},
         "without": {name: sorted(who) for name, who in silent.items()},
         "corpora": recipe.corpora,
@@ -95,16 +92,10 @@ def distil(
         "tilt": [recipe.augmentation.tilt, recipe.augmentation.tilt_db],
         "noise": noise.digest(),
     }
-    digest.update(json.dumps(told, sort_keys=True).encode())
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     found = copy.deepcopy(student)
-    found.load_state_dict(keep(cache / f"trunk-{digest.hexdigest()[:16]}.pt", learnt))
+    found.load_state_dict(keep_weights(cache / f"trunk-{key}.pt", learnt))
     return found.eval()
-
-
-def _named(silent: Mapping[str, Collection[str]]) -> str:
-    """Return whom an encoder does not hear, in a few words."""
-    parts = [f"{len(who)} of {name}" for name, who in silent.items() if who]
-    return ", without " + ", ".join(parts) if parts else ""
 
 
 def disturbed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +15,7 @@ from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.features import FeatureSet
 from affectd.models.labels import FOUR_LABELS, label_index
 from affectd.models.metrics import Confusion
+from affectd.models.replacing import replacing
 from affectd.models.scoring import confusion
 
 __all__ = ["Evaluation", "EvaluationError", "FoldFigures", "Protocol", "Scored"]
@@ -181,9 +181,8 @@ class Evaluation(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write the evaluation as JSON; the file is the old one or the new one, whole."""
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        unfinished.write_text(self.model_dump_json(indent=2) + "\n", "utf-8")
-        unfinished.replace(path)
+        with replacing(path) as unfinished:
+            unfinished.write_text(self.model_dump_json(indent=2) + "\n", "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.models.clips import Clip, UnreadableClipError, read_audio
+from affectd.models.replacing import replacing
 
 __all__ = ["FeatureSet", "cache_folder", "extract", "speech_bounds"]
 
@@ -232,21 +233,18 @@ def _fill(
             speech.append(speech_bounds(bands))
         if advance is not None:
             advance(done, len(clips))
-    # Written beside and moved: a run that is interrupted leaves nothing that looks complete.
-    unfinished = frames_path.with_suffix(f".{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
+    # A run that is interrupted leaves nothing that looks complete.
+    with replacing(frames_path) as unfinished, unfinished.open("wb") as file:
         np.save(
             file, np.concatenate(parts) if parts else np.zeros((0, front_end.columns), np.float16)
         )
-    unfinished.replace(frames_path)
-    with unfinished.open("wb") as file:
+    with replacing(index_path) as unfinished, unfinished.open("wb") as file:
         np.savez(
             file,
             lengths=np.array(lengths, np.int64),
             speech=np.array(speech, np.int64).reshape(-1, 2),
             unreadable=np.array(json.dumps(failures)),
         )
-    unfinished.replace(index_path)
 
 
 def _computed(

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["HEARD_NOISE", "HELD_OUT", "Fold", "Split", "folds", "shared_folds"]
+__all__ = ["HEARD_NOISE", "HELD_OUT", "Fold", "Split", "Without", "folds", "shared_folds"]
+
+
+Without = Mapping[str, tuple[str, ...]]
+"""Speakers by corpus who are left out."""
 
 
 @dataclass(frozen=True, slots=True)

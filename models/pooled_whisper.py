@@ -1,4 +1,4 @@
-"""The first blocks of a Whisper-tiny encoder, frozen; what they say, pooled; linear layers."""
+"""The first blocks of a Whisper-tiny encoder; what they say, pooled; linear layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe of a linear probe on a frozen encoder."""
+"""The recipe of a linear probe on an encoder that sees no label."""
 
 from __future__ import annotations
 

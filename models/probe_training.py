@@ -16,9 +16,11 @@ from affectd.models.corpora import corpus_named
 from affectd.models.experts import Experts
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
-from affectd.models.probe import Probe, ProbeData, gather_probe_data, train_probe
+from affectd.models.probe import Probe
+from affectd.models.probe_data import ProbeData, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
+from affectd.models.trial_data import gather_trial_data
 from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
 from affectd.models.whisper_trunk import WeightsError
@@ -53,34 +55,33 @@ def fit_and_save(
     """
     if weights is None:
         raise WeightsError(f"{recipe.name} needs weights: {recipe.needs_weights}")
-    data = gather_probe_data(
+    data = gather_trial_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    checkpoint = probe_checkpoint(data, hold_trials(data), seed=seed)
+    checkpoint = probe_checkpoint(data.everyone, hold_trials(data), seed=seed)
     checkpoint.save(folder / BEST)
     return checkpoint
 
 
-def fold_checkpoints(data: ProbeData, trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
+def fold_checkpoints(trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
     """Return the model of each fold, with a belief that knows nothing of those it has not heard.
 
     Args:
-        data: What is learnt from.
-        trials: Of the same data.
-        seed: That the data was drawn with.
+        trials: Of the recipe.
+        seed: That their data was drawn with.
     """
-    voices = hold_voice_trials(data, trials)
+    voices = hold_voice_trials(trials)
     for place, experts in enumerate(voices.experts):
-        without, probe = trials.fold(place)
-        live = voices.live(experts, probe, but_fold=place)
-        yield _checkpoint(data.unlearnt(without), probe, experts, live, seed=seed, without=without)
+        held = trials.fold(place)
+        live = voices.live(experts, held.probe, but_fold=place)
+        yield _checkpoint(held.data, held.probe, experts, live, seed=seed, without=held.without)
 
 
 def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
     """Return a probe of every speaker, with the belief of trials; see `fold_checkpoints`."""
     probe = believing(train_probe(data), trials.belief())
     experts = train_voice_experts(data, probe)
-    live = hold_voice_trials(data, trials).live(experts, probe)
+    live = hold_voice_trials(trials).live(experts, probe)
     return _checkpoint(data, probe, experts, live, seed=seed, without={})
 
 

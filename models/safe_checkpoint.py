@@ -8,13 +8,14 @@ no state of the optimiser; it can be scored and exported.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from affectd.models.replacing import replacing
 
 if TYPE_CHECKING:
     from affectd.models.checkpoint import Checkpoint
@@ -36,11 +37,9 @@ def save_safe(checkpoint: Checkpoint, path: Path) -> None:
         "heard": [corpus.to_dict() for corpus in checkpoint.heard],
         "temperature": checkpoint.temperature,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.averaged.items()}
-    save_file(tensors, unfinished, metadata={_KEY: json.dumps(told)})
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        save_file(tensors, unfinished, metadata={_KEY: json.dumps(told)})
 
 
 def read_values(path: Path) -> dict[str, Any]:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from affectd.models.confidence import Belief, Trial, fit_belief
+from affectd.models.folds import Without
 from affectd.models.labels import LABELS
-from affectd.models.probe import (
-    CorpusMaterial,
-    Probe,
-    ProbeData,
-    Scores,
-    Without,
-    columns_of,
-    train_probe,
-)
+from affectd.models.probe import Probe, columns_of
+from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores, train_probe
+from affectd.models.trial_data import HeldOut, TrialData
 
-__all__ = ["Trials", "believing", "hold_trials", "shipped_labels"]
+__all__ = ["Held", "Trials", "believing", "hold_trials", "shipped_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +26,29 @@ class _Attempt:
     """Of its fold; `None` where it has heard nothing of the corpus."""
     corpus: str
     probe: Probe
+    among: tuple[str, ...]
+    """The classes that are guessed among."""
     scores: Scores
     share: float
     """Of the corpus's weight."""
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A model on trial, and whom neither it nor its encoder has heard."""
+
+    without: Without
+    data: ProbeData
+    """The corpora as its encoder hears them."""
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
 class Trials:
     """Models of a recipe, and whom they have not heard."""
 
-    data: ProbeData
-    folds: tuple[tuple[Without, Probe], ...]
-    """Test speakers by corpus, and the model that has not heard them."""
-    unseen: Mapping[str, Probe]
+    folds: tuple[Held, ...]
+    unseen: Mapping[str, Held]
     """For each corpus the model that has heard nothing of it."""
     attempts: tuple[_Attempt, ...]
 
@@ -54,26 +59,26 @@ class Trials:
             but_fold: Without the test speakers of this fold, for its own model.
             but_corpus: Without any clip of this corpus, for the model that has not heard it.
         """
-        silent = self.folds[but_fold][0] if but_fold is not None else {}
+        silent = self.folds[but_fold].without if but_fold is not None else {}
         found: list[Trial] = []
         for one in self.attempts:
             if one.corpus == but_corpus or (one.place is not None and one.place == but_fold):
                 continue
-            among = shipped_labels(self.data.corpora[one.corpus])
             left_out = silent.get(one.corpus, ())
             heard = np.array([clip.speaker not in left_out for clip in one.scores.clips])
             if heard.any():
-                found.append(_trial_of(one, heard, among))
+                found.append(_trial_of(one, heard))
         return fit_belief(found)
 
-    def fold(self, place: int) -> tuple[Without, Probe]:
-        """Return a fold's speakers, and its model with a belief that knows nothing of them."""
-        without, probe = self.folds[place]
-        return without, believing(probe, self.belief(but_fold=place))
+    def fold(self, place: int) -> Held:
+        """Return a fold's model with a belief that knows nothing of the fold's speakers."""
+        held = self.folds[place]
+        return replace(held, probe=believing(held.probe, self.belief(but_fold=place)))
 
-    def stranger(self, corpus: str) -> Probe:
+    def stranger(self, corpus: str) -> Held:
         """Return the model that has heard nothing of a corpus, with a belief of the others."""
-        return believing(self.unseen[corpus], self.belief(but_corpus=corpus))
+        held = self.unseen[corpus]
+        return replace(held, probe=believing(held.probe, self.belief(but_corpus=corpus)))
 
 
 def believing(probe: Probe, belief: Belief) -> Probe:
@@ -81,7 +86,7 @@ def believing(probe: Probe, belief: Belief) -> Probe:
     return replace(probe, confidence=belief.of(probe.experts.corpora))
 
 
-def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_], among: tuple[str, ...]) -> Trial:
+def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_]) -> Trial:
     scores, experts = attempt.scores, attempt.probe.experts
     return Trial(
         corpus=attempt.corpus,
@@ -90,37 +95,34 @@ def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_], among: tuple[str,
         likeness=scores.likeness[heard],
         absent=np.asarray(experts.absent),
         truth=scores.truth[heard],
-        columns=columns_of(among),
+        columns=columns_of(attempt.among),
         weight=attempt.share,
     )
 
 
-def hold_trials(data: ProbeData) -> Trials:
-    """Train a model for each of the data's folds, and one without each corpus, and score them."""
-    speakers = {name: one.speakers() for name, one in data.corpora.items()}
-    tests = data.folds
-    trained = tuple((test, train_probe(data.unlearnt(test), without=test)) for test in tests)
-    unseen: dict[str, Probe] = {}
-    if len(data.corpora) > 1:
-        unseen = {
-            name: train_probe(data.unlearnt({name: who}), without={name: who})
-            for name, who in speakers.items()
-        }
+def hold_trials(data: TrialData) -> Trials:
+    """Train a model for each fold, and one without each corpus, and score them."""
 
-    def attempt(place: int | None, corpus: str, probe: Probe, who: Iterable[str]) -> _Attempt:
-        count = 1 if place is None else sum(corpus in test for test in tests)
-        among = shipped_labels(data.corpora[corpus])
-        heard = data.unlearnt(tests[place] if place is not None else {corpus: speakers[corpus]})
-        scores = heard.score(probe, corpus, among=among, speakers=who)
-        return _Attempt(place, corpus, probe, scores, 1 / count)
+    def held(one: HeldOut) -> Held:
+        return Held(one.without, one.data, train_probe(one.data, without=one.without))
+
+    trained = tuple(held(fold) for fold in data.folds)
+    unseen = {name: held(one) for name, one in data.strangers.items()}
+
+    def attempt(place: int | None, corpus: str, model: Held) -> _Attempt:
+        count = 1 if place is None else sum(corpus in fold.without for fold in data.folds)
+        among = shipped_labels(model.data.corpora[corpus])
+        speakers = model.without[corpus]
+        scores = model.data.score(model.probe, corpus, among=among, speakers=speakers)
+        return _Attempt(place, corpus, model.probe, among, scores, 1 / count)
 
     attempts = [
-        attempt(place, corpus, probe, who)
-        for place, (test, probe) in enumerate(trained)
-        for corpus, who in test.items()
+        attempt(place, corpus, model)
+        for place, model in enumerate(trained)
+        for corpus in model.without
     ]
-    attempts += [attempt(None, corpus, probe, speakers[corpus]) for corpus, probe in unseen.items()]
-    return Trials(data, trained, unseen, tuple(attempts))
+    attempts += [attempt(None, corpus, model) for corpus, model in unseen.items()]
+    return Trials(trained, unseen, tuple(attempts))
 
 
 def shipped_labels(one: CorpusMaterial) -> tuple[str, ...]:

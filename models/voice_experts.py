@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.experts import ABSENT, Experts, experts_of
+from affectd.models.folds import Without
 from affectd.models.labels import LABELS
-from affectd.models.probe import KINDS, Probe, ProbeData, columns_of, emotion_of
+from affectd.models.probe import KINDS, Probe, columns_of
+from affectd.models.probe_data import ProbeData, emotion_of
 from affectd.models.trials import Trials
 
 __all__ = [
@@ -24,7 +26,6 @@ __all__ = [
 ]
 
 Doubles = npt.NDArray[np.float64]
-Without = Mapping[str, Iterable[str]]
 
 PRIOR_UTTERANCES = 5.0
 """See `affectd.kernels.voice_experts.VoiceExperts`; chosen on development speakers."""
@@ -124,20 +125,14 @@ def vectors_of(experts: Experts, probe: Probe, values: npt.NDArray[np.float32]) 
     return np.concatenate([scores, probe.beliefs(values)], axis=1)
 
 
-def hold_voice_trials(data: ProbeData, trials: Trials) -> VoiceTrials:
-    """Train experts for each fold, and let them hear its test speakers.
-
-    Args:
-        data: What is learnt from.
-        trials: Of the same data.
-    """
+def hold_voice_trials(trials: Trials) -> VoiceTrials:
+    """Train experts for each fold, and let them hear its test speakers."""
     found: list[Experts] = []
     sheets: list[VoiceSheet] = []
-    for without, probe in trials.folds:
-        heard = data.unlearnt(without)
-        experts = train_voice_experts(heard, probe, without=without)
+    for held in trials.folds:
+        experts = train_voice_experts(held.data, held.probe, without=held.without)
         found.append(experts)
-        sheets.append(_sheet(heard, experts, without))
+        sheets.append(_sheet(held.data, experts, held.without))
     return VoiceTrials(tuple(found), tuple(sheets))
 
 

@@ -7,6 +7,7 @@ Large-Scale Weak Supervision", ICML 2023.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ class Trunk(nn.Module):
         self.ahead = nn.Linear(WIDTH, WIDTH) if ahead else None
 
     def forward(self, logmel: Tensor) -> Tensor:
-        """Return what the last block says, float32 ``(batch, STEPS, WIDTH)``."""
+        """Return what the last layer says, float32 ``(batch, STEPS // stride, WIDTH)``."""
         return self.layers(logmel)[-1]
 
     def layers(self, logmel: Tensor) -> list[Tensor]:
@@ -199,6 +200,13 @@ class Trunk(nn.Module):
         if self.ahead is not None:
             said.append(self.ahead(x))
         return said
+
+    def digest(self) -> str:
+        """Return a hash of all weights."""
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            found.update(name.encode() + tensor.numpy().tobytes())
+        return found.hexdigest()
 
     def stem(self, logmel: Tensor) -> Tensor:
         """Return what the first block hears, float32 ``(batch, STEPS // stride, WIDTH)``."""

@@ -1,10 +1,9 @@
-"""What a frozen encoder says of windows, pooled, computed once and kept in a memory-mapped file."""
+"""What an encoder says of windows, pooled, computed once and kept in a memory-mapped file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from affectd.models.noise import NoiseBank
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.quantised_trunk import QuantisedTrunk
 from affectd.models.recipes import Recipe
+from affectd.models.replacing import replacing
 from affectd.models.windows import utterance_windows
 
 __all__ = ["Disturbed", "WindowStatistics", "window_statistics"]
@@ -115,11 +115,9 @@ def _windows(
 def _key(
     features: FeatureSet, network: PooledWhisper, recipe: Recipe, disturbed: Disturbed | None
 ) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.trunk.state_dict().items()):
-        digest.update(name.encode() + tensor.numpy().tobytes())
     told = {
         "version": _CACHE_VERSION,
+        "encoder": network.trunk.digest(),
         "layers": network.options.layers,
         **({"steps": network.options.stride} if network.options.stride > 1 else {}),
         "front_end": recipe.front_end.to_dict(),
@@ -141,13 +139,10 @@ def _key(
             recipe.augmentation.model_dump(mode="json"),
         ],
     }
-    digest.update(json.dumps(told).encode())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _save(path: Path, values: npt.NDArray[np.generic]) -> None:
-    # Written beside and moved: a run that is interrupted leaves nothing that looks complete.
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
+    # A run that is interrupted leaves nothing that looks complete.
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, values)
-    unfinished.replace(path)

@@ -21,9 +21,10 @@ from affectd.bench.accuracy import (
     save,
     summary,
 )
+from affectd.cli import main
 from affectd.models.clips import Clip
 from affectd.models.evaluation import Evaluation
-from affectd.models.probe import Scores
+from affectd.models.probe_data import Scores
 
 LABELS = ("angry", "happy", "neutral")
 
@@ -136,3 +137,25 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "other.json")
     with pytest.raises(ValueError, match="cannot be read"):
         load(tmp_path / "none.json")
+
+
+def test_kept_figures_are_told_again_and_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(__file__).parents[2] / "bench/results/accuracy-fast.json"
+    again = tmp_path / "again.json"
+
+    def asked(*arguments: str) -> int:
+        monkeypatch.setattr(
+            "sys.argv", ["affectd", "bench", "accuracy", "--from", str(file), *arguments]
+        )
+        with pytest.raises(SystemExit) as left:
+            main()
+        return int(left.value.code or 0)
+
+    assert asked("--json", str(again)) == 0
+    assert load(again) == load(file)
+    assert "| ravdess-8 |" in capsys.readouterr().out
+    for option, value in (("--model", "fast"), ("--seed", "1"), ("--weights", ".")):
+        assert asked(option, value) == 1
+        assert f"{option}: with --from nothing is measured" in capsys.readouterr().err

@@ -12,8 +12,10 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.clips import Clip
 from affectd.models.features import FeatureSet
 from affectd.models.labels import LABELS as SHIPPED
-from affectd.models.probe import KINDS, CorpusMaterial, ProbeData, Scores, columns_of
+from affectd.models.probe import KINDS, columns_of
+from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores
 from affectd.models.recipes import load_recipe
+from affectd.models.trial_data import TrialData
 from affectd.models.window_statistics import WindowStatistics
 
 LABELS = ("angry", "happy", "neutral", "sad")
@@ -107,7 +109,7 @@ def test_what_is_chosen_is_chosen_without_whom_the_first_fold_tests() -> None:
     whole = ProbeData(
         load_recipe("fast"), {"emodb": CorpusMaterial(features, clean, (drawn,))}, None
     )  # type: ignore[arg-type]
-    some = development(whole).corpora["emodb"]
+    some = development(TrialData.untaught(whole)).everyone.corpora["emodb"]
     assert some.speakers() == ("08", "09")
     assert [clip.name for clip in some.features.clips] == ["1", "3", "4"]
     assert some.clean.owners.tolist() == [0, 1, 1, 2]

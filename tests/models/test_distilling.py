@@ -10,18 +10,14 @@ import pytest
 import torch
 from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
 
-from affectd.models.clean_speech import CleanSpeech, clean_speech
+from affectd.models.clean_speech import CleanSpeech
 from affectd.models.clips import Clip
 from affectd.models.distilling import distil, disturbed
-from affectd.models.labels import LABELS
 from affectd.models.noise import NoiseBank, coloured_noise
-from affectd.models.probe import ProbeData, encoders_on_trial, gather_probe_data
 from affectd.models.probe_recipe import ProbeRecipe
-from affectd.models.probe_training import fold_checkpoints
 from affectd.models.quantised_trunk import padded
 from affectd.models.recipes import RecipeError, load_recipe
-from affectd.models.trials import hold_trials
-from affectd.models.whisper_trunk import STEPS, WIDTH, Trunk, read_trunk
+from affectd.models.whisper_trunk import WIDTH, Trunk, read_trunk
 
 __all__ = ["weights"]
 
@@ -112,7 +108,7 @@ def test_a_student_comes_nearer_to_its_teacher(
     student: Trunk, spoken: CleanSpeech, noise: NoiseBank, tmp_path: Path
 ) -> None:
     recipe = recipe_of()
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[int, int]] = []
     learnt = distil(
         student,
         {"ravdess": spoken},
@@ -120,9 +116,9 @@ def test_a_student_comes_nearer_to_its_teacher(
         recipe=recipe,
         noise=noise,
         cache=tmp_path,
-        progress=lambda *each: told.append(each),
+        advance=lambda *each: told.append(each),
     )
-    assert told[-1] == ("the encoder, without 1 of ravdess", 40, 40)
+    assert told[-1] == (40, 40)
     before, after = (apart(each, spoken, recipe, noise) for each in (student, learnt))
     assert after < 0.7 * before
     again = distil(
@@ -132,7 +128,7 @@ def test_a_student_comes_nearer_to_its_teacher(
         recipe=recipe,
         noise=noise,
         cache=tmp_path,
-        progress=lambda *each: pytest.fail("it is kept"),
+        advance=lambda *each: pytest.fail("it is kept"),
     )
     for name, value in learnt.state_dict().items():
         torch.testing.assert_close(value, again.state_dict()[name])
@@ -198,83 +194,29 @@ def test_each_disturbance_can_be_had_alone(only: str, noise: NoiseBank) -> None:
     assert np.abs(louder).max() > 1
 
 
-def test_every_fold_is_tried_with_an_encoder_that_has_not_learnt_from_it() -> None:
-    speakers = {"nemo": ("a", "b", "c"), "tess": ("d", "e")}
-    folds = [
-        {"nemo": ("a",), "tess": ("d",)},
-        {"nemo": ("b",), "tess": ("e",)},
-        {"nemo": ("c",)},
-    ]
-    assert encoders_on_trial(folds, speakers) == [
-        {"nemo": ("a", "c"), "tess": ("d",)},
-        {"nemo": ("b",), "tess": ("e",)},
-        {"nemo": ("a", "b", "c")},
-        {"tess": ("d", "e")},
-    ]
-
-
-@pytest.fixture(scope="module")
-def data(corpora: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> ProbeData:
-    cache = tmp_path_factory.mktemp("cache")
-    recipe = recipe_of(steps=1, batch=2)
-    return gather_probe_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
-
-
-def test_nobody_is_tried_with_an_encoder_that_has_learnt_from_them(data: ProbeData) -> None:
-    for fold in data.folds:
-        heard = data.unlearnt(fold)
-        assert all(set(who) <= set(heard.unheard[name]) for name, who in fold.items())
-        assert heard is not data
-    for name, one in data.corpora.items():
-        assert data.unlearnt({name: one.speakers()}).unheard == {name: one.speakers()}
-    assert data.unlearnt({}) is data
-    with pytest.raises(ValueError, match="every encoder has learnt"):
-        data.unlearnt({name: one.speakers() for name, one in data.corpora.items()})
-    first, second = (data.unlearnt(fold).trunk.state_dict() for fold in data.folds[:2])
-    assert not torch.equal(first["ahead.weight"], second["ahead.weight"])
-
-
-def test_a_folds_model_has_the_encoder_of_its_fold(data: ProbeData) -> None:
-    trials = hold_trials(data)
-    for (without, _), checkpoint in zip(
-        trials.folds, fold_checkpoints(data, trials, seed=1), strict=True
-    ):
-        own = data.unlearnt(without).trunk.state_dict()["ahead.weight"]
-        assert torch.equal(checkpoint.averaged["trunk.ahead.weight"], own)
-        with torch.inference_mode():
-            logits, *_ = checkpoint.model()(torch.randn(1, 90, 80), torch.tensor([90]))
-        assert logits.shape == (1, len(LABELS))
-
-
-def test_what_the_teacher_says_is_computed_once(
-    data: ProbeData, weights: Path, tmp_path: Path
-) -> None:
-    teacher = Trunk(1).eval()
-    teacher.load_state_dict(read_trunk(weights, blocks=1))
-    told: list[int] = []
-
-    def heard() -> CleanSpeech:
-        return clean_speech(
-            data.corpora["tess"].features,
-            teacher=teacher,
-            stride=2,
-            recipe=data.recipe,
-            cache=tmp_path,
-            advance=lambda done, of: told.append(done),
-        )
-
-    first = heard()
-    assert told == [len(first.clips)]
-    second = heard()
-    assert told == [len(first.clips)]
-    assert first.key == second.key
-    assert first.said(0).shape[::2] == (2, WIDTH)
-    assert first.said(0).shape[1] <= STEPS // 2
-    np.testing.assert_array_equal(first.said(1), second.said(1))
-
-
 def test_what_lies_ahead_needs_somebody_who_teaches_it() -> None:
     values = load_recipe("fast").to_dict()
     values["distilling"] = None
     with pytest.raises(RecipeError, match=r"distilling and options\.ahead go together"):
         ProbeRecipe.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [([1.0], "at least 2"), ([1.0, 0.0], "ends with 0"), ([1.0] * 6, "at most 5")],
+)
+def test_a_teacher_that_teaches_nothing_is_refused(layers: list[float], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe_of(layers=layers)
+
+
+def test_other_noise_or_settings_make_another_encoder(
+    student: Trunk, spoken: CleanSpeech, noise: NoiseBank, tmp_path: Path
+) -> None:
+    for recipe, heard in (
+        (recipe_of(steps=1), noise),
+        (recipe_of(steps=1), NoiseBank(noise.kinds[:1])),
+        (recipe_of(steps=1, room=0.5), noise),
+    ):
+        distil(student, {"ravdess": spoken}, without={}, recipe=recipe, noise=heard, cache=tmp_path)
+    assert len([*tmp_path.glob("trunk-*.pt")]) == 3

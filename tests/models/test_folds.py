@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from affectd.models.folds import HELD_OUT, Split, folds
+from affectd.models.folds import HELD_OUT, Split, folds, shared_folds
 
 RAVDESS = [f"{actor:02d}" for actor in range(1, 25)]
 CREMA_D = [str(actor) for actor in range(1001, 1092)]
@@ -48,3 +48,22 @@ def test_iemocap_leaves_a_session_out_and_songs_go_by_the_folds_of_speech() -> N
     assert [fold.test for fold in folds("ravdess-song", actors)] == [
         fold.test for fold in folds("ravdess", actors)
     ]
+
+
+def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
+    speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
+    assert shared_folds(speakers, models=2) == [
+        {"emodb": ("03",), "tess": ("OAF",)},
+        {"emodb": ("08", "09"), "tess": ("YAF",)},
+    ]
+    assert shared_folds(speakers, models=3)[1:] == [
+        {"emodb": ("08",), "tess": ("YAF",)},
+        {"emodb": ("09",)},
+    ]
+
+
+def test_without_all_of_the_published_folds_speakers_each_is_left_out_alone() -> None:
+    some = {"ravdess": ("01", "02")}
+    assert shared_folds(some) == [{"ravdess": ("01",)}, {"ravdess": ("02",)}]
+    with pytest.raises(ValueError, match="no clip of the speakers"):
+        shared_folds(some, published=True)

@@ -12,19 +12,14 @@ from tests.models.test_whisper_trunk import folder as weights  # a trunk of one 
 
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import Clip
-from affectd.models.folds import shared_folds
 from affectd.models.labels import LABELS
-from affectd.models.probe import (
-    KINDS,
-    ProbeData,
-    emotion_of,
-    gather_probe_data,
-    train_probe,
-)
+from affectd.models.probe import KINDS
+from affectd.models.probe_data import ProbeData, emotion_of, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, load_recipe
-from affectd.models.trials import believing, hold_trials
+from affectd.models.trial_data import TrialData, gather_trial_data
+from affectd.models.trials import Trials, believing, hold_trials
 from affectd.models.voice_experts import train_voice_experts, vectors_of
 from affectd.models.whisper_trunk import WeightsError
 from affectd.models.windows import utterance_windows
@@ -49,13 +44,13 @@ def recipe() -> ProbeRecipe:
 
 
 @pytest.fixture(scope="module")
-def data(
+def whole(
     recipe: ProbeRecipe, corpora: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> ProbeData:
+) -> TrialData:
     cache = tmp_path_factory.mktemp("cache")
-    first = gather_probe_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
+    first = gather_trial_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
     told: list[str] = []
-    again = gather_probe_data(
+    again = gather_trial_data(
         recipe,
         corpora=corpora,
         cache=cache,
@@ -64,9 +59,19 @@ def data(
         progress=lambda name, done, of: told.append(name),
     )
     assert not told, "what the encoder says is computed once"
-    for name, one in first.corpora.items():
-        np.testing.assert_array_equal(one.clean.values, again.corpora[name].clean.values)
+    for name, one in first.everyone.corpora.items():
+        np.testing.assert_array_equal(one.clean.values, again.everyone.corpora[name].clean.values)
     return again
+
+
+@pytest.fixture(scope="module")
+def data(whole: TrialData) -> ProbeData:
+    return whole.everyone
+
+
+@pytest.fixture(scope="module")
+def trials(whole: TrialData) -> Trials:
+    return hold_trials(whole)
 
 
 def test_the_shipped_recipe_survives_json() -> None:
@@ -123,22 +128,26 @@ def test_scores_are_of_the_wanted_clips_and_classes(data: ProbeData) -> None:
     assert natives == {"neutral", "calm", "happy", "angry"}
 
 
-def test_a_folds_model_says_whom_it_has_heard(data: ProbeData) -> None:
-    trials = hold_trials(data)
-    found = list(fold_checkpoints(data, trials, seed=1))
+def test_a_folds_model_says_whom_it_has_heard(data: ProbeData, trials: Trials) -> None:
+    found = list(fold_checkpoints(trials, seed=1))
     assert len(found) == len(trials.folds) > 1
     everyone = {name: set(one.speakers()) for name, one in data.corpora.items()}
-    for checkpoint, (without, _) in zip(found, trials.folds, strict=True):
+    for checkpoint, fold in zip(found, trials.folds, strict=True):
         heard = {one.corpus: set(one.speakers) for one in checkpoint.heard}
         for name, speakers in everyone.items():
-            assert heard.get(name, set()) == speakers - set(without.get(name, ()))
+            assert heard.get(name, set()) == speakers - set(fold.without.get(name, ()))
         assert all(one.clips for one in checkpoint.heard)
     first, second = (one.averaged["judge.weight"] for one in found[:2])
     assert not torch.equal(first, second)
 
 
 def test_the_network_says_what_the_probe_says(
-    data: ProbeData, recipe: ProbeRecipe, corpora: Path, weights: Path, tmp_path: Path
+    data: ProbeData,
+    trials: Trials,
+    recipe: ProbeRecipe,
+    corpora: Path,
+    weights: Path,
+    tmp_path: Path,
 ) -> None:
     checkpoint = fit_and_save(
         recipe, tmp_path, corpora=corpora, cache=tmp_path / "cache", weights=weights, seed=1
@@ -148,7 +157,7 @@ def test_the_network_says_what_the_probe_says(
     assert read.temperature == checkpoint.temperature == 1
     assert {one.corpus for one in read.heard} == {"ravdess", "tess"}
     network = read.model()
-    probe = believing(train_probe(data), hold_trials(data).belief())
+    probe = believing(train_probe(data), trials.belief())
     one = data.corpora["tess"]
     windows = utterance_windows(one.features, 0, recipe.windowing)
     with torch.inference_mode():
@@ -167,23 +176,24 @@ def test_the_network_says_what_the_probe_says(
     assert read.voice_experts.size == vectors.shape[1]
 
 
-def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(data: ProbeData) -> None:
-    trials = hold_trials(data)
+def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(
+    data: ProbeData, trials: Trials
+) -> None:
     assert set(trials.unseen) == set(data.corpora)
     tested: dict[str, list[str]] = {name: [] for name in data.corpora}
-    for place, (without, _) in enumerate(trials.folds):
-        for name, speakers in without.items():
+    for place, fold in enumerate(trials.folds):
+        for name, speakers in fold.without.items():
             tested[name] += speakers
-        silent = {name: set(who) for name, who in without.items()}
+        silent = {name: set(who) for name, who in fold.without.items()}
         for one in trials.attempts:
             if one.place == place:
                 assert {clip.speaker for clip in one.scores.clips} <= silent[one.corpus]
     assert {name: sorted(who) for name, who in tested.items()} == {
         name: sorted(one.speakers()) for name, one in data.corpora.items()
     }
-    without, probe = trials.fold(0)
-    (name, speakers), *_ = without.items()
-    truth = data.score(probe, name, among=LABELS, speakers=speakers)
+    held = trials.fold(0)
+    (name, speakers), *_ = held.without.items()
+    truth = data.score(held.probe, name, among=LABELS, speakers=speakers)
     # Another truth of the fold's own voices would have taught its belief nothing else.
     turned = tuple(
         replace(one, scores=replace(one.scores, truth=np.roll(one.scores.truth, 1)))
@@ -191,37 +201,17 @@ def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(data: Probe
         else one
         for one in trials.attempts
     )
-    _, again = replace(trials, attempts=turned).fold(0)
+    again = replace(trials, attempts=turned).fold(0)
     np.testing.assert_array_equal(
-        data.score(again, name, among=LABELS, speakers=speakers).logits, truth.logits
+        data.score(again.probe, name, among=LABELS, speakers=speakers).logits, truth.logits
     )
 
 
-def test_the_shares_of_a_fold_are_those_of_whole_corpora(data: ProbeData) -> None:
-    trials = hold_trials(data)
+def test_the_shares_of_a_fold_are_those_of_whole_corpora(data: ProbeData, trials: Trials) -> None:
     for name in data.corpora:
         own = [one for one in trials.attempts if one.corpus == name]
         assert sum(one.share for one in own if one.place is not None) == pytest.approx(1)
         assert [one.share for one in own if one.place is None] == [1]
-
-
-def test_a_shared_fold_leaves_out_one_fold_of_every_corpus() -> None:
-    speakers = {"emodb": ("03", "08", "09"), "tess": ("OAF", "YAF")}
-    assert shared_folds(speakers, models=2) == [
-        {"emodb": ("03",), "tess": ("OAF",)},
-        {"emodb": ("08", "09"), "tess": ("YAF",)},
-    ]
-    assert shared_folds(speakers, models=3)[1:] == [
-        {"emodb": ("08",), "tess": ("YAF",)},
-        {"emodb": ("09",)},
-    ]
-
-
-def test_without_all_of_the_published_folds_speakers_each_is_left_out_alone() -> None:
-    some = {"ravdess": ("01", "02")}
-    assert shared_folds(some) == [{"ravdess": ("01",)}, {"ravdess": ("02",)}]
-    with pytest.raises(ValueError, match="no clip of the speakers"):
-        shared_folds(some, published=True)
 
 
 def test_without_weights_it_says_how_to_get_them(recipe: ProbeRecipe, tmp_path: Path) -> None:

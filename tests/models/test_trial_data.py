@@ -1,0 +1,160 @@
+"""Whoever a model is tried on has taught neither it nor its encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.models.test_distilling import recipe_of
+from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
+
+from affectd.bench.voices import development
+from affectd.models.clean_speech import CleanSpeech, clean_speech
+from affectd.models.encoders import teacher_of
+from affectd.models.labels import LABELS
+from affectd.models.probe_data import CorpusMaterial, ProbeData
+from affectd.models.probe_training import fold_checkpoints, probe_checkpoint
+from affectd.models.trial_data import HeldOut, TrialData, encoders_on_trial, gather_trial_data
+from affectd.models.trials import hold_trials
+from affectd.models.voice_experts import hold_voice_trials
+from affectd.models.whisper_trunk import STEPS, WIDTH
+from affectd.models.window_statistics import WindowStatistics
+
+__all__ = ["weights"]
+
+
+@pytest.fixture(scope="module")
+def data(corpora: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> TrialData:
+    cache = tmp_path_factory.mktemp("cache")
+    recipe = recipe_of(steps=1, batch=2)
+    return gather_trial_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
+
+
+def test_every_fold_is_tried_with_an_encoder_that_has_not_learnt_from_it() -> None:
+    speakers = {"nemo": ("a", "b", "c"), "tess": ("d", "e")}
+    folds = [
+        {"nemo": ("a",), "tess": ("d",)},
+        {"nemo": ("b",), "tess": ("e",)},
+        {"nemo": ("c",)},
+    ]
+    halves, strangers = encoders_on_trial(folds, speakers)
+    assert halves == [
+        {"nemo": ("a", "c"), "tess": ("d",)},
+        {"nemo": ("b",), "tess": ("e",)},
+    ]
+    assert strangers == {"nemo": {"nemo": ("a", "b", "c")}, "tess": {"tess": ("d", "e")}}
+    assert encoders_on_trial(folds[2:], {"nemo": ("c",)}) == ([{"nemo": ("c",)}], {})
+
+
+def ahead_of(data: ProbeData) -> torch.Tensor:
+    weight: torch.Tensor = data.trunk.state_dict()["ahead.weight"]
+    return weight
+
+
+def test_each_encoder_is_another(data: TrialData) -> None:
+    first, second = (ahead_of(fold.data) for fold in data.folds[:2])
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, ahead_of(data.everyone))
+    for name, one in data.strangers.items():
+        assert one.without == {name: data.everyone.speakers()[name]}
+        assert not torch.equal(ahead_of(one.data), ahead_of(data.everyone))
+
+
+def poisoned(data: ProbeData) -> ProbeData:
+    """Return what no trial may touch."""
+
+    def nothing(view: WindowStatistics) -> WindowStatistics:
+        return WindowStatistics(np.full_like(view.values, np.nan), view.owners)
+
+    corpora = {
+        name: CorpusMaterial(one.features, nothing(one.clean), tuple(map(nothing, one.drawn)))
+        for name, one in data.corpora.items()
+    }
+    return ProbeData(data.recipe, corpora, data.trunk)
+
+
+def test_no_trial_touches_the_encoder_that_has_learnt_from_everybody(data: TrialData) -> None:
+    trials = hold_trials(replace(data, everyone=poisoned(data.everyone)))
+    assert all(np.isfinite(one.scores.logits).all() for one in trials.attempts)
+    voices = hold_voice_trials(trials)
+    assert all(np.isfinite(sheet.scores).all() for sheet in voices.sheets)
+    assert all(np.isfinite(each.weights).all() for each in voices.experts)
+
+
+def test_a_folds_model_has_the_encoder_of_its_fold(data: TrialData) -> None:
+    trials = hold_trials(data)
+    for fold, checkpoint in zip(data.folds, fold_checkpoints(trials, seed=1), strict=True):
+        assert torch.equal(checkpoint.averaged["trunk.ahead.weight"], ahead_of(fold.data))
+        with torch.inference_mode():
+            logits, *_ = checkpoint.model()(torch.randn(1, 90, 80), torch.tensor([90]))
+        assert logits.shape == (1, len(LABELS))
+    shipped = probe_checkpoint(data.everyone, trials, seed=1)
+    assert torch.equal(shipped.averaged["trunk.ahead.weight"], ahead_of(data.everyone))
+
+
+def test_some_speakers_of_a_fold_find_its_encoder(data: TrialData) -> None:
+    for fold in data.folds:
+        for name, speakers in fold.without.items():
+            assert data.held_out(name, speakers[:1]) is fold.data
+    with pytest.raises(ValueError, match="no fold of ravdess tests all of 99"):
+        data.held_out("ravdess", ("99",))
+
+
+def test_the_sums_of_only_a_few_encoders_are_kept(data: TrialData) -> None:
+    everybody = [data.everyone, *(fold.data for fold in data.folds[:2])]
+    everybody += [one.data for one in data.strangers.values()]
+    assert len({id(one) for one in everybody}) == 5
+    for one in everybody:
+        one.moments({})
+    assert [bool(one._sums) for one in everybody] == [False, False, True, True, True]
+
+
+def test_who_is_left_out_of_development_is_left_out_everywhere(data: TrialData) -> None:
+    one = {"tess": data.everyone.corpora["tess"]}
+
+    def of_tess(whole: ProbeData) -> ProbeData:
+        return ProbeData(whole.recipe, {"tess": whole.corpora["tess"]}, whole.trunk)
+
+    made = {id(fold.data): of_tess(fold.data) for fold in data.folds}
+    folds = tuple(
+        HeldOut({"tess": fold.without["tess"]}, made[id(fold.data)])
+        for fold in data.folds
+        if "tess" in fold.without
+    )
+    some = development(TrialData(of_tess(data.everyone), folds, {}))
+    (left,) = some.folds
+    assert some.everyone.speakers() == left.data.speakers() == left.without == {"tess": ("YAF",)}
+    assert ahead_of(left.data) is not ahead_of(some.everyone)
+    assert set(one["tess"].speakers()) == {"OAF", "YAF"}
+
+
+def test_what_the_teacher_says_is_computed_once(
+    data: TrialData, weights: Path, tmp_path: Path
+) -> None:
+    recipe = data.everyone.recipe
+    assert recipe.distilling
+    teacher = teacher_of(recipe.distilling, weights=weights)
+    told: list[int] = []
+
+    def heard() -> CleanSpeech:
+        return clean_speech(
+            data.everyone.corpora["tess"].features,
+            teacher=teacher,
+            stride=2,
+            recipe=recipe,
+            cache=tmp_path,
+            advance=lambda done, of: told.append(done),
+        )
+
+    first = heard()
+    assert told == [len(first.clips)]
+    second = heard()
+    assert told == [len(first.clips)]
+    assert first.key == second.key
+    assert first.said(0).shape[::2] == (2, WIDTH)
+    assert first.said(0).shape[1] <= STEPS // 2
+    np.testing.assert_array_equal(first.said(1), second.said(1))
+    np.testing.assert_array_equal(first.window(1), second.window(1))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, Metadata
-from affectd.engine.classifier import find_model, load_runtime
+from affectd.engine.runtime import load_runtime
+from affectd.engine.shipped import find_model
 
 __all__ = ["interleaved_ms", "measure_model", "open_model"]
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from affectd.engine.classifier import Classifier, find_model
+from affectd.engine.classifier import Classifier
 from affectd.engine.session import Session, Window
+from affectd.engine.shipped import find_model
 from affectd.engine.sources import DemoSource
 
 __all__ = ["measure_offline"]

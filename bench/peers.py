@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from affectd.bench.percentiles import Percentiles
 from affectd.engine.artefact import DEFAULT_MODEL, Metadata
-from affectd.engine.classifier import Classifier, find_model, load_runtime, shipped_models
+from affectd.engine.classifier import Classifier
+from affectd.engine.runtime import load_runtime
+from affectd.engine.shipped import find_model, shipped_models
 from affectd.engine.sources import DemoSource
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from affectd.bench.model import interleaved_ms, open_model
 from affectd.bench.streaming_crnn import REACH_FRAMES, STEP_FRAMES, StreamingCrnn, Variant
 from affectd.engine.artefact import INPUTS, OUTPUTS
-from affectd.engine.classifier import find_model
+from affectd.engine.shipped import find_model
 from affectd.export.conversion import OPSET
 from affectd.export.quantisation import DYNAMIC, STATIC
 from affectd.models.crnn import CrnnOptions

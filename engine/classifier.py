@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata as distributions
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from affectd.engine.artefact import (
     Metadata,
     fingerprint,
 )
+from affectd.engine.runtime import open_session
 from affectd.engine.scheduling import Costs
 
 __all__ = [
@@ -29,82 +28,10 @@ __all__ = [
     "Binding",
     "Classifier",
     "ClassifierDevice",
-    "find_model",
-    "load_runtime",
-    "open_session",
-    "shipped_models",
 ]
 
 BATCHES = (1, 2, 4, 8)
 """Windows in one run. On a processor larger ones gain nothing, and make the first one wait."""
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-
-
-def load_runtime() -> Any:
-    """Import ONNX Runtime.
-
-    Raises:
-        ImportError: none of its packages is installed, or more than one.
-    """
-    installed = []
-    for name in _RUNTIMES:
-        try:
-            distributions.distribution(name)
-        except distributions.PackageNotFoundError:
-            continue
-        installed.append(name)
-    if not installed:
-        raise ImportError(
-            "ONNX Runtime is missing: pip install 'affectd[cpu]', or for an NVIDIA GPU "
-            "pip install 'affectd[gpu]'"
-        )
-    if len(installed) > 1:
-        raise ImportError(
-            f"{' and '.join(installed)} are both installed and overwrite each other: run "
-            f"'pip uninstall -y {' '.join(installed)}', then one of pip install 'affectd[cpu]' "
-            "and pip install 'affectd[gpu]'"
-        )
-    import onnxruntime
-
-    return onnxruntime
-
-
-def shipped_models() -> list[str]:
-    """Return the names of the models inside the package."""
-    folder = resources.files("affectd.models") / "weights"
-    return sorted(
-        entry.name.removesuffix(".onnx")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".onnx")
-    )
-
-
-def find_model(name_or_file: str) -> Path:
-    """Return the file of a shipped model, or of one's own.
-
-    A model of which only the quantised artefact is shipped goes by its bare name, too: ``accurate``
-    for ``accurate-int8``.
-
-    Raises:
-        ArtefactError: there is neither such a name nor such a file.
-    """
-    for name in (name_or_file, f"{name_or_file}-int8"):
-        if name in shipped_models():
-            with resources.as_file(resources.files("affectd.models") / "weights") as folder:
-                return folder / f"{name}.onnx"
-    path = Path(name_or_file)
-    if not path.is_file():
-        raise ArtefactError(
-            f"no model {name_or_file!r}: it is neither a file nor one of the shipped models "
-            f"({', '.join(_short_names())})"
-        )
-    return path
-
-
-def _short_names() -> list[str]:
-    # What is shipped in both precisions has a name for each.
-    shipped = shipped_models()
-    return [name if (bare := name.removesuffix("-int8")) in shipped else bare for name in shipped]
 
 
 class Classifier:
@@ -308,44 +235,6 @@ class Binding:
     def _execute(self) -> None:
         """Run the model on what lies in the inputs' memory, into the outputs'."""
         self._session.run_with_iobinding(self._io)
-
-
-def open_session(path: Path, providers: Sequence[Any]) -> Any:
-    """Return an ONNX Runtime session of a model.
-
-    Args:
-        path: Its file.
-        providers: As ONNX Runtime takes them. Those that do not start it leaves out in silence.
-
-    Raises:
-        ArtefactError: it cannot be loaded.
-    """
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    # More threads were slower for every model of this size, and spinning ones starve the others.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    errors = runtime.capi.onnxruntime_pybind11_state
-    failures = (
-        errors.EPFail,
-        errors.Fail,
-        errors.InvalidArgument,
-        errors.InvalidGraph,
-        errors.InvalidProtobuf,
-        errors.NoSuchFile,
-        errors.NotImplemented,
-        errors.RuntimeException,
-    )
-    try:
-        return runtime.InferenceSession(path, options, providers=providers)
-    except failures as error:
-        size = path.stat().st_size
-        what = "it is empty" if not size else "it is damaged, truncated, or not an ONNX file"
-        reason = str(error).split(" : ")[-1].splitlines()[0]
-        raise ArtefactError(f"{path} cannot be loaded: {what} ({reason})") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

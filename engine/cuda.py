@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.engine.artefact import INPUTS, OUTPUTS, ArtefactError, Metadata
-from affectd.engine.classifier import Binding, ClassifierDevice, load_runtime, open_session
+from affectd.engine.classifier import Binding, ClassifierDevice
+from affectd.engine.runtime import load_runtime, open_session
 
 __all__ = ["CUDA", "CUDA_PROVIDER", "CudaBinding", "CudaError", "cuda_providers"]
 

@@ -17,7 +17,6 @@ from typing import Any
 from affectd.engine.access import AccessRules
 from affectd.engine.batcher import Batcher, Job
 from affectd.engine.capacity import Capacity, stream_cost
-from affectd.engine.classifier import find_model
 from affectd.engine.configuration import Configuration
 from affectd.engine.desk import Stream
 from affectd.engine.hub import Hub
@@ -31,6 +30,7 @@ from affectd.engine.publisher import PublisherSource
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
 from affectd.engine.session import Session, SessionSettings
+from affectd.engine.shipped import find_model
 from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceError, StdinSource
 from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.engine.worker import Worker

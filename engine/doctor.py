@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from affectd.engine.artefact import DEFAULT_MODEL
-from affectd.engine.classifier import Classifier, find_model, load_runtime
+from affectd.engine.classifier import Classifier
 from affectd.engine.microphone import input_devices
 from affectd.engine.processor import cuda_driver, missing_cuda
+from affectd.engine.runtime import load_runtime
+from affectd.engine.shipped import find_model
 
 __all__ = ["Check", "examine"]
 

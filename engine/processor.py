@@ -6,15 +6,10 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from affectd.engine.classifier import (
-    CPU,
-    Classifier,
-    ClassifierDevice,
-    find_model,
-    load_runtime,
-    shipped_models,
-)
+from affectd.engine.classifier import CPU, Classifier, ClassifierDevice
 from affectd.engine.cuda import CUDA, CUDA_PROVIDER, CudaError
+from affectd.engine.runtime import load_runtime
+from affectd.engine.shipped import find_model, shipped_models
 
 __all__ = [
     "Processor",

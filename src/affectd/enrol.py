@@ -48,9 +48,10 @@ def enrol(
     if recordings and device:
         raise ValueError("--device does nothing with files")
 
-    from affectd.engine.classifier import Classifier, find_model
+    from affectd.engine.classifier import Classifier
     from affectd.engine.enrolment import WANTED_SECONDS, Enrolment, blocks_of
     from affectd.engine.recording import Recording
+    from affectd.engine.shipped import find_model
     from affectd.engine.voice_files import VoiceFiles, check_voice_name
 
     check_voice_name(name)

@@ -13,14 +13,9 @@ import onnx
 import pytest
 
 from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError
-from affectd.engine.classifier import (
-    BATCHES,
-    CPU,
-    Classifier,
-    find_model,
-    load_runtime,
-    shipped_models,
-)
+from affectd.engine.classifier import BATCHES, CPU, Classifier
+from affectd.engine.runtime import load_runtime
+from affectd.engine.shipped import find_model, shipped_models
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from affectd.engine.classifier import load_runtime
+from affectd.engine.runtime import load_runtime
 
 
 def affectd(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

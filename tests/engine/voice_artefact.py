@@ -9,7 +9,7 @@ import onnx
 from onnx.helper import set_model_props
 
 from affectd.engine.artefact import Metadata
-from affectd.engine.classifier import find_model
+from affectd.engine.shipped import find_model
 from affectd.kernels.voice_experts import VoiceExperts
 
 EXPERTS, OUTPUTS = 16, 7

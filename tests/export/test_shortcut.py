@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from affectd.engine.artefact import DEFAULT_MODEL, INPUTS
-from affectd.engine.classifier import find_model
+from affectd.engine.shipped import find_model
 from affectd.export.conversion import to_onnx
 from affectd.export.inspection import open_artefact
 from affectd.export.quantisation import Scheme, prepare, quantise

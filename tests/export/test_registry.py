@@ -152,7 +152,8 @@ def test_int8_leaves_in_floating_point_what_the_model_says(
         for each in onnx.load_from_string(part.graph).graph.initializer
         if each.data_type == 1
     }
-    assert "classify.weight" in floats
+    # ONNX Runtime 1.32 names it by the transposition that it has applied.
+    assert floats & {"classify.weight", "classify.weight_Transposed"}
 
 
 def test_a_model_of_ones_own_exports_by_one_call(

@@ -36,7 +36,9 @@ _VERSION = 1
 _MEASURED = 600
 """Windows that say how far what the teacher says varies."""
 _CLIP_NORM = 5.0
+"""Of the gradients, as in `affectd.models.recipes.Optimiser`."""
 _LEAST = 1e-3
+"""Deviation of a dimension that hardly varies, which would else outweigh all others."""
 
 
 def distil(
@@ -164,16 +166,15 @@ class _Lesson:
         )
         self._names, self._chosen = tuple(chosen), chosen
         self._shares = shares / shares.sum()
-        ahead = self.student.ahead
-        assert ahead is not None
         deepest = len(settings.layers) - 1
         # What lies between the stem and the deepest layer is asked for while it learns, and then
         # forgotten.
         self._heads = nn.ModuleDict(
             {str(layer): _identity() for layer in range(1, deepest) if settings.layers[layer]}
         )
+        self._learning = [*self.student.parameters(), *self._heads.parameters()]
         self._optimiser = torch.optim.AdamW(
-            [*self.student.parameters(), *self._heads.parameters()],
+            self._learning,
             lr=settings.rate,
             betas=(0.9, 0.98),
             weight_decay=0.0,
@@ -199,9 +200,7 @@ class _Lesson:
             loss = loss + weight * _apart(answer.float(), targets[:, layer], valid, spread)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(
-            [*self.student.parameters(), *self._heads.parameters()], _CLIP_NORM
-        )
+        nn.utils.clip_grad_norm_(self._learning, _CLIP_NORM)
         self._optimiser.step()
 
     def _batch(self, size: int, *, clean: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -52,6 +52,10 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def speakers(self) -> tuple[str, ...]:
+        """Return who speaks."""
+        return tuple(sorted({clip.speaker for clip in self.clips}))
+
     def logmel(self, index: int) -> Frames:
         """Return a whole clip with its silent ends, dB, float32 ``(frames, bands)``."""
         start = self.starts[index]

@@ -50,7 +50,7 @@ class CorpusMaterial:
 
     def speakers(self) -> tuple[str, ...]:
         """Return who speaks."""
-        return tuple(sorted({clip.speaker for clip in self.features.clips}))
+        return self.features.speakers()
 
 
 @dataclass(frozen=True, slots=True)

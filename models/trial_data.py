@@ -165,10 +165,7 @@ def gather_trial_data(
 
     if recipe.distilling is None:
         return TrialData.untaught(heard_by(untaught, ""), published=published)
-    speakers = {
-        name: tuple(sorted({clip.speaker for clip in features.clips}))
-        for name, features in heard.items()
-    }
+    speakers = {name: features.speakers() for name, features in heard.items()}
     folds = shared_folds(speakers, published=published)
     teacher = teacher_of(recipe.distilling, weights=weights)
     clean = {

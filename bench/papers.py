@@ -105,7 +105,7 @@ def run_papers(
         protocols: Some of `PROTOCOLS`.
         train: Whether anything is trained at all; without it rows are made of what is there.
         most_folds: Train and score on so many folds, the first ones; on all where it is 0.
-        earlier: Rows that `kept` found, used for systems that have no run here.
+        earlier: Rows that `kept` found, used for protocols that have no run here.
         say: Told a line for each figure.
     """
     known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
@@ -196,13 +196,17 @@ def evaluated(
 def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
     found = row(system, place)
     before = earlier.get(system.name)
-    if any(found[protocol] for protocol in PROTOCOLS) or before is None:
-        return found
     # Of another configuration or seed, the earlier figures are not this system's any more.
-    if any(before.get(key) != found[key] for key in ("configuration", "seed")):
+    if before is None or any(before.get(key) != found[key] for key in ("configuration", "seed")):
         return found
     measured = (*PROTOCOLS, "latency_ms", "parameters")
-    return found | {key: before[key] for key in measured if key in before}
+    merged = found | {key: before[key] for key in measured if not found[key] and key in before}
+    trained = [one["corpora"] for one in found["further"]]
+    missing = [one for one in before.get("further", ()) if one["corpora"] not in trained]
+    merged["further"] = [*found["further"], *missing]
+    if (before.get("folds") or {}).get("folds", 0) > (found["folds"] or {}).get("folds", 0):
+        merged["folds"] = before["folds"]
+    return merged
 
 
 def row(system: System, place: Place) -> Papers:

@@ -119,6 +119,11 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
     assert not any(row[protocol] for row in forgotten for protocol in PROTOCOLS)
     remembered = run_papers(place, train=False, earlier=kept(file))
     assert markdown(remembered) == table
+    # A run under one protocol takes nothing from the figures under the others.
+    only = run_papers(
+        place, train=True, names=["lstm-2x64"], protocols=["further"], earlier=kept(file)
+    )
+    assert markdown(only) == table
     other = replace(place, seed=2)
     assert all(row["paper"] is None for row in run_papers(other, train=False, earlier=kept(file)))
 

@@ -176,6 +176,8 @@ def voices(
         Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
     ] = Path(),
     json_file: JsonFile = None,
+    page_file: PageFile = None,
+    picture: PngFile = None,
     compare: Compare = None,
 ) -> None:
     """Measure what it gains to know a voice, on speakers that a recipe has not heard.
@@ -191,8 +193,10 @@ def voices(
     need_training_extra("bench voices")
     import torch
 
+    from affectd.bench.machine import describe_machine
     from affectd.bench.voices import development as only_development
     from affectd.bench.voices import measure_voices
+    from affectd.bench.voices_page import plot, put_into
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.probe_recipe import ProbeRecipe
@@ -216,4 +220,9 @@ def voices(
         some = only_development(data) if development else data
         figures = measure_voices(some, seed=seed, say=progress.say)
     told = {"model": recipe.name, "development": development, **figures}
+    told["machine"] = describe_machine()
     report("voices", told, json_file, None, compare)
+    if page_file is not None:
+        put_into(page_file, told)
+    if picture is not None:
+        plot(told, picture)

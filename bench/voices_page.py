@@ -1,0 +1,85 @@
+"""The figures of `affectd bench voices` as a table of a page, and as one plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from affectd.bench.marked import put_between
+
+__all__ = ["command_of", "plot", "put_into", "table"]
+
+Figures = dict[str, Any]
+
+WANTED = 5.0
+"""Points of UAR that `fast` is wanted to gain by 20 utterances at random, on RAVDESS and nEMO."""
+
+_SAYS = {"ravdess-8": "RAVDESS", "nemo-6": "nEMO", "emodb-7": "EmoDB", "tess-7": "TESS"}
+
+
+def command_of(told: Figures) -> str:
+    """Return the command that made some figures, which marks their place in a page."""
+    return f"affectd bench voices --model {told['model']}" + (
+        " --development" if told["development"] else ""
+    )
+
+
+def table(told: Figures) -> str:
+    """Return what a page says of what it gains to know a voice."""
+    protocols: Figures = told["protocols"]
+    lines = [
+        f"`{command_of(told)}`, {told['machine']['measured_at'][:10]}; seed {told['seed']}.",
+        "",
+        f"| known by | {' | '.join(_SAYS[name] for name in protocols)} |",
+        f"|---|{'---:|' * len(protocols)}",
+    ]
+    for how in _acquaintances(protocols):
+        cells = [_cell(figures.get(how)) for figures in protocols.values()]
+        lines.append(f"| {how} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def put_into(page: Path, told: Figures) -> None:
+    """Write a model's table into a page, between its two marks.
+
+    Raises:
+        ValueError: the page is not there, or lacks a mark.
+    """
+    put_between(page, command_of(told), table(told))
+
+
+def plot(told: Figures, path: Path) -> None:
+    """Draw what each acquaintance gains on each corpus, and what is wanted."""
+    from matplotlib.figure import Figure
+
+    protocols: Figures = told["protocols"]
+    ways = _acquaintances(protocols)
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    height = 0.8 / len(protocols)
+    for row, (name, figures) in enumerate(protocols.items()):
+        there = [(place, figures[how]["gain"]) for place, how in enumerate(ways) if how in figures]
+        axes.barh(
+            [place + (row - (len(protocols) - 1) / 2) * height for place, _ in there],
+            [gain for _, gain in there],
+            height=height,
+            label=_SAYS[name],
+        )
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.axvline(WANTED, color="#cc0000", linewidth=0.8)
+    axes.set_yticks(range(len(ways)), ways)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"points of UAR that {told['model']} gains by knowing the voice")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=100)
+
+
+def _acquaintances(protocols: Figures) -> list[str]:
+    return list(dict.fromkeys(how for figures in protocols.values() for how in figures))
+
+
+def _cell(one: Figures | None) -> str:
+    if one is None:
+        return "–"  # nobody has spoken as much
+    return f"{one['without']:.1f} → {one['with']:.1f}, **{one['gain']:+.1f}**"

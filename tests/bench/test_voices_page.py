@@ -1,0 +1,55 @@
+"""The page says what it gained to know a voice, and where too few clips were spoken to tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affectd.bench.marked import mark
+from affectd.bench.voices_page import command_of, plot, put_into, table
+
+
+@pytest.fixture
+def told() -> dict[str, Any]:
+    return {
+        "model": "fast",
+        "development": False,
+        "machine": {"measured_at": "2026-01-02T03:04:05+00:00"},
+        "seed": 7,
+        "protocols": {
+            "ravdess-8": {"5 at random": {"without": 70.06, "with": 73.66, "gain": 3.61}},
+            "tess-7": {
+                "5 at random": {"without": 78.76, "with": 76.18, "gain": -2.58},
+                "20 at random": {"without": 78.8, "with": 81.2, "gain": 2.4},
+            },
+        },
+    }
+
+
+def test_gains_and_losses_keep_their_sign(told: dict[str, Any]) -> None:
+    assert table(told) == (
+        "`affectd bench voices --model fast`, 2026-01-02; seed 7.\n\n"
+        "| known by | RAVDESS | TESS |\n"
+        "|---|---:|---:|\n"
+        "| 5 at random | 70.1 → 73.7, **+3.6** | 78.8 → 76.2, **-2.6** |\n"
+        "| 20 at random | – | 78.8 → 81.2, **+2.4** |\n"
+    )
+
+
+def test_development_has_a_place_of_its_own(told: dict[str, Any], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    told["development"] = True
+    page.write_text(f"{mark(command_of(told))}\nold\n{mark(command_of(told), end=True)}\n")
+    put_into(page, told)
+    assert "old" not in page.read_text()
+    assert "| 5 at random |" in page.read_text()
+    told["development"] = False
+    with pytest.raises(ValueError, match="lacks the marks"):
+        put_into(page, told)
+
+
+def test_the_plot_is_drawn(told: dict[str, Any], tmp_path: Path) -> None:
+    plot(told, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

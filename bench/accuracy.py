@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
     }
     for name, figures in found.items():
         say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
-    calibration = _calibration(unseen, shipped) | {"belief": trials.belief().to_dict()}
+    calibration = _calibration(unseen, shipped) | {"confidence": asdict(trials.confidence())}
     return {
         "seed": seed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -172,8 +172,8 @@ def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
 def _calibration(unseen: dict[str, Scores], speakers: dict[str, list[Scores]]) -> Figures:
     """Return how far confidence lies from accuracy, percent.
 
-    The belief that sharpens the scores was fitted without the voices, or without the corpus, that
-    the error is of.
+    The sharpness of the scores was fitted without the voices, or without the corpus, that the
+    error is of.
     """
     return {
         "error_unseen_corpus": {corpus: _error([scores]) for corpus, scores in unseen.items()},

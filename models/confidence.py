@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,9 @@ from torch import Tensor
 
 from affectd.models.experts import ABSENT, Confidence
 
-__all__ = ["Belief", "Trial", "fit_belief"]
+__all__ = ["Trial", "fit_confidence"]
 
-_ALL = "mean of all"
 _ROUNDS = 60
-_PULL = 0.002
-"""Of each expert's sharpness towards that of the mean's, for want of trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +39,18 @@ class Trial:
     """Of all the clips together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """How far the expert of each corpus is to be believed."""
-
-    sharpness: Mapping[str, float]
-    slope: float
-    margin: float
-    company: float
-
-    def of(self, corpora: Sequence[str]) -> Confidence:
-        """Return it for the experts of these corpora, after the mean of all."""
-        common = self.sharpness[_ALL]
-        each = [common, *(self.sharpness.get(name, common) for name in corpora)]
-        return Confidence(np.array(each), self.slope, self.margin, self.company)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return plain values."""
-        return {
-            "sharpness": dict(self.sharpness),
-            "slope": self.slope,
-            "margin": self.margin,
-            "company": self.company,
-        }
-
-
-def fit_belief(trials: Sequence[Trial]) -> Belief:
-    """Return the belief that fits trials best.
+def fit_confidence(trials: Sequence[Trial]) -> Confidence:
+    """Return the confidence that fits trials best.
 
     Whether a window is like a corpus is fitted first, as a logistic regression of which corpus, or
-    none that was heard, it came from. Then the sharpness of the experts is what makes the truth
-    likeliest.
+    none that was heard, it came from. Then the sharpness is what makes the truth likeliest. All
+    experts share it: with one for each, what was fitted on a few corpora was too sure of the next.
 
     Raises:
         ValueError: there are no trials.
     """
     if not trials:
-        raise ValueError("no trials to fit a belief on")
-    names = (_ALL, *dict.fromkeys(name for trial in trials for name in trial.corpora))
+        raise ValueError("no trials to fit confidence on")
     total = sum(trial.weight for trial in trials)
     gate = torch.tensor([np.log(0.2), 4.0], dtype=torch.float64, requires_grad=True)
 
@@ -95,15 +66,14 @@ def fit_belief(trials: Sequence[Trial]) -> Belief:
     _minimise([gate], lost_of_gate)
     slope, offset = gate.detach()[0].exp(), gate.detach()[1]
     shares = [torch.softmax(_likeness(trial, slope, offset), dim=1) for trial in trials]
-    sharp = torch.full((len(names),), 0.0, dtype=torch.float64, requires_grad=True)
+    sharp = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     company = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
 
     def lost_of_sharpness() -> Tensor:
         lost = torch.zeros((), dtype=torch.float64)
         for trial, share in zip(trials, shares, strict=True):
-            places = [0, *(names.index(name) for name in trial.corpora)]
             beside = torch.cat([company.exp() * (1 - share[:, :1]), 0 * share[:, 1:]], dim=1)
-            said = torch.from_numpy(trial.parts) * sharp[places].exp()[:, None]
+            said = torch.from_numpy(trial.parts) * sharp.exp()
             said = said + ABSENT * torch.from_numpy(trial.absent.astype(np.float64))
             judged = ((share + beside)[:, :, None] * said).sum(1)
             logits = torch.stack(
@@ -111,12 +81,11 @@ def fit_belief(trials: Sequence[Trial]) -> Belief:
             )
             truth = torch.from_numpy(trial.truth)
             lost = lost + trial.weight * torch.nn.functional.cross_entropy(logits, truth)
-        return lost / total + _PULL * (sharp[1:] - sharp[0]).square().sum()
+        return lost / total
 
     _minimise([sharp, company], lost_of_sharpness)
-    values = sharp.detach().exp().tolist()
-    return Belief(
-        dict(zip(names, values, strict=True)),
+    return Confidence(
+        sharpness=float(sharp.detach().exp()),
         slope=float(slope),
         margin=float(offset / slope),
         company=float(company.detach().exp()),

@@ -20,8 +20,8 @@ ABSENT = -3.0
 class Confidence:
     """How far experts are to be believed."""
 
-    sharpness: Matrix
-    """What each expert's scores are multiplied with, the mean of all first, ``(experts,)``."""
+    sharpness: float
+    """What all experts' scores are multiplied with."""
     slope: float
     """How fast belief in a corpus's own expert comes, with likeness to the corpus."""
     margin: float
@@ -108,7 +108,7 @@ def judge_from(
         absent: Of `Experts.absent`.
         confidence: Whom to believe how far.
     """
-    said = scores * confidence.sharpness[:, None] + ABSENT * absent
+    said = scores * confidence.sharpness + ABSENT * absent
     judged: Matrix = np.einsum("ne,nek->nk", shares(likeness, confidence), said)
     return judged
 

@@ -75,11 +75,10 @@ class Probe:
         experts, confidence = self.experts, self.confidence
         # All statistics vary alike, for the sake of quantisation.
         centre, scale = experts.place.centre, experts.place.scale
-        sharpness = confidence.sharpness[:, None]
-        judge = experts.weights * sharpness[:, :, None] / scale
-        known = voice.weights * sharpness[:, :, None] / scale
+        judge = experts.weights * confidence.sharpness / scale
+        known = voice.weights * confidence.sharpness / scale
         # Of the statistics less the centre.
-        said = (experts.bias + experts.weights @ centre) * sharpness
+        said = (experts.bias + experts.weights @ centre) * confidence.sharpness
         place = experts.place.weights * experts.place.scale
         state = {
             "centre": centre,

@@ -1,4 +1,4 @@
-"""Trains a probe on every speaker, with the belief of trials on voices that were left out.
+"""Trains a probe on every speaker, with the confidence of trials on voices that were left out.
 
 Experts for voices that are known are trained beside it.
 """
@@ -21,7 +21,7 @@ from affectd.models.probe_data import ProbeData, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
 from affectd.models.trial_data import gather_trial_data
-from affectd.models.trials import Trials, believing, hold_trials
+from affectd.models.trials import Trials, hold_trials
 from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
 from affectd.models.whisper_trunk import WeightsError
 
@@ -64,7 +64,7 @@ def fit_and_save(
 
 
 def fold_checkpoints(trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
-    """Return the model of each fold, with a belief that knows nothing of those it has not heard.
+    """Return the model of each fold, whose confidence knows nothing of those it has not heard.
 
     Args:
         trials: Of the recipe.
@@ -78,8 +78,8 @@ def fold_checkpoints(trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
 
 
 def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoint:
-    """Return a probe of every speaker, with the belief of trials; see `fold_checkpoints`."""
-    probe = believing(train_probe(data), trials.belief())
+    """Return a probe of every speaker, with the confidence of trials; see `fold_checkpoints`."""
+    probe = train_probe(data, confidence=trials.confidence())
     experts = train_voice_experts(data, probe)
     live = hold_voice_trials(trials).live(experts, probe)
     return _checkpoint(data, probe, experts, live, seed=seed, without={})
@@ -121,7 +121,7 @@ def _checkpoint(
             for name, one in data.corpora.items()
             if silent[name] < set(one.speakers())
         ),
-        # The experts' sharpness holds it already.
+        # The sharpness of the scores holds it already.
         temperature=1.0,
         voice_experts=live,
     )

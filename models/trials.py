@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from affectd.models.confidence import Belief, Trial, fit_belief
+from affectd.models.confidence import Trial, fit_confidence
+from affectd.models.experts import Confidence
 from affectd.models.folds import Without
 from affectd.models.labels import LABELS
 from affectd.models.probe import Probe, columns_of
 from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores, train_probe
 from affectd.models.trial_data import HeldOut, TrialData
 
-__all__ = ["Held", "Trials", "believing", "hold_trials", "shipped_labels"]
+__all__ = ["Held", "Trials", "hold_trials", "shipped_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,10 @@ class Trials:
     """For each corpus the model that has heard nothing of it."""
     attempts: tuple[_Attempt, ...]
 
-    def belief(self, *, but_fold: int | None = None, but_corpus: str | None = None) -> Belief:
-        """Return the belief that fits the trials best, each corpus and each way counting the same.
+    def confidence(
+        self, *, but_fold: int | None = None, but_corpus: str | None = None
+    ) -> Confidence:
+        """Return what fits the trials best, each corpus and each way counting the same.
 
         Args:
             but_fold: Without the test speakers of this fold, for its own model.
@@ -68,22 +71,19 @@ class Trials:
             heard = np.array([clip.speaker not in left_out for clip in one.scores.clips])
             if heard.any():
                 found.append(_trial_of(one, heard))
-        return fit_belief(found)
+        return fit_confidence(found)
 
     def fold(self, place: int) -> Held:
-        """Return a fold's model with a belief that knows nothing of the fold's speakers."""
-        held = self.folds[place]
-        return replace(held, probe=believing(held.probe, self.belief(but_fold=place)))
+        """Return a fold's model, its confidence fitted without the fold's speakers."""
+        return _believing(self.folds[place], self.confidence(but_fold=place))
 
     def stranger(self, corpus: str) -> Held:
-        """Return the model that has heard nothing of a corpus, with a belief of the others."""
-        held = self.unseen[corpus]
-        return replace(held, probe=believing(held.probe, self.belief(but_corpus=corpus)))
+        """Return the model that has heard nothing of a corpus, its confidence fitted on others."""
+        return _believing(self.unseen[corpus], self.confidence(but_corpus=corpus))
 
 
-def believing(probe: Probe, belief: Belief) -> Probe:
-    """Return a probe with another belief."""
-    return replace(probe, confidence=belief.of(probe.experts.corpora))
+def _believing(held: Held, confidence: Confidence) -> Held:
+    return replace(held, probe=replace(held.probe, confidence=confidence))
 
 
 def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_]) -> Trial:

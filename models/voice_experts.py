@@ -90,8 +90,8 @@ class VoiceTrials:
         sharpness = probe.confidence.sharpness
         offsets = self.offsets(experts.corpora, but_fold=but_fold)
         return VoiceExperts(
-            offsets=_half(offsets * np.repeat(sharpness, len(KINDS))),
-            constants=_half(np.where(experts.absent, ABSENT, experts.bias * sharpness[:, None])),
+            offsets=_half(offsets * sharpness),
+            constants=_half(np.where(experts.absent, ABSENT, experts.bias * sharpness)),
             columns=columns_of(LABELS),
             prior_utterances=PRIOR_UTTERANCES,
         )
@@ -119,7 +119,7 @@ def train_voice_experts(
 
 def vectors_of(experts: Experts, probe: Probe, values: npt.NDArray[np.float32]) -> Doubles:
     """Return the vectors that the exported network gives of windows, ``(windows, d)``."""
-    said = experts.weights * probe.confidence.sharpness[:, None, None]
+    said = experts.weights * probe.confidence.sharpness
     flat = said.reshape(-1, said.shape[2])
     scores = (values - probe.experts.place.centre) @ flat.T
     return np.concatenate([scores, probe.beliefs(values)], axis=1)

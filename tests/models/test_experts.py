@@ -1,4 +1,4 @@
-"""Experts speak where a window is like their corpus; belief is fitted on what they never heard."""
+"""Experts speak where a window is like their corpus, as sharply as fits what they never heard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from affectd.models.confidence import Trial, fit_belief
+from affectd.models.confidence import Trial, fit_confidence
 from affectd.models.discriminant import Discriminant
 from affectd.models.experts import ABSENT, Confidence, experts_of, judge_from, shares
 
@@ -48,7 +48,7 @@ def test_experts_count_alike_once_they_are_standardised() -> None:
 
 
 def test_what_is_like_no_corpus_is_judged_by_all_and_what_is_like_one_by_its_own() -> None:
-    confidence = Confidence(np.array([1.0, 1.0, 2.0]), slope=0.5, margin=20.0)
+    confidence = Confidence(sharpness=2.0, slope=0.5, margin=20.0)
     likeness = np.array([[-40.0, -30.0], [-40.0, 50.0], [20.0, -40.0]])
     believed = shares(likeness, confidence)
     np.testing.assert_allclose(believed.sum(1), 1)
@@ -85,7 +85,7 @@ def trial(rng: np.random.Generator, right: float, *, near: float, weight: float 
 def test_where_experts_are_often_right_they_are_believed_more() -> None:
     rng = np.random.default_rng(2)
     trials = [trial(rng, 0.9, near=0.0), trial(rng, 0.5, near=1.0)]
-    confidence = fit_belief(trials).of(("one",))
+    confidence = fit_confidence(trials)
     for each, right in zip(trials, (0.9, 0.5), strict=True):
         judged = judge_from(each.parts, each.likeness, each.absent, confidence)
         odds = np.exp(judged - judged.max(1, keepdims=True))
@@ -93,11 +93,6 @@ def test_where_experts_are_often_right_they_are_believed_more() -> None:
         assert mean == pytest.approx(right, abs=0.05)
 
 
-def test_a_corpus_without_trials_is_believed_like_all_and_no_trials_are_refused() -> None:
-    rng = np.random.default_rng(3)
-    belief = fit_belief([trial(rng, 0.8, near=0.0)])
-    known, stranger = belief.of(("one",)), belief.of(("another",))
-    assert stranger.sharpness[1] == known.sharpness[0]
-    assert set(belief.to_dict()) == {"sharpness", "slope", "margin", "company"}
+def test_without_trials_nothing_is_fitted() -> None:
     with pytest.raises(ValueError, match="no trials"):
-        fit_belief([])
+        fit_confidence([])

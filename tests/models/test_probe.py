@@ -19,7 +19,7 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, load_recipe
 from affectd.models.trial_data import TrialData, gather_trial_data
-from affectd.models.trials import Trials, believing, hold_trials
+from affectd.models.trials import Trials, hold_trials
 from affectd.models.voice_experts import train_voice_experts, vectors_of
 from affectd.models.whisper_trunk import WeightsError
 from affectd.models.windows import utterance_windows
@@ -157,7 +157,7 @@ def test_the_network_says_what_the_probe_says(
     assert read.temperature == checkpoint.temperature == 1
     assert {one.corpus for one in read.heard} == {"ravdess", "tess"}
     network = read.model()
-    probe = believing(train_probe(data), trials.belief())
+    probe = train_probe(data, confidence=trials.confidence())
     one = data.corpora["tess"]
     windows = utterance_windows(one.features, 0, recipe.windowing)
     with torch.inference_mode():
@@ -176,7 +176,7 @@ def test_the_network_says_what_the_probe_says(
     assert read.voice_experts.size == vectors.shape[1]
 
 
-def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(
+def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_confidence(
     data: ProbeData, trials: Trials
 ) -> None:
     assert set(trials.unseen) == set(data.corpora)
@@ -194,7 +194,7 @@ def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_belief(
     held = trials.fold(0)
     (name, speakers), *_ = held.without.items()
     truth = data.score(held.probe, name, among=LABELS, speakers=speakers)
-    # Another truth of the fold's own voices would have taught its belief nothing else.
+    # Another truth of the fold's own voices would have taught its confidence nothing else.
     turned = tuple(
         replace(one, scores=replace(one.scores, truth=np.roll(one.scores.truth, 1)))
         if one.place == 0

@@ -291,12 +291,11 @@ def shared(
 
     from affectd.bench.shared import measure_shared
     from affectd.bench.shared_accuracy import measure_accuracy_shared
-    from affectd.engine.artefact import DEFAULT_MODEL
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
 
     torch.set_num_threads(1)
-    figures = measure_shared(model=DEFAULT_MODEL)
+    figures = measure_shared(model="crnn-int8")
     if train is not None:
         figures["uar"] = measure_accuracy_shared(
             corpora=corpora_folder(corpora),

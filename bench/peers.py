@@ -72,7 +72,7 @@ def measure_peers(
     }
     missing = []
     if importlib.util.find_spec("librosa") and importlib.util.find_spec("torch"):
-        ways["librosa and PyTorch eager"] = _papers(metadata)
+        ways["librosa and PyTorch eager"] = _papers(classifiers["crnn-int8"].metadata)
     else:
         missing.append("librosa and PyTorch eager: pip install 'affectd[bench]'")
     if importlib.util.find_spec("opensmile"):

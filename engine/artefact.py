@@ -48,7 +48,7 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 _PREFIX = "affectd."
 _TELLING_RANGE_DB = 80.0
 
-DEFAULT_MODEL = "crnn-int8"
+DEFAULT_MODEL = "fast-int8"
 """The shipped model that runs where none is named."""
 
 Coordinate = Annotated[float, Field(ge=-1, le=1)]

@@ -48,7 +48,7 @@ def run(  # one parameter a flag
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="crnn-int8 (the default), light, fast, accurate, open, or a file."),
+        typer.Option(help="fast (the default), accurate, open, light, crnn-int8, or a file."),
     ] = None,
     processor: Annotated[
         str | None,

@@ -83,10 +83,10 @@ def model_for(device: ClassifierDevice, model: str) -> str:
     Integers gain nothing on a GPU, where half precision does; a file of one's own is taken as it
     is.
     """
-    if device is CPU or not model.endswith("-int8") or model not in shipped_models():
+    family, shipped = model.removesuffix("-int8"), shipped_models()
+    if device is CPU or f"{family}-int8" not in shipped:
         return model
-    family = model.removesuffix("-int8")
-    return next((name for name in (f"{family}-fp16", family) if name in shipped_models()), model)
+    return next((name for name in (f"{family}-fp16", family) if name in shipped), model)
 
 
 def open_runner(model: str, processor: Processor, *, alone: bool) -> Runner:

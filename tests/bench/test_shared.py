@@ -18,7 +18,6 @@ from affectd.bench.streaming_crnn import (
     Variant,
     running_normalisation,
 )
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.crnn import CrnnOptions
 from affectd.models.training import LATEST
@@ -69,7 +68,7 @@ def test_padding_after_a_window_has_no_influence(variant: Variant) -> None:
 
 
 def test_every_way_is_timed() -> None:
-    figures = measure_shared(model=DEFAULT_MODEL)
+    figures = measure_shared(model="crnn-int8")
     assert [row["way"] for row in figures["ways"]] == [
         "shipped, whole window",
         "trunk, new frames",

@@ -23,9 +23,9 @@ def shipped() -> Path:
     return find_model(DEFAULT_MODEL)
 
 
-def windows(*lengths: int) -> list[np.ndarray]:
+def windows(*lengths: int, bands: int = 64) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [rng.standard_normal((length, 64)).astype(np.float32) for length in lengths]
+    return [rng.standard_normal((length, bands)).astype(np.float32) for length in lengths]
 
 
 def test_the_default_model_is_shipped() -> None:
@@ -39,8 +39,7 @@ def test_a_model_shipped_in_eight_bits_alone_goes_by_its_bare_name() -> None:
 
 def test_the_accurate_model_hears_windows_alone_as_together() -> None:
     classifier = Classifier(find_model("accurate"))
-    rng = np.random.default_rng(0)
-    batch = [rng.standard_normal((length, 80)).astype(np.float32) for length in (298, 59, 150)]
+    batch = windows(298, 59, 150, bands=80)
     together = classifier.run(batch)
     alone = np.concatenate([classifier.run([window]) for window in batch])
     assert together.shape == (3, 7)
@@ -96,13 +95,15 @@ def test_more_windows_than_a_batch_has_come_back_in_their_order() -> None:
 
 def test_every_length_up_to_a_window_is_scored(shipped: Path) -> None:
     classifier = Classifier(shipped)
-    for length in (1, 2, 63, 64, 65, 184):
-        assert np.isfinite(classifier.run(windows(length))).all()
+    bands = classifier.metadata.front_end.columns
+    for length in (1, 2, 63, 64, 65, *classifier.metadata.frame_sizes):
+        assert np.isfinite(classifier.run(windows(length, bands=bands))).all()
 
 
 def test_threads_at_once_get_each_its_own_logits(shipped: Path) -> None:
     classifier = Classifier(shipped)
-    batches = [[window] for window in windows(*range(40, 184, 6))]
+    bands = classifier.metadata.front_end.columns
+    batches = [[window] for window in windows(*range(40, 184, 6), bands=bands)]
     alone = [classifier.run(batch) for batch in batches]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(8):
@@ -175,7 +176,7 @@ def test_an_artefact_without_an_output_is_refused(shipped: Path, tmp_path: Path)
         ("normalisation", "minmax", "'normalisation'"),
         ("window_seconds", 9.0, "window_seconds gives"),
         ("front_end", {"sample_rate": 16000}, "front-end field"),
-        ("front_end_fingerprint", [0.0] * 64, "differ by"),
+        ("front_end_fingerprint", [0.0] * 80, "differ by"),
     ],
 )
 def test_an_artefact_that_cannot_be_honoured_names_the_field(

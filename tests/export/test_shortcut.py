@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from affectd.engine.artefact import DEFAULT_MODEL, INPUTS
+from affectd.engine.artefact import INPUTS
 from affectd.engine.shipped import find_model
 from affectd.export.conversion import to_onnx
 from affectd.export.inspection import open_artefact
@@ -105,5 +105,5 @@ def test_a_mask_that_masks_a_whole_window_is_not_taken_for_idle(
 
 
 def test_the_shipped_model_has_a_shortcut() -> None:
-    graph, _ = open_artefact(find_model(DEFAULT_MODEL))
+    graph, _ = open_artefact(find_model("crnn-int8"))
     assert along_shortcut(graph) is not graph

@@ -53,7 +53,7 @@ _EXAMPLES = {
     "send": "affectd send talk.wav",
     "status": "affectd status",
     "analyze": "affectd analyze talk.mp3 -o talk.html",
-    "enrol": "affectd enrol anna --model fast",
+    "enrol": "affectd enrol anna",
     "voices": "affectd voices",
     "devices": "affectd devices",
     "doctor": "affectd doctor",

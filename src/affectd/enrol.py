@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from affectd.engine.artefact import DEFAULT_MODEL
+
 __all__ = ["enrol", "voices"]
 
 _PATIENCE_SECONDS = 60.0
@@ -29,7 +31,7 @@ def enrol(
     ] = None,
     model: Annotated[
         str, typer.Option(help="A shipped model's name, or an artefact's file.")
-    ] = "fast",
+    ] = DEFAULT_MODEL,
     device: Annotated[
         str | None,
         typer.Option(help="Microphone: its name, a part of it, or its number in 'devices'."),
@@ -37,7 +39,7 @@ def enrol(
 ) -> None:
     """Get to know a voice by about 20 s of neutral speech.
 
-    'affectd run --model fast --source mic --voice NAME' then hears it beside itself.
+    'affectd run --source mic --voice NAME' then hears it beside itself.
 
     Nobody else may speak, and what is said should be said as one reads a list. A small file of
     statistics is kept, which only this model can use; no audio is. What was known of the voice

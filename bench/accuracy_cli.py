@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from affectd.bench.marked import check_marks
 from affectd.bench.options import (
     Compare,
     FromFile,
@@ -14,6 +15,7 @@ from affectd.bench.options import (
     PageFile,
     PngFile,
     Seed,
+    earlier,
     in_a_folder,
     refuse,
 )
@@ -107,6 +109,8 @@ def accuracy(
         recipe = load_recipe(model or "accurate")
         if not isinstance(recipe, ProbeRecipe):
             raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
+        if page_file is not None:
+            check_marks(page_file, f"affectd bench accuracy --model {recipe.name}")
         runs: list[dict[str, Any]] = []
         alone: dict[str, Any] = {}
         with RunProgress() as progress:
@@ -161,7 +165,9 @@ def accuracy(
 
 
 def voices(
-    model: Annotated[str, typer.Option("--model", help="A recipe with a probe.")] = "accurate",
+    model: Annotated[
+        str | None, typer.Option("--model", help="A recipe with a probe (default: accurate).")
+    ] = None,
     seed: Seed = 1,
     development: Annotated[
         bool,
@@ -173,8 +179,10 @@ def voices(
     corpora: CorporaOption = None,
     cache: CacheOption = None,
     weights: Annotated[
-        Path, typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights.")
-    ] = Path(),
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights."),
+    ] = None,
+    told_file: FromFile = None,
     json_file: JsonFile = None,
     page_file: PageFile = None,
     picture: PngFile = None,
@@ -196,7 +204,7 @@ def voices(
     from affectd.bench.machine import describe_machine
     from affectd.bench.voices import development as only_development
     from affectd.bench.voices import measure_voices
-    from affectd.bench.voices_page import plot, put_into
+    from affectd.bench.voices_page import command_of, plot, put_into
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.probe_recipe import ProbeRecipe
@@ -205,24 +213,40 @@ def voices(
     from affectd.models.trial_data import gather_trial_data
 
     torch.set_num_threads(1)
-    recipe = load_recipe(model)
-    if not isinstance(recipe, ProbeRecipe):
-        raise ValueError(f"recipe {model} has no probe: there are no vectors to know a voice by")
-    with RunProgress() as progress:
-        data = gather_trial_data(
-            recipe,
-            corpora=corpora_folder(corpora),
-            cache=cache_folder(cache),
-            weights=weights,
-            seed=seed,
-            progress=progress.preparing,
-        )
-        some = only_development(data) if development else data
-        figures = measure_voices(some, seed=seed, say=progress.say)
-    told = {"model": recipe.name, "development": development, **figures}
-    told["machine"] = describe_machine()
+
+    def measured() -> dict[str, Any]:
+        recipe = load_recipe(model or "accurate")
+        if not isinstance(recipe, ProbeRecipe):
+            raise ValueError(
+                f"recipe {model} has no probe: there are no vectors to know a voice by"
+            )
+        if page_file is not None:
+            check_marks(page_file, command_of(recipe.name, development=development))
+        with RunProgress() as progress:
+            data = gather_trial_data(
+                recipe,
+                corpora=corpora_folder(corpora),
+                cache=cache_folder(cache),
+                weights=weights or Path(),
+                seed=seed,
+                progress=progress.preparing,
+            )
+            some = only_development(data) if development else data
+            figures = measure_voices(some, seed=seed, say=progress.say)
+        told = {"model": recipe.name, "development": development, **figures}
+        return told | {"machine": describe_machine()}
+
+    if told_file is not None:
+        idle = {"--model": model, "--development": development, "--corpora": corpora}
+        idle |= {"--cache": cache, "--weights": weights}
+        refuse(idle, "with --from nothing is measured")
+        told = earlier(told_file, "--from")
+        if told["benchmark"] != "voices":
+            raise ValueError(f"{told_file} holds no figures of affectd bench voices")
+    else:
+        told = measured()
     report("voices", told, json_file, None, compare)
-    if page_file is not None:
-        put_into(page_file, told)
     if picture is not None:
         plot(told, picture)
+    if page_file is not None:
+        put_into(page_file, told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["mark", "put_between"]
+__all__ = ["check_marks", "mark", "put_between"]
 
 
 def mark(command: str, *, end: bool = False) -> str:
@@ -23,6 +23,21 @@ def put_between(page: Path, command: str, text: str) -> None:
     Raises:
         ValueError: the page is not there, or lacks a mark.
     """
+    before, after = _around(page, command)
+    begin, end = mark(command), mark(command, end=True)
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
+
+
+def check_marks(page: Path, command: str) -> None:
+    """Refuse before a measurement a page that has no place for its tables.
+
+    Raises:
+        ValueError: the page is not there, or lacks a mark.
+    """
+    _around(page, command)
+
+
+def _around(page: Path, command: str) -> tuple[str, str]:
     begin, end = mark(command), mark(command, end=True)
     try:
         whole = page.read_text("utf-8")
@@ -32,4 +47,4 @@ def put_between(page: Path, command: str, text: str) -> None:
     _, found, after = rest.partition(end)
     if not found:
         raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}, one after the other")
-    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", "utf-8")
+    return before, after

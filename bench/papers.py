@@ -201,9 +201,10 @@ def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers])
         return found
     measured = (*PROTOCOLS, "latency_ms", "parameters")
     merged = found | {key: before[key] for key in measured if not found[key] and key in before}
-    trained = [one["corpora"] for one in found["further"]]
-    missing = [one for one in before.get("further", ()) if one["corpora"] not in trained]
-    merged["further"] = [*found["further"], *missing]
+    told = {tuple(one["corpora"]): one for one in (*before.get("further", ()), *found["further"])}
+    # A set that the recipe does not name any more is not told.
+    sets = [tuple(each.corpora) for each in system.on_further_corpora]
+    merged["further"] = [told[each] for each in sets if each in told]
     if (before.get("folds") or {}).get("folds", 0) > (found["folds"] or {}).get("folds", 0):
         merged["folds"] = before["folds"]
     return merged

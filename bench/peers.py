@@ -65,7 +65,9 @@ def measure_peers(
         OSError: an encoder's file is none.
         ValueError: an encoder takes something else.
     """
-    classifiers = {name: Classifier(find_model(name)) for name in shipped_models()}
+    # Half precision is for GPUs.
+    names = [name for name in shipped_models() if not name.endswith("-fp16")]
+    classifiers = {name: Classifier(find_model(name)) for name in names}
     metadata = classifiers[DEFAULT_MODEL].metadata
     ways: dict[str, Way] = {
         f"affectd {name}": _ours(classifier) for name, classifier in classifiers.items()

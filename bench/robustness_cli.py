@@ -58,7 +58,7 @@ def robustness(
 
     Needs PyTorch, which the extra 'train' brings.
 
-    Example: affectd bench robustness --corpora ~/corpora --html robustness.html
+    Example: affectd bench robustness --model crnn-int8 --corpora ~/corpora --html robustness.html
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 
@@ -129,7 +129,7 @@ def coverage(
 
     Needs PyTorch, which the extra 'train' brings.
 
-    Example: affectd bench coverage --corpora ~/corpora --html coverage.html
+    Example: affectd bench coverage --model crnn-int8 --corpora ~/corpora --html coverage.html
     """
     from affectd.models.extra import need_inference_extra, need_training_extra
 

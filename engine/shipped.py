@@ -23,8 +23,8 @@ def shipped_models() -> list[str]:
 def find_model(name_or_file: str) -> Path:
     """Return the file of a shipped model, or of one's own.
 
-    A model of which only the quantised artefact is shipped goes by its bare name, too: ``accurate``
-    for ``accurate-int8``.
+    A model that is not shipped in full precision goes by its bare name, too: ``accurate`` for
+    ``accurate-int8``.
 
     Raises:
         ArtefactError: there is neither such a name nor such a file.

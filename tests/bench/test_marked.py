@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from affectd.bench.marked import mark, put_between
+from affectd.bench.marked import check_marks, mark, put_between
 
 BEGIN, END = mark("affectd bench x"), mark("affectd bench x", end=True)
 
@@ -25,6 +25,8 @@ def test_a_page_whose_marks_do_not_stand_in_order_is_left(tmp_path: Path, text: 
     page.write_text(text, "utf-8")
     with pytest.raises(ValueError, match="lacks the marks"):
         put_between(page, "affectd bench x", "one\n")
+    with pytest.raises(ValueError, match="lacks the marks"):
+        check_marks(page, "affectd bench x")
     assert page.read_text("utf-8") == text
 
 

@@ -124,6 +124,21 @@ def test_the_table_holds_what_was_measured_and_says_what_was_not(
         place, train=True, names=["lstm-2x64"], protocols=["further"], earlier=kept(file)
     )
     assert markdown(only) == table
+    before = kept(file)["lstm-2x64"]
+    more_folds = {"lstm-2x64": before | {"folds": before["folds"] | {"folds": 6}}}
+    fewer_sets = {"lstm-2x64": before | {"further": [further | {"corpora": ["tess"]}]}}
+    (of_more,) = [
+        row["folds"]["folds"]
+        for row in run_papers(place, train=False, earlier=more_folds)
+        if row["system"] == "lstm-2x64"
+    ]
+    assert of_more == 6
+    (sets,) = [
+        [one["corpora"] for one in row["further"]]
+        for row in run_papers(place, train=False, earlier=fewer_sets)
+        if row["system"] == "lstm-2x64"
+    ]
+    assert sets == [["ravdess", "tess"]]  # what the recipe does not name is not told
     other = replace(place, seed=2)
     assert all(row["paper"] is None for row in run_papers(other, train=False, earlier=kept(file)))
 

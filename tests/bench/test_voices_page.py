@@ -41,7 +41,8 @@ def test_gains_and_losses_keep_their_sign(told: dict[str, Any]) -> None:
 def test_development_has_a_place_of_its_own(told: dict[str, Any], tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     told["development"] = True
-    page.write_text(f"{mark(command_of(told))}\nold\n{mark(command_of(told), end=True)}\n")
+    command = command_of("fast", development=True)
+    page.write_text(f"{mark(command)}\nold\n{mark(command, end=True)}\n")
     put_into(page, told)
     assert "old" not in page.read_text()
     assert "| 5 at random |" in page.read_text()

@@ -32,8 +32,9 @@ def test_the_default_model_is_shipped() -> None:
     assert DEFAULT_MODEL in shipped_models()
 
 
-def test_a_model_shipped_in_eight_bits_alone_goes_by_its_bare_name() -> None:
+def test_a_model_not_shipped_in_full_precision_goes_by_its_bare_name() -> None:
     assert find_model("accurate") == find_model("accurate-int8")
+    assert find_model("fast") == find_model("fast-int8")
     assert find_model("crnn") != find_model("crnn-int8")
 
 

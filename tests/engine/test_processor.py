@@ -147,5 +147,6 @@ def test_a_gpu_is_given_no_integers() -> None:
     assert model_for(CUDA, "crnn-int8") == "crnn"
     assert model_for(CUDA, "crnn") == "crnn"
     assert model_for(CPU, "fast") == "fast"
+    assert model_for(CUDA, "accurate") == "accurate"
     assert model_for(CUDA, "fast") == model_for(CUDA, DEFAULT_MODEL) == "fast-fp16"
     assert model_for(CUDA, "/tmp/own-int8.onnx") == "/tmp/own-int8.onnx"

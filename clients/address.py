@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ class Address:
     """A daemon's WebSocket address, and what it is to be shown."""
 
     url: str
+    """Begins with ``ws://`` or ``wss://``; ``HOST``, ``HOST:PORT``, ``:PORT`` and the address of
+    the page, which begins with ``http``, are made into such a one."""
     token: str = ""
     """Sent as ``Authorization: Bearer …``; empty for none."""
 
@@ -31,6 +34,7 @@ class Address:
         Raises:
             AddressError: the address is no WebSocket address, or no header can carry the token.
         """
+        object.__setattr__(self, "url", _spelt_out(self.url))
         url = self.url
         if not url.isprintable() or " " in url:
             raise AddressError(f"address {url!r} holds a space or a control character")
@@ -71,3 +75,14 @@ class Address:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == "localhost"
+
+
+def _spelt_out(url: str) -> str:
+    scheme, found, rest = url.partition("://")
+    if found:
+        return {"http": "ws", "https": "wss"}.get(scheme, scheme) + found + rest
+    if re.fullmatch(r":\d+", url):
+        return f"ws://127.0.0.1{url}"
+    if re.fullmatch(r"[\w.-]+", url):
+        return f"ws://{url}:{DEFAULT_PORT}"
+    return f"ws://{url}" if re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\]):\d+", url) else url

@@ -36,7 +36,10 @@ def fetch_status(address: Address) -> dict[str, Any]:
             reason = error.read().decode("utf-8", "replace").strip()
         raise OSError(f"{address.shown} refuses: {reason or error.reason}") from None
     except urllib.error.URLError as error:
-        raise OSError(f"no daemon answers at {address.shown}: {error.reason}") from None
+        why = getattr(error.reason, "strerror", None) or error.reason
+        raise OSError(
+            f"no daemon answers at {address.shown} ({why}): does 'affectd run' run there?"
+        ) from None
     except (TimeoutError, ValueError) as error:
         raise OSError(f"{address.shown} does not answer as a daemon does: {error}") from None
     return status

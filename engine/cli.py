@@ -48,7 +48,7 @@ def run(  # one parameter a flag
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="fast (the default), accurate, open, light, crnn-int8, or a file."),
+        typer.Option(help="fast (the default), accurate, light, open, crnn-int8, or a file."),
     ] = None,
     processor: Annotated[
         str | None,
@@ -93,7 +93,7 @@ def run(  # one parameter a flag
     Example: affectd run --source mic --port 8800
     """
     from affectd.engine.configuration import load_configuration
-    from affectd.engine.daemon import Daemon
+    from affectd.engine.daemon import Daemon, watch_command
 
     flags = {
         "source": source,
@@ -127,8 +127,9 @@ def run(  # one parameter a flag
             "none": "its clients",
         }
         heard = source.get(configuration.source, configuration.source)
-        seen = "" if shown else " ('affectd watch' shows it)"
+        seen = "" if shown else f" ('{watch_command(address)}' shows it)"
         print(f"affectd listens to {heard}{seen}, and answers at {address}", flush=True)
+        print(f"its page: {address.replace('ws://', 'http://')}/; Ctrl-C ends it", flush=True)
         if shown:
             viewers.append(_view(address, configuration.token))
 

@@ -25,7 +25,7 @@ from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.metrics import Metrics
 from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.processor import open_runner
-from affectd.engine.protocol import Event
+from affectd.engine.protocol import DEFAULT_PORT, Event
 from affectd.engine.publisher import PublisherSource
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server
@@ -35,7 +35,7 @@ from affectd.engine.sources import DemoSource, Feed, FileSource, Source, SourceE
 from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.engine.worker import Worker
 
-__all__ = ["Daemon", "open_source"]
+__all__ = ["Daemon", "open_source", "watch_command"]
 
 _STDIN_RATE = 16_000
 _OWN_FILES = 128
@@ -64,6 +64,12 @@ def open_source(configuration: Configuration) -> Source | None:
     if name == "-":
         return StdinSource(configuration.rate or _STDIN_RATE)
     return FileSource(Path(name).expanduser(), pace=configuration.pace)
+
+
+def watch_command(address: str) -> str:
+    """Return the command that shows the daemon at an address, as short as may be."""
+    place = address.removeprefix("ws://").removeprefix("127.0.0.1")
+    return "affectd watch" if place == f":{DEFAULT_PORT}" else f"affectd watch {place}"
 
 
 class Daemon:
@@ -195,14 +201,16 @@ class Daemon:
         # What was imported stays: without this, looking through it now and then costs 50 ms.
         gc.collect()
         gc.freeze()
-        self._ready(f"ws://{host}:{port}")
+        address = f"ws://{host}:{port}"
+        self._ready(address)
         try:
             if self._viewed:
                 await _first(joined, self._stopping, seconds=_VIEW_SECONDS)
             elif self._waits_for_listener:
                 # What goes as fast as it can is over before anyone could connect.
                 self._say(
-                    "--pace fast plays once: waiting for a first client, such as 'affectd watch'"
+                    "--pace fast plays once: waiting for a first client, such as "
+                    f"'{watch_command(address)}'"
                 )
                 await _first(joined, self._stopping)
             if not self._stopping.is_set():

@@ -63,7 +63,9 @@ class KnownVoices:
         state = self._files.state(voice)
         baseline = self._files.baseline(voice, self._artefact)
         if state is None:
-            self._say(f"{voice} is new: the voice is learnt and kept in {self._files.path(voice)}")
+            self._say(
+                f"the voice {voice!r} is new: it is learnt, and kept in {self._files.path(voice)}"
+            )
         self._kept = _Kept(stream, voice, baseline, state)
         return baseline
 

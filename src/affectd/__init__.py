@@ -10,6 +10,7 @@ The public names are handed on lazily, so that importing ``affectd`` costs nothi
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# From 1.29 on ONNX Runtime's own packages tell Microsoft of each session, unless this is set before
+# they are loaded: https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "AddressError": "affectd.clients.address",

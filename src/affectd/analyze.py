@@ -148,6 +148,8 @@ def _format(wanted: Format | None, output: Path | None, given: Subtitles | None)
             )
         return given.format
     if wanted:
+        if suffix in get_args(Format) and suffix != wanted:
+            raise ValueError(f"-o {output} ends as {suffix} does, and --format says {wanted}")
         return wanted
     if suffix in get_args(Format):
         return suffix  # type: ignore[return-value]

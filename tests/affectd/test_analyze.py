@@ -296,6 +296,7 @@ def test_broken_subtitles_are_refused_with_the_line(
         ([".", "--format", "png"], "--format png needs -o FILE"),
         ([".", "-o", "no/where.csv"], "there is no folder"),
         ([".", "-o", "out.docx"], "say with --format which"),
+        ([".", "--format", "csv", "-o", "out.html"], "ends as html does, and --format says csv"),
         ([".", "--language", "xx"], "there are de, en, pl"),
     ],
 )

@@ -11,9 +11,9 @@ from affectd.clients.address import Address, AddressError
     ("url", "message"),
     [
         ("", "must begin with ws:// or wss://"),
-        ("127.0.0.1:8765", "must begin with ws:// or wss://"),
-        ("localhost", "must begin with ws:// or wss://"),
-        ("http://127.0.0.1:8765", "must begin with ws:// or wss://"),
+        ("ftp://127.0.0.1:8765", "must begin with ws:// or wss://"),
+        ("host:port", "must begin with ws:// or wss://"),
+        ("/live", "must begin with ws:// or wss://"),
         ("ws://", "names no host"),
         ("ws://:8765", "names no host"),
         ("ws://host:65536", "malformed"),
@@ -30,6 +30,21 @@ def test_what_is_no_address_is_named_with_what_is_allowed(url: str, message: str
         Address(url)
     assert repr(url) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        (":9123", "ws://127.0.0.1:9123"),
+        ("localhost", "ws://localhost:8765"),
+        ("192.168.0.7:9123", "ws://192.168.0.7:9123"),
+        ("[::1]:9123", "ws://[::1]:9123"),
+        ("http://127.0.0.1:8765/", "ws://127.0.0.1:8765/"),
+        ("https://affect.example/live?stream=a", "wss://affect.example/live?stream=a"),
+    ],
+)
+def test_what_people_type_and_copy_is_spelt_out(typed: str, url: str) -> None:
+    assert Address(typed).url == url
 
 
 @pytest.mark.parametrize("token", ["a\nb", "käse", "\x00"])

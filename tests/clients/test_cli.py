@@ -111,7 +111,7 @@ async def test_the_picture_is_saved(station: Any, speaker: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["http://127.0.0.1:1"], "must begin with ws:// or wss://"),
+        (["ftp://127.0.0.1:1"], "must begin with ws:// or wss://"),
         (["ws://127.0.0.1:1"], "nothing answers at ws://127.0.0.1:1 (Connection refused)"),
         (["ws://127.0.0.1:1", "--json", "--svg", "a.svg"], "exclude each other"),
         (["ws://127.0.0.1:1", "--svg", "no/such/folder/a.svg"], "there is no folder"),

@@ -178,7 +178,7 @@ async def test_a_full_daemon_is_an_error_with_its_code(start_station: Any, liste
 @pytest.mark.parametrize("subscribe", [affectd.subscribe, affectd.subscribe_sync])
 def test_a_bad_address_is_a_value_error_before_anything_is_tried(subscribe: Any) -> None:
     with pytest.raises(AddressError, match="must begin with ws://"):
-        subscribe("http://127.0.0.1:8765")
+        subscribe("ftp://127.0.0.1:8765")
     with pytest.raises(ValueError, match="format 'xml' is unknown"):
         subscribe(format="xml")
 

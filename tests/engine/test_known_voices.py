@@ -62,7 +62,7 @@ def test_a_new_voice_is_announced_with_its_file(files: VoiceFiles) -> None:
     said: list[str] = []
     voices = KnownVoices(METADATA, files=files, say=said.append)
     assert voices.own("mic", "anna")
-    assert said == [f"anna is new: the voice is learnt and kept in {files.path('anna')}"]
+    assert said == [f"the voice 'anna' is new: it is learnt, and kept in {files.path('anna')}"]
     files.save("anna", METADATA, KEPT)
     assert voices.own("mic", "anna")
     assert len(said) == 1

@@ -159,7 +159,7 @@ class MicrophoneSource(Source):
         if not names:
             return (
                 "no microphone was found: PortAudio lists no input device. "
-                "'affectd run' without --source plays the demo instead"
+                "'affectd run --source FILE' and 'affectd enrol NAME FILE' hear recordings instead"
             )
         if self._wanted is None:
             return f"there is no default microphone; choose one with --device: {', '.join(names)}"

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affectd.bench.marked import mark, put_between
 from affectd.bench.papers_file import FOLDS_CORPUS, Papers
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["markdown", "plot", "put_into"]
 
 _COMMAND = "affectd bench papers"
+
+# Where a name stands beside its point, in points, and which end of it is there; the last one
+# where all else is taken.
+_PLACES = (
+    ((6, 0), "left"),
+    ((6, 7), "left"),
+    ((6, -7), "left"),
+    ((-6, 0), "right"),
+    ((-6, 7), "right"),
+    ((-6, -7), "right"),
+    ((6, 14), "left"),
+    ((6, -14), "left"),
+)
 
 _HEAD = (
     "| system | parameters | published, % | here, same protocol, % | unseen speakers, UAR % "
@@ -111,21 +128,44 @@ def _said(each: Papers) -> str:
 def plot(rows: Iterable[Papers], path: Path) -> bool:
     """Draw accuracy on unseen speakers against latency; return whether there was anything."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
     if not drawn:
         return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for each in drawn:
-        x, y = each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]
-        axes.errorbar(
-            x, y, yerr=each["folds"]["uar_fold_deviation"], fmt="o", color="#3465a4", capsize=2
-        )
-        axes.annotate(each["system"], (x, y), xytext=(5, 4), textcoords="offset points", size=7)
+    figure = Figure(figsize=(9, 6))
+    axes = figure.add_axes((0.08, 0.1, 0.9, 0.87))
+    points = [(each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]) for each in drawn]
+    for each, (x, y) in zip(drawn, points, strict=True):
+        deviation = each["folds"]["uar_fold_deviation"]
+        axes.errorbar(x, y, yerr=deviation, fmt="o", color="#3465a4", ecolor="#a8c5e6", capsize=2)
     axes.set_xscale("log")
+    axes.set_xlim(0.8 * min(x for x, _ in points), 2.6 * max(x for x, _ in points))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
     axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
     axes.grid(alpha=0.3)
+    _name(axes, [each["system"] for each in drawn], points)
     figure.savefig(path)
     return True
+
+
+def _name(axes: Axes, names: Sequence[str], points: Sequence[tuple[float, float]]) -> None:
+    """Write names beside points, each at the first place where it covers no other and no point."""
+    from matplotlib.transforms import Bbox
+
+    taken = [
+        Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in axes.transData.transform(points).tolist()
+    ]
+    for name, point in sorted(zip(names, points, strict=True), key=lambda each: -each[1][1]):
+        for place, (shift, align) in enumerate(_PLACES):
+            text = axes.annotate(
+                name, point, shift, textcoords="offset points", ha=align, va="center", size=7
+            )
+            box = text.get_window_extent()
+            if place == len(_PLACES) - 1 or not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()

@@ -130,7 +130,8 @@ def test_the_command_alters_the_demo_and_writes_figures_and_plots(
     monkeypatch.setattr(
         "sys.argv",
         [
-            *("affectd", "bench", "robustness", "--clips", "2"),
+            *("affectd", "bench", "robustness", "--model", "crnn-int8"),
+            *("--clips", "2"),
             *("--json", str(figures), "--html", str(page)),
         ],
     )

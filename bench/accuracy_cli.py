@@ -92,7 +92,7 @@ def accuracy(
         save,
         summary,
     )
-    from affectd.bench.accuracy_page import plot, put_into
+    from affectd.bench.accuracy_page import command_of, plot, put_into
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
@@ -110,7 +110,7 @@ def accuracy(
         if not isinstance(recipe, ProbeRecipe):
             raise ValueError(f"recipe {model} has no probe; see affectd evaluate --protocol folds")
         if page_file is not None:
-            check_marks(page_file, f"affectd bench accuracy --model {recipe.name}")
+            check_marks(page_file, command_of(recipe.name))
         runs: list[dict[str, Any]] = []
         alone: dict[str, Any] = {}
         with RunProgress() as progress:
@@ -135,7 +135,7 @@ def accuracy(
         return {
             "benchmark": "accuracy",
             "model": recipe.name,
-            "command": f"affectd bench accuracy --model {recipe.name}",
+            "command": command_of(recipe.name),
             "epochs": 1,
             "machine": describe_machine(),
             "summary": summary(runs),

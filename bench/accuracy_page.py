@@ -7,7 +7,7 @@ from typing import Any
 
 from affectd.bench.marked import put_between
 
-__all__ = ["WANTED", "plot", "put_into", "tables"]
+__all__ = ["WANTED", "command_of", "plot", "put_into", "tables"]
 
 Figures = dict[str, Any]
 
@@ -44,6 +44,11 @@ _SAYS = {
 }
 
 
+def command_of(model: str) -> str:
+    """Return the command that makes a model's figures, which marks their place in a page."""
+    return f"affectd bench accuracy --model {model}"
+
+
 def tables(told: Figures) -> str:
     """Return what a page says of a model's figures, all of it from them."""
     runs = told["runs"]
@@ -65,7 +70,7 @@ def put_into(page: Path, told: Figures) -> None:
     Raises:
         ValueError: the page is not there, or lacks a mark.
     """
-    put_between(page, f"affectd bench accuracy --model {told['model']}", tables(told))
+    put_between(page, command_of(told["model"]), tables(told))
 
 
 def _accuracies(told: Figures) -> str:

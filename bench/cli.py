@@ -295,7 +295,7 @@ def shared(
     from affectd.models.features import cache_folder
 
     torch.set_num_threads(1)
-    figures = measure_shared(model="crnn-int8")
+    figures = measure_shared()
     if train is not None:
         figures["uar"] = measure_accuracy_shared(
             corpora=corpora_folder(corpora),

@@ -58,18 +58,14 @@ def plot(told: Figures, path: Path) -> None:
     axes = figure.add_subplot()
     height = 0.8 / len(protocols)
     for row, (name, figures) in enumerate(protocols.items()):
-        there = [(place, figures[how]["gain"]) for place, how in enumerate(ways) if how in figures]
-        axes.barh(
-            [place + (row - (len(protocols) - 1) / 2) * height for place, _ in there],
-            [gain for _, gain in there],
-            height=height,
-            label=_SAYS.get(name, name),
-        )
-        for place, how in enumerate(ways):
+        shift = (row - (len(protocols) - 1) / 2) * height
+        places = {how: place + shift for place, how in enumerate(ways) if how in figures}
+        gains = [figures[how]["gain"] for how in places]
+        axes.barh(list(places.values()), gains, height=height, label=_SAYS.get(name, name))
+        for how, place in places.items():
             least = WANTED.get(told["model"], {}).get(how, {}).get(name)
             if least is not None and not told["development"]:
-                middle = place + (row - (len(protocols) - 1) / 2) * height
-                axes.plot([least] * 2, [middle - height / 2, middle + height / 2], color="#cc0000")
+                axes.plot([least] * 2, [place - height / 2, place + height / 2], color="#cc0000")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(ways)), ways)
     axes.invert_yaxis()

@@ -68,7 +68,7 @@ def test_padding_after_a_window_has_no_influence(variant: Variant) -> None:
 
 
 def test_every_way_is_timed() -> None:
-    figures = measure_shared(model="crnn-int8")
+    figures = measure_shared()
     assert [row["way"] for row in figures["ways"]] == [
         "shipped, whole window",
         "trunk, new frames",

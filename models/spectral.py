@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from affectd.models.dropout import Dropout
 from affectd.models.views import Image, Levels
 from affectd.models.windowing import Windowing
 
@@ -179,7 +180,7 @@ def dense_layers(
             layers.append(nn.BatchNorm1d(outputs))
         layers.append(nn.ELU() if activation == "elu" else nn.ReLU())
         share = dropout if isinstance(dropout, float) else _nth(dropout, place)
-        layers.append(nn.Dropout(share))
+        layers.append(Dropout(share))
         inputs = outputs
     return nn.Sequential(*layers), nn.Linear(inputs, classes)
 
@@ -208,11 +209,13 @@ def _block(
     layers.append(convolve)
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
-    layers.append(nn.ELU() if activation == "elu" else nn.ReLU())
+    # The largest value of a monotone function is that of the largest one: what is pooled first has
+    # a quarter of the activations.
     if max(pool) > 1:
         layers.append(nn.MaxPool2d(pool))
+    layers.append(nn.ELU() if activation == "elu" else nn.ReLU())
     if dropout:
-        layers.append(nn.Dropout(dropout))
+        layers.append(Dropout(dropout))
     return nn.Sequential(*layers)
 
 

@@ -152,10 +152,11 @@ def statistics_of(layers: Sequence[Tensor], weights: Tensor) -> Tensor:
     Returns:
         float32 ``(batch, 2 * width * layers)``: mean and deviation of the first layer, and so on.
     """
-    share = weights.unsqueeze(2)
+    share = weights.unsqueeze(1)
     pooled: list[Tensor] = []
     for layer in layers:
-        mean = (layer * share).sum(1)
-        variance = ((layer - mean.unsqueeze(1)).square() * share).sum(1)
-        pooled += [mean, (variance + 1e-8).sqrt()]
+        # Sums over the steps as products of matrices, which walk through memory in its order.
+        mean = share @ layer
+        variance = share @ (layer - mean).square()
+        pooled += [mean.squeeze(1), (variance.squeeze(1) + 1e-8).sqrt()]
     return torch.cat(pooled, dim=1)

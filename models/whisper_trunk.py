@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from affectd.models.foreign_weights import WeightsError
-from affectd.models.views import inside
 from affectd.models.windowing import Windowing
 
 __all__ = [
@@ -151,12 +150,12 @@ def valid_steps(frames: Tensor, *, stride: int = 1) -> Tensor:
 
 def on_the_right(logmel: Tensor, frames: Tensor) -> Tensor:
     """Move the valid frames to the end of `FRAMES`, after frames of the window's minimum."""
-    valid = inside(frames, logmel.shape[1]).unsqueeze(2)
-    quietest = (logmel + 1e4 * (1 - valid)).amin((1, 2), keepdim=True)
+    batch, length, bands = logmel.shape
     places = torch.arange(FRAMES, device=frames.device)[None, :] - (FRAMES - frames[:, None])
-    there = (places >= 0).float().unsqueeze(2)
-    chosen = places.clamp(min=0).unsqueeze(2).expand(-1, -1, BANDS)
-    return logmel.gather(1, chosen) * there + quietest * (1 - there)
+    windows = torch.arange(batch, device=frames.device)[:, None] * length
+    # A look-up of whole frames, each copied at once; the first stands where none is.
+    found = nn.functional.embedding(windows + places.clamp(min=0), logmel.reshape(-1, bands))
+    return torch.where((places >= 0).unsqueeze(2), found, found.amin((1, 2), keepdim=True))
 
 
 class Trunk(nn.Module):
@@ -220,24 +219,23 @@ class Trunk(nn.Module):
         floating point than convolutions with ranges that are fixed beforehand, and no slower.
         """
         if self.stride == 1:
-            x = nn.functional.gelu(_product(self.conv1, _triples(logmel, 1)))
-            return nn.functional.gelu(_product(self.conv2, _triples(x, 2)))
+            x = nn.functional.gelu(_product(self.conv1, _triples(logmel, FRAMES, 1)))
+            return nn.functional.gelu(_product(self.conv2, _triples(x, STEPS, 2)))
         # A step sees three outputs of the first convolution, and these see five frames; between
         # the steps that are kept, nothing is computed.
         every, steps = 2 * self.stride, STEPS // self.stride
-        # The last step is among those that are kept.
-        padded = nn.functional.pad(logmel[:, every - 4 :], (0, 0, 0, every))
-        frames = [padded[:, place : place + steps * every : every] for place in range(5)]
-        seen = torch.cat([frames[place + each] for place in range(3) for each in range(3)], dim=2)
-        x = nn.functional.gelu(_product(self.conv1, seen.reshape(-1, steps, 3, 3 * BANDS)))
+        # The last step is among those that are kept, and sees one frame after the last.
+        padded = nn.functional.pad(logmel, (0, 0, 0, 1))
+        firsts = every * torch.arange(1, steps + 1) - 4
+        seen = firsts[:, None, None] + torch.arange(3)[:, None] + torch.arange(3)
+        x = nn.functional.gelu(_product(self.conv1, padded[:, seen].flatten(3)))
         return nn.functional.gelu(_product(self.conv2, x.flatten(2)))
 
 
-def _triples(x: Tensor, step: int) -> Tensor:
-    """Return what a convolution of kernel three sees at every manieth place."""
-    count = x.shape[1]
-    padded = nn.functional.pad(x, (0, 0, 1, 1))
-    return torch.cat([padded[:, place : place + count : step] for place in range(3)], dim=2)
+def _triples(x: Tensor, count: int, step: int) -> Tensor:
+    """Return what a convolution of kernel three sees at so many places, a step apart."""
+    places = step * torch.arange(count)[:, None] + torch.arange(3)
+    return nn.functional.pad(x, (0, 0, 1, 1))[:, places].flatten(2)
 
 
 def _product(convolution: nn.Conv1d, seen: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from affectd.models.experts import ABSENT, Confidence
 __all__ = ["Trial", "fit_confidence"]
 
 _ROUNDS = 60
+_KNOWN = 3.0
+"""What a window of a known corpus counts beside a stranger's when the reach is fitted: without its
+own expert it loses what none else knows, where a stranger is only judged too surely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Trial:
     """Whose experts spoke, after the mean of all."""
     parts: npt.NDArray[np.float64]
     """``(clips, experts, kinds)``."""
-    likeness: npt.NDArray[np.float64]
-    """``(clips, corpora)``."""
+    distances: npt.NDArray[np.float64]
+    """From each corpus's voices, ``(clips, corpora)``."""
     absent: npt.NDArray[np.bool_]
     """``(experts, kinds)``."""
     truth: npt.NDArray[np.int64]
@@ -42,9 +45,10 @@ class Trial:
 def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     """Return the confidence that fits trials best.
 
-    Whether a window is like a corpus is fitted first, as a logistic regression of which corpus, or
-    none that was heard, it came from. Then the sharpness is what makes the truth likeliest. All
-    experts share it: with one for each, what was fitted on a few corpora was too sure of the next.
+    How far a corpus's voices reach is fitted first, as a logistic regression of which corpus, or
+    none that was heard, a window came from. Then the sharpness is what makes the truth likeliest.
+    All experts share it: with one for each, what was fitted on a few corpora was too sure of the
+    next.
 
     Raises:
         ValueError: there are no trials.
@@ -52,20 +56,20 @@ def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     if not trials:
         raise ValueError("no trials to fit confidence on")
     total = sum(trial.weight for trial in trials)
-    gate = torch.tensor([np.log(0.2), 4.0], dtype=torch.float64, requires_grad=True)
+    gate = torch.tensor([0.0, 4.0], dtype=torch.float64, requires_grad=True)
 
     def lost_of_gate() -> Tensor:
         lost = torch.zeros((), dtype=torch.float64)
         for trial in trials:
-            shares = torch.log_softmax(_likeness(trial, gate[0].exp(), gate[1]), dim=1)
+            shares = torch.log_softmax(_nearness(trial, gate[0].exp(), gate[1]), dim=1)
             own = 1 + trial.corpora.index(trial.corpus) if trial.corpus in trial.corpora else 0
-            lost = lost - trial.weight * shares[:, own].mean()
+            lost = lost - (_KNOWN if own else 1.0) * trial.weight * shares[:, own].mean()
         # Where all is told apart without error, no slope is steep enough.
         return lost / total + 1e-4 * gate.square().sum()
 
     _minimise([gate], lost_of_gate)
     slope, offset = gate.detach()[0].exp(), gate.detach()[1]
-    shares = [torch.softmax(_likeness(trial, slope, offset), dim=1) for trial in trials]
+    shares = [torch.softmax(_nearness(trial, slope, offset), dim=1) for trial in trials]
     sharp = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     company = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
 
@@ -87,13 +91,13 @@ def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     return Confidence(
         sharpness=float(sharp.detach().exp()),
         slope=float(slope),
-        margin=float(offset / slope),
+        reach=float(offset / slope),
         company=float(company.detach().exp()),
     )
 
 
-def _likeness(trial: Trial, slope: Tensor, offset: Tensor) -> Tensor:
-    near = slope * torch.from_numpy(trial.likeness) - offset
+def _nearness(trial: Trial, slope: Tensor, offset: Tensor) -> Tensor:
+    near = offset - slope * torch.from_numpy(trial.distances)
     return torch.cat([torch.zeros_like(near[:, :1]), near], dim=1)
 
 

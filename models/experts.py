@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.models.discriminant import Discriminant, Matrix
+from affectd.models.known_voices import KnownVoices
 
 __all__ = ["ABSENT", "Confidence", "Experts", "experts_of", "judge_from", "shares"]
 
@@ -23,9 +24,9 @@ class Confidence:
     sharpness: float
     """What all experts' scores are multiplied with."""
     slope: float
-    """How fast belief in a corpus's own expert comes, with likeness to the corpus."""
-    margin: float
-    """How like a corpus a window is whose expert is half believed."""
+    """How fast belief in a corpus's own expert goes, with the distance from its voices."""
+    reach: float
+    """How far from them a window lies where that expert is half believed."""
     company: float = 0.0
     """How far the mean of all experts is believed where a corpus's own one is, too."""
 
@@ -34,11 +35,12 @@ class Confidence:
 class Experts:
     """What is said by the discriminant of each corpus alone, and by all of them in the mean.
 
-    Which of them counts is a softmax over how like each corpus a window is, with zero for none of
-    them: then the mean speaks, which is right about strangers more often than a discriminant of
-    all corpora's clips together. A mixture of experts (R. Jacobs et al.,
-    "Adaptive mixtures of local experts", Neural Computation 3, 1991) whose gate is a discriminant
-    of the corpora. A window of none of them scores low with all.
+    Which of them counts is a softmax over how near each corpus's voices a window lies, with zero
+    for none of them: then the mean speaks, which is right about strangers more often than a
+    discriminant of all corpora's clips together. A mixture of experts (R. Jacobs et al.,
+    "Adaptive mixtures of local experts", Neural Computation 3, 1991) whose gate knows strangers by
+    their distance from all voices: a discriminant of the corpora takes them for the corpus that is
+    most like them.
     """
 
     corpora: tuple[str, ...]
@@ -50,8 +52,7 @@ class Experts:
     """``(experts, kinds)``."""
     absent: npt.NDArray[np.bool_]
     """Which kinds an expert has never met, ``(experts, kinds)``."""
-    place: Discriminant
-    """Of the corpora."""
+    voices: KnownVoices
 
     def scores(self, values: npt.NDArray[np.float32]) -> Matrix:
         """Return what each expert says of windows, ``(windows, experts, kinds)``.
@@ -89,14 +90,14 @@ class Experts:
             for windows, weights, bias in zip(values, self.weights[1:], self.bias[1:], strict=True)
         ]
 
-    def likeness(self, values: npt.NDArray[np.float32]) -> Matrix:
-        """Return how like each corpus windows are, ``(windows, corpora)``."""
-        return self.place(values)
+    def distances(self, values: npt.NDArray[np.float32]) -> Matrix:
+        """Return how far windows lie from each corpus's voices, ``(windows, corpora)``."""
+        return self.voices.distances(values)
 
 
 def judge_from(
     scores: Matrix,
-    likeness: Matrix,
+    distances: Matrix,
     absent: npt.NDArray[np.bool_],
     confidence: Confidence,
 ) -> Matrix:
@@ -104,22 +105,22 @@ def judge_from(
 
     Args:
         scores: Of `Experts.scores`.
-        likeness: Of `Experts.likeness`.
+        distances: Of `Experts.distances`.
         absent: Of `Experts.absent`.
         confidence: Whom to believe how far.
     """
     said = scores * confidence.sharpness + ABSENT * absent
-    judged: Matrix = np.einsum("ne,nek->nk", shares(likeness, confidence), said)
+    judged: Matrix = np.einsum("ne,nek->nk", shares(distances, confidence), said)
     return judged
 
 
-def shares(likeness: Matrix, confidence: Confidence) -> Matrix:
+def shares(distances: Matrix, confidence: Confidence) -> Matrix:
     """Return how far each expert is believed, ``(windows, experts)``.
 
     They add up to one, but for the company that the expert of all corpora keeps the others.
     """
-    near = confidence.slope * (likeness - confidence.margin)
-    # Zero is the likeness of what is like nothing known.
+    near = confidence.slope * (confidence.reach - distances)
+    # Zero is for what is near nothing known.
     raw = np.concatenate([np.zeros((len(near), 1)), near], axis=1)
     raw -= raw.max(axis=1, keepdims=True)
     exponentials = np.exp(raw)
@@ -129,9 +130,9 @@ def shares(likeness: Matrix, confidence: Confidence) -> Matrix:
 
 
 def experts_of(
-    corpora: Sequence[str], discriminants: Sequence[Discriminant], place: Discriminant
+    corpora: Sequence[str], discriminants: Sequence[Discriminant], voices: KnownVoices
 ) -> Experts:
-    """Return experts from the discriminant of each corpus, and from one of the corpora."""
+    """Return experts from the discriminant of each corpus, and from the voices that they know."""
     weights: list[Matrix] = []
     bias: list[Matrix] = []
     absent = np.array([~np.isfinite(one.bias) for one in discriminants])
@@ -148,5 +149,5 @@ def experts_of(
         np.stack([np.mean(weights, axis=0), *weights]),
         np.stack([np.mean(bias, axis=0), *bias]),
         np.concatenate([absent.all(axis=0, keepdims=True), absent]),
-        place,
+        voices,
     )

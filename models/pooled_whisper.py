@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from affectd.models.known_voices import AXES
 from affectd.models.whisper_trunk import (
     BANDS,
     FRAMES,
@@ -39,6 +40,8 @@ class PooledWhisperOptions:
     """Whether the encoder says what a deeper block would; see `affectd.models.distilling`."""
     corpora: int = 4
     """How many of them have an expert of their own."""
+    voices: int = 24
+    """How many voices of a corpus are known at most."""
     beside: int = 2
     """Outputs beside the classes, which are told apart in training: calm speech, which counts as
     neutral, and bored speech, which counts as nothing."""
@@ -50,9 +53,9 @@ class PooledWhisper(nn.Module):
     """Stem, blocks, statistics over the valid steps, and linear experts of them.
 
     The statistics are the mean and the deviation of each block's output. The logits are those of
-    `affectd.models.experts`: each corpus's own expert counts as far as a window is like that
-    corpus. The embedding is what further experts say, who were taught with statistics less their
-    voice's middle, and how far each is believed: see `affectd.kernels.voice_experts`.
+    `affectd.models.experts`: each corpus's own expert counts as far as a window is near that
+    corpus's voices. The embedding is what further experts say, who were taught with statistics less
+    their voice's middle, and how far each is believed: see `affectd.kernels.voice_experts`.
 
     Args:
         windowing: Whisper's front end and normalisation, at most 3.05 s.
@@ -63,10 +66,13 @@ class PooledWhisper(nn.Module):
         ValueError: the windows are not what the trunk was trained on, or a layer is not there.
     """
 
-    in_float = ("near",)
+    in_float = ("axes",)
     """What INT8 leaves in floating point."""
     centre: Tensor
     scale: Tensor
+    voices: Tensor
+    allowance: Tensor
+    reach: Tensor
     company: Tensor
 
     def __init__(
@@ -100,7 +106,11 @@ class PooledWhisper(nn.Module):
         outputs = classes + options.beside
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
         self.voice = nn.Linear(width, (1 + options.corpora) * outputs)
-        self.near = nn.Linear(width, options.corpora)
+        # Where voices lie, and how far they reach: see `affectd.models.known_voices`.
+        self.axes = nn.Linear(width, AXES, bias=False)
+        self.register_buffer("voices", torch.zeros(options.corpora * options.voices, AXES))
+        self.register_buffer("allowance", torch.zeros(options.corpora))
+        self.register_buffer("reach", torch.zeros(()))
         self.register_buffer("company", torch.zeros(()))
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,13 +132,19 @@ class PooledWhisper(nn.Module):
         pooled = statistics_of([said[each] for each in options.layers], weights)
         z = (pooled - self.centre) * self.scale
         near = self.near(z)
-        # Zero is the likeness of what is like nothing known.
+        # Zero is for what is near nothing known.
         shares = torch.softmax(torch.cat([0 * near[:, :1], near], dim=1), dim=1)
         common = shares[:, :1]
         shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
         experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
         return logits, torch.cat([self.voice(z), shares], dim=1), weights
+
+    def near(self, z: Tensor) -> Tensor:
+        """Return how near each corpus's voices windows are, float32 ``(batch, corpora)``."""
+        apart = (self.axes(z).unsqueeze(1) - self.voices).square().sum(2).sqrt()
+        nearest = apart.reshape(-1, self.options.corpora, self.options.voices).amin(2)
+        return self.reach - torch.relu(nearest - self.allowance)
 
     def merged(self, outputs: Tensor) -> Tensor:
         """Return logits of the classes from all outputs: calm speech counts as neutral."""

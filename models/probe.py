@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 
 from affectd.models.architectures import build
-from affectd.models.discriminant import Discriminant
+from affectd.models.discriminant import Discriminant, Matrix
 from affectd.models.experts import ABSENT, Confidence, Experts, judge_from, shares
+from affectd.models.known_voices import KnownVoices
 from affectd.models.labels import LABELS
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.probe_recipe import ProbeRecipe
@@ -54,13 +55,13 @@ class Probe:
         """
         experts = self.experts
         scores = judge_from(
-            experts.scores(values), experts.likeness(values), experts.absent, self.confidence
+            experts.scores(values), experts.distances(values), experts.absent, self.confidence
         )
         return merged(scores, among)
 
     def beliefs(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return how far each expert is believed, float64 ``(windows, experts)``."""
-        return shares(self.experts.likeness(values), self.confidence)
+        return shares(self.experts.distances(values), self.confidence)
 
     def network(self, recipe: ProbeRecipe, trunk: Trunk, voice: Experts) -> PooledWhisper:
         """Return encoder and probe as one network with the classes of the shipped models.
@@ -69,17 +70,19 @@ class Probe:
             recipe: Of the probe.
             trunk: The encoder.
             voice: Experts of statistics less their voice's middle, beside the probe's own.
+
+        Raises:
+            ValueError: a corpus has more voices than the recipe allows for.
         """
         network = empty_network(recipe)
         network.trunk.load_state_dict(trunk.state_dict())
-        experts, confidence = self.experts, self.confidence
+        experts, confidence, known_voices = self.experts, self.confidence, self.experts.voices
         # All statistics vary alike, for the sake of quantisation.
-        centre, scale = experts.place.centre, experts.place.scale
+        centre, scale = known_voices.centre, known_voices.scale
         judge = experts.weights * confidence.sharpness / scale
         known = voice.weights * confidence.sharpness / scale
         # Of the statistics less the centre.
         said = (experts.bias + experts.weights @ centre) * confidence.sharpness
-        place = experts.place.weights * experts.place.scale
         state = {
             "centre": centre,
             "scale": scale,
@@ -88,8 +91,10 @@ class Probe:
             "voice.bias": np.zeros(known.shape[0] * known.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
             "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
-            "near.weight": confidence.slope * place / scale,
-            "near.bias": confidence.slope * (experts.place.bias - confidence.margin),
+            "axes.weight": confidence.slope * known_voices.directions,
+            "voices": confidence.slope * _in_rows(known_voices, network),
+            "allowance": confidence.slope * known_voices.allowance,
+            "reach": confidence.slope * confidence.reach,
             "company": confidence.company,
         }
         network.load_state_dict(
@@ -126,6 +131,22 @@ def merged(
     return np.stack(
         [np.logaddexp.reduce(scores[:, list(own)], axis=1) for own in columns_of(among)], axis=1
     )
+
+
+def _in_rows(known: KnownVoices, network: PooledWhisper) -> Matrix:
+    """Return the places of each corpus's voices in as many rows as the network has for them."""
+    rows = len(network.voices) // len(known.corpora)
+    found: list[Matrix] = []
+    for place, corpus in enumerate(known.corpora):
+        own = known.places[known.owners == place]
+        if len(own) > rows:
+            raise ValueError(
+                f"{corpus} has {len(own)} voices, and the network room for {rows}; "
+                "raise options.voices"
+            )
+        # A voice that is there twice is no nearer.
+        found += [own, np.repeat(own[:1], rows - len(own), axis=0)]
+    return np.concatenate(found)
 
 
 def empty_network(recipe: ProbeRecipe) -> PooledWhisper:

@@ -12,6 +12,7 @@ from affectd.models.clips import Clip
 from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
 from affectd.models.experts import Confidence, experts_of
 from affectd.models.features import FeatureSet
+from affectd.models.known_voices import KnownVoices, Voice, known_voices
 from affectd.models.probe import KINDS, LinearProbe, Probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.whisper_trunk import Trunk
@@ -64,8 +65,8 @@ class Scores:
     clips: tuple[Clip, ...]
     parts: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 1, len(KINDS))))
     """What each expert says, ``(clips, experts, kinds)``; see `affectd.models.experts`."""
-    likeness: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
-    """How like each corpus the clips are, ``(clips, corpora)``."""
+    distances: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    """How far the clips lie from each corpus's voices, ``(clips, corpora)``."""
 
 
 class ProbeData:
@@ -133,25 +134,19 @@ class ProbeData:
         apart = within_voices(everyone, voices)
         return fit_discriminant([apart], shrinkage=self.recipe.probe.shrinkage)
 
-    def place(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
-        """Return a discriminant of the corpora, each as likely as another."""
-        moments, _ = self._parts(without)
-        counts = np.array([each.counts.sum() for each in moments])
-        total = Moments(
-            np.ones(len(moments)),
-            np.stack(
-                [each.sums.sum(0) / count for each, count in zip(moments, counts, strict=True)]
-            ),
-            np.sum(
-                [each.squares / count for each, count in zip(moments, counts, strict=True)], axis=0
-            ),
-        )
-        if len(moments) == 1:
-            # There is nothing that it could be told apart from.
-            width = total.sums.shape[1]
-            return Discriminant(np.zeros(width), np.ones(width), np.zeros((1, width)), np.zeros(1))
-        found = fit_discriminant([total], shrinkage=self.recipe.probe.shrinkage_of_place)
-        return replace(found, centre=found.centre + self._origin)
+    def known_voices(self, without: Mapping[str, Iterable[str]]) -> KnownVoices:
+        """Return where the voices lie that are heard, undisturbed."""
+        found: dict[str, list[Voice]] = {}
+        for name in self.heard(without):
+            one = self.corpora[name]
+            speakers = np.array([clip.speaker for clip in one.features.clips])[one.clean.owners]
+            silent = set(without.get(name, ()))
+            found[name] = [
+                Voice(one.clean.values[own], one.clean.shares[own], moments)
+                for speaker, moments in self._moments(name)[1].items()
+                if speaker not in silent and (own := speakers == speaker).any()
+            ]
+        return known_voices(found)
 
     def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
         """Return a discriminant of all speakers but a few, and nothing else."""
@@ -212,13 +207,13 @@ class ProbeData:
         shares = one.clean.shares[heard][:, None]
         sums = np.zeros((len(chosen), len(among)))
         np.add.at(sums, owners[heard], probe.logits(values, among) * shares)
-        parts, likeness = self._said(probe, values, owners[heard], shares, len(chosen))
+        parts, distances = self._said(probe, values, owners[heard], shares, len(chosen))
         return Scores(
             logits=sums[chosen],
             truth=np.array([among.index(str(emotions[i])) for i in np.flatnonzero(chosen)]),
             clips=tuple(one.features.clips[i] for i in np.flatnonzero(chosen)),
             parts=parts[chosen],
-            likeness=likeness[chosen],
+            distances=distances[chosen],
         )
 
     @staticmethod
@@ -229,15 +224,15 @@ class ProbeData:
         shares: npt.NDArray[np.float64],
         clips: int,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the mean over each clip's windows of what experts say, and of the likeness."""
+        """Return the mean over each clip's windows of what experts say, and of the distances."""
         if isinstance(probe, LinearProbe):
             return np.zeros((clips, 1, len(KINDS))), np.zeros((clips, 0))
         said = probe.experts.scores(values)
-        alike = probe.experts.likeness(values)
-        parts, likeness = np.zeros((clips, *said.shape[1:])), np.zeros((clips, alike.shape[1]))
+        apart = probe.experts.distances(values)
+        parts, distances = np.zeros((clips, *said.shape[1:])), np.zeros((clips, apart.shape[1]))
         np.add.at(parts, owners, said * shares[:, :, None])
-        np.add.at(likeness, owners, alike * shares)
-        return parts, likeness
+        np.add.at(distances, owners, apart * shares)
+        return parts, distances
 
     def _parts(
         self, without: Mapping[str, Iterable[str]]
@@ -326,6 +321,6 @@ def train_probe(
             )
             for name in heard
         ],
-        data.place(left_out),
+        data.known_voices(left_out),
     ).standardised([data.others(name, left_out) for name in heard])
-    return Probe(experts, confidence or Confidence(sharpness=1.0, slope=0.0, margin=0.0))
+    return Probe(experts, confidence or Confidence(sharpness=1.0, slope=0.0, reach=0.0))

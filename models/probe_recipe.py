@@ -20,8 +20,6 @@ class ProbeSettings(BaseModel):
     """Share of the mean variance in that of every direction; see `affectd.models.discriminant`."""
     drawn: Annotated[int, Field(ge=0, le=16)] = 0
     """Windows of each clip that are drawn and disturbed, beside those that it is scored on."""
-    shrinkage_of_place: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """The same, of the discriminant that tells corpora apart."""
     strangeness: Annotated[float, Field(ge=0)] = 0.0
     """How much voices' means count in the scatter; see `affectd.models.discriminant`."""
 

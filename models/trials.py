@@ -92,7 +92,7 @@ def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_]) -> Trial:
         corpus=attempt.corpus,
         corpora=experts.corpora,
         parts=scores.parts[heard],
-        likeness=scores.likeness[heard],
+        distances=scores.distances[heard],
         absent=np.asarray(experts.absent),
         truth=scores.truth[heard],
         columns=columns_of(attempt.among),

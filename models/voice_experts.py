@@ -113,7 +113,7 @@ def train_voice_experts(
     return experts_of(
         corpora,
         [data.discriminant_within_voices(name, left_out) for name in corpora],
-        probe.experts.place,
+        probe.experts.voices,
     ).standardised([values - values.mean(axis=0) for values in others])
 
 
@@ -121,7 +121,7 @@ def vectors_of(experts: Experts, probe: Probe, values: npt.NDArray[np.float32]) 
     """Return the vectors that the exported network gives of windows, ``(windows, d)``."""
     said = experts.weights * probe.confidence.sharpness
     flat = said.reshape(-1, said.shape[2])
-    scores = (values - probe.experts.place.centre) @ flat.T
+    scores = (values - probe.experts.voices.centre) @ flat.T
     return np.concatenate([scores, probe.beliefs(values)], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Experts speak where a window is like their corpus, as sharply as fits what they never heard."""
+"""Experts speak near their corpus's voices, as sharply as fits what they never heard."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from affectd.models.confidence import Trial, fit_confidence
-from affectd.models.discriminant import Discriminant
+from affectd.models.discriminant import Discriminant, Moments
 from affectd.models.experts import ABSENT, Confidence, experts_of, judge_from, shares
+from affectd.models.known_voices import KnownVoices, Voice, known_voices
 
 
 def discriminant(bias: list[float]) -> Discriminant:
@@ -19,9 +20,19 @@ def discriminant(bias: list[float]) -> Discriminant:
     )
 
 
+def voices(*corpora: str) -> KnownVoices:
+    rng = np.random.default_rng(1)
+    told: dict[str, list[Voice]] = {}
+    for corpus in corpora:
+        values = rng.normal(size=(20, 4)).astype(np.float32)
+        moments = Moments.of(values, np.zeros(20, np.int64), 1)
+        told[corpus] = [Voice(values, np.ones(20), moments)]
+    return known_voices(told)
+
+
 def test_an_expert_ranks_as_its_discriminant_does() -> None:
     whole, part = discriminant([0.0, 1.0, 2.0]), discriminant([0.5, -np.inf, 0.0])
-    experts = experts_of(["one", "two"], [whole, part], discriminant([0.0, 1.0]))
+    experts = experts_of(["one", "two"], [whole, part], voices("one", "two"))
     values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     said = experts.scores(values)
     for place, (one, kinds) in enumerate(((whole, [0, 1, 2]), (part, [0, 2])), 1):
@@ -39,7 +50,7 @@ def test_experts_count_alike_once_they_are_standardised() -> None:
     loud = replace(loud, weights=50 * loud.weights)
     rng = np.random.default_rng(4)
     values = [rng.normal(size=(50, 4)).astype(np.float32) for _ in "ab"]
-    experts = experts_of(["a", "b"], [loud, quiet], discriminant([0.0, 1.0])).standardised(values)
+    experts = experts_of(["a", "b"], [loud, quiet], voices("a", "b")).standardised(values)
     first, second = experts.scores_of_each(values)
     assert first.std() == pytest.approx(1)
     assert second[:, [0, 2]].std() == pytest.approx(1)
@@ -47,21 +58,21 @@ def test_experts_count_alike_once_they_are_standardised() -> None:
     np.testing.assert_allclose(said[:, 0], said[:, 1:].mean(axis=1), atol=1e-5)
 
 
-def test_what_is_like_no_corpus_is_judged_by_all_and_what_is_like_one_by_its_own() -> None:
-    confidence = Confidence(sharpness=2.0, slope=0.5, margin=20.0)
-    likeness = np.array([[-40.0, -30.0], [-40.0, 50.0], [20.0, -40.0]])
-    believed = shares(likeness, confidence)
+def test_what_is_near_no_corpus_is_judged_by_all_and_what_is_near_one_by_its_own() -> None:
+    confidence = Confidence(sharpness=2.0, slope=0.5, reach=20.0)
+    distances = np.array([[80.0, 70.0], [80.0, 0.0], [20.0, 80.0]])
+    believed = shares(distances, confidence)
     np.testing.assert_allclose(believed.sum(1), 1)
     assert believed[0, 0] > 0.99
     assert believed[1, 2] > 0.99
     assert believed[2, 0] == pytest.approx(believed[2, 1])
-    beside = shares(likeness, replace(confidence, company=0.5))
+    beside = shares(distances, replace(confidence, company=0.5))
     np.testing.assert_allclose(beside[:, 0], [1, 0.5, 0.75], atol=0.01)
     np.testing.assert_array_equal(beside[:, 1:], believed[:, 1:])
     scores = np.ones((3, 3, 2)) * [[[1.0], [2.0], [3.0]]]
     absent = np.zeros((3, 2), bool)
     absent[2, 1] = True
-    judged = judge_from(np.where(absent, 0, scores), likeness, absent, confidence)
+    judged = judge_from(np.where(absent, 0, scores), distances, absent, confidence)
     np.testing.assert_allclose(judged[1], [6.0, ABSENT], atol=0.1)
 
 
@@ -74,7 +85,7 @@ def trial(rng: np.random.Generator, right: float, *, near: float, weight: float 
         "one" if near < 0.5 else "another",
         ("one",),
         parts,
-        np.full((600, 1), 40.0 * (1 - near)) + rng.normal(0, 5, (600, 1)),
+        np.full((600, 1), 40.0 * near) + rng.normal(0, 5, (600, 1)),
         np.zeros((2, 3), bool),
         truth,
         ((0,), (1,), (2,)),
@@ -87,7 +98,7 @@ def test_where_experts_are_often_right_they_are_believed_more() -> None:
     trials = [trial(rng, 0.9, near=0.0), trial(rng, 0.5, near=1.0)]
     confidence = fit_confidence(trials)
     for each, right in zip(trials, (0.9, 0.5), strict=True):
-        judged = judge_from(each.parts, each.likeness, each.absent, confidence)
+        judged = judge_from(each.parts, each.distances, each.absent, confidence)
         odds = np.exp(judged - judged.max(1, keepdims=True))
         mean = float((odds.max(1) / odds.sum(1)).mean())
         assert mean == pytest.approx(right, abs=0.05)

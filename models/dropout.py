@@ -13,8 +13,8 @@ _STEPS = 2**15
 class Dropout(nn.Module):
     """Zeroes values at random while training, and scales the others so that the mean stays.
 
-    As `torch.nn.Dropout`, which took an eighth of a training step where a processor is not Intel's
-    and draws probabilities one by one; fifteen bits cost a third of one.
+    As `torch.nn.Dropout`, which took an eighth of a training step on an AMD EPYC, where torch draws
+    probabilities one by one; drawing fifteen bits takes a third of that time.
 
     Source: N. Srivastava et al., "Dropout: a simple way to prevent neural networks from
     overfitting", JMLR 15, 2014.
@@ -30,7 +30,8 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= share < 1:
             raise ValueError(f"a dropout of {share}; it has to be at least 0 and less than 1")
-        self.zeroed = round(share * _STEPS)
+        # Something is always left to be scaled.
+        self.zeroed = min(round(share * _STEPS), _STEPS - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return values of the same shape, dtype and layout in memory."""

@@ -79,7 +79,8 @@ def known_voices(voices: Mapping[str, list[Voice]]) -> KnownVoices:
     The directions are those of a linear discriminant analysis of the voices (R. A. Fisher, 1936;
     C. R. Rao, 1948), each corpus counting the same. The covariance within the voices is that of
     their undisturbed windows, with a little of that of all: noise makes strangers of voices, but
-    not at once. It is shrunk towards its diagonal.
+    not at once. It is shrunk towards its diagonal. With one voice alone every distance is zero:
+    there is nothing that it could be told apart from.
 
     Args:
         voices: By corpus, at least one of each.

@@ -135,7 +135,7 @@ def merged(
 
 def _in_rows(known: KnownVoices, network: PooledWhisper) -> Matrix:
     """Return the places of each corpus's voices in as many rows as the network has for them."""
-    rows = len(network.voices) // len(known.corpora)
+    rows = network.options.voices
     found: list[Matrix] = []
     for place, corpus in enumerate(known.corpora):
         own = known.places[known.owners == place]

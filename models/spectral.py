@@ -210,7 +210,7 @@ def _block(
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
     # The largest value of a monotone function is that of the largest one: what is pooled first has
-    # a quarter of the activations.
+    # fewer activations, a quarter with 2 x 2.
     if max(pool) > 1:
         layers.append(nn.MaxPool2d(pool))
     layers.append(nn.ELU() if activation == "elu" else nn.ReLU())

@@ -51,3 +51,8 @@ def test_in_use_the_values_pass() -> None:
 def test_a_share_out_of_range_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="dropout"):
         Dropout(share)
+
+
+def test_the_largest_share_leaves_something() -> None:
+    dropped = Dropout(0.999999)(torch.ones(100_000))
+    assert torch.isfinite(dropped).all()

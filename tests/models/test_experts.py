@@ -76,16 +76,16 @@ def test_what_is_near_no_corpus_is_judged_by_all_and_what_is_near_one_by_its_own
     np.testing.assert_allclose(judged[1], [6.0, ABSENT], atol=0.1)
 
 
-def trial(rng: np.random.Generator, right: float, *, near: float, weight: float = 1.0) -> Trial:
+def trial(rng: np.random.Generator, right: float, *, far: float, weight: float = 1.0) -> Trial:
     """Experts of equal mind, who are right as often as said and a little far or near."""
     truth = rng.integers(0, 3, 600)
     told = np.where(rng.random(600) < right, truth, (truth + rng.integers(1, 3, 600)) % 3)
     parts = np.repeat((4 * np.eye(3)[told])[:, None], 2, axis=1)
     return Trial(
-        "one" if near < 0.5 else "another",
+        "one" if far < 0.5 else "another",
         ("one",),
         parts,
-        np.full((600, 1), 40.0 * near) + rng.normal(0, 5, (600, 1)),
+        np.full((600, 1), 40.0 * far) + rng.normal(0, 5, (600, 1)),
         np.zeros((2, 3), bool),
         truth,
         ((0,), (1,), (2,)),
@@ -95,7 +95,7 @@ def trial(rng: np.random.Generator, right: float, *, near: float, weight: float 
 
 def test_where_experts_are_often_right_they_are_believed_more() -> None:
     rng = np.random.default_rng(2)
-    trials = [trial(rng, 0.9, near=0.0), trial(rng, 0.5, near=1.0)]
+    trials = [trial(rng, 0.9, far=0.0), trial(rng, 0.5, far=1.0)]
     confidence = fit_confidence(trials)
     for each, right in zip(trials, (0.9, 0.5), strict=True):
         judged = judge_from(each.parts, each.distances, each.absent, confidence)

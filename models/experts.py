@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.models.discriminant import Discriminant, Matrix
-from affectd.models.known_voices import KnownVoices
+from affectd.models.voice_space import VoiceSpace
 
 __all__ = ["ABSENT", "Confidence", "Experts", "experts_of", "judge_from", "shares"]
 
@@ -52,7 +52,7 @@ class Experts:
     """``(experts, kinds)``."""
     absent: npt.NDArray[np.bool_]
     """Which kinds an expert has never met, ``(experts, kinds)``."""
-    voices: KnownVoices
+    voices: VoiceSpace
 
     def scores(self, values: npt.NDArray[np.float32]) -> Matrix:
         """Return what each expert says of windows, ``(windows, experts, kinds)``.
@@ -130,7 +130,7 @@ def shares(distances: Matrix, confidence: Confidence) -> Matrix:
 
 
 def experts_of(
-    corpora: Sequence[str], discriminants: Sequence[Discriminant], voices: KnownVoices
+    corpora: Sequence[str], discriminants: Sequence[Discriminant], voices: VoiceSpace
 ) -> Experts:
     """Return experts from the discriminant of each corpus, and from the voices that they know."""
     weights: list[Matrix] = []

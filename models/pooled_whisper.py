@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from affectd.models.known_voices import AXES
+from affectd.models.voice_space import AXES
 from affectd.models.whisper_trunk import (
     BANDS,
     FRAMES,
@@ -106,7 +106,7 @@ class PooledWhisper(nn.Module):
         outputs = classes + options.beside
         self.judge = nn.Linear(width, (1 + options.corpora) * outputs)
         self.voice = nn.Linear(width, (1 + options.corpora) * outputs)
-        # Where voices lie, and how far they reach: see `affectd.models.known_voices`.
+        # Where voices lie, and how far they reach: see `affectd.models.voice_space`.
         self.axes = nn.Linear(width, AXES, bias=False)
         self.register_buffer("voices", torch.zeros(options.corpora * options.voices, AXES))
         self.register_buffer("allowance", torch.zeros(options.corpora))

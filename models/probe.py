@@ -12,10 +12,10 @@ import torch
 from affectd.models.architectures import build
 from affectd.models.discriminant import Discriminant, Matrix
 from affectd.models.experts import ABSENT, Confidence, Experts, judge_from, shares
-from affectd.models.known_voices import KnownVoices
 from affectd.models.labels import LABELS
 from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.voice_space import VoiceSpace
 from affectd.models.whisper_trunk import Trunk
 
 __all__ = ["KINDS", "LinearProbe", "Probe", "columns_of", "empty_network", "merged"]
@@ -76,9 +76,9 @@ class Probe:
         """
         network = empty_network(recipe)
         network.trunk.load_state_dict(trunk.state_dict())
-        experts, confidence, known_voices = self.experts, self.confidence, self.experts.voices
+        experts, confidence, voice_space = self.experts, self.confidence, self.experts.voices
         # All statistics vary alike, for the sake of quantisation.
-        centre, scale = known_voices.centre, known_voices.scale
+        centre, scale = voice_space.centre, voice_space.scale
         judge = experts.weights * confidence.sharpness / scale
         known = voice.weights * confidence.sharpness / scale
         # Of the statistics less the centre.
@@ -91,9 +91,9 @@ class Probe:
             "voice.bias": np.zeros(known.shape[0] * known.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
             "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
-            "axes.weight": confidence.slope * known_voices.directions,
-            "voices": confidence.slope * _in_rows(known_voices, network),
-            "allowance": confidence.slope * known_voices.allowance,
+            "axes.weight": confidence.slope * voice_space.directions,
+            "voices": confidence.slope * _in_rows(voice_space, network),
+            "allowance": confidence.slope * voice_space.allowance,
             "reach": confidence.slope * confidence.reach,
             "company": confidence.company,
         }
@@ -133,7 +133,7 @@ def merged(
     )
 
 
-def _in_rows(known: KnownVoices, network: PooledWhisper) -> Matrix:
+def _in_rows(known: VoiceSpace, network: PooledWhisper) -> Matrix:
     """Return the places of each corpus's voices in as many rows as the network has for them."""
     rows = network.options.voices
     found: list[Matrix] = []

@@ -12,9 +12,9 @@ from affectd.models.clips import Clip
 from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
 from affectd.models.experts import Confidence, experts_of
 from affectd.models.features import FeatureSet
-from affectd.models.known_voices import KnownVoices, Voice, known_voices
 from affectd.models.probe import KINDS, LinearProbe, Probe
 from affectd.models.probe_recipe import ProbeRecipe
+from affectd.models.voice_space import Voice, VoiceSpace, voice_space
 from affectd.models.whisper_trunk import Trunk
 from affectd.models.window_statistics import WindowStatistics
 
@@ -134,7 +134,7 @@ class ProbeData:
         apart = within_voices(everyone, voices)
         return fit_discriminant([apart], shrinkage=self.recipe.probe.shrinkage)
 
-    def known_voices(self, without: Mapping[str, Iterable[str]]) -> KnownVoices:
+    def voice_space(self, without: Mapping[str, Iterable[str]]) -> VoiceSpace:
         """Return where the voices lie that are heard, undisturbed."""
         found: dict[str, list[Voice]] = {}
         for name in self.heard(without):
@@ -146,7 +146,7 @@ class ProbeData:
                 for speaker, moments in self._moments(name)[1].items()
                 if speaker not in silent and (own := speakers == speaker).any()
             ]
-        return known_voices(found)
+        return voice_space(found)
 
     def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
         """Return a discriminant of all speakers but a few, and nothing else."""
@@ -321,6 +321,6 @@ def train_probe(
             )
             for name in heard
         ],
-        data.known_voices(left_out),
+        data.voice_space(left_out),
     ).standardised([data.others(name, left_out) for name in heard])
     return Probe(experts, confidence or Confidence(sharpness=1.0, slope=0.0, reach=0.0))

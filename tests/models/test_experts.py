@@ -10,7 +10,7 @@ import pytest
 from affectd.models.confidence import Trial, fit_confidence
 from affectd.models.discriminant import Discriminant, Moments
 from affectd.models.experts import ABSENT, Confidence, experts_of, judge_from, shares
-from affectd.models.known_voices import KnownVoices, Voice, known_voices
+from affectd.models.voice_space import Voice, VoiceSpace, voice_space
 
 
 def discriminant(bias: list[float]) -> Discriminant:
@@ -20,14 +20,14 @@ def discriminant(bias: list[float]) -> Discriminant:
     )
 
 
-def voices(*corpora: str) -> KnownVoices:
+def voices(*corpora: str) -> VoiceSpace:
     rng = np.random.default_rng(1)
     told: dict[str, list[Voice]] = {}
     for corpus in corpora:
         values = rng.normal(size=(20, 4)).astype(np.float32)
         moments = Moments.of(values, np.zeros(20, np.int64), 1)
         told[corpus] = [Voice(values, np.ones(20), moments)]
-    return known_voices(told)
+    return voice_space(told)
 
 
 def test_an_expert_ranks_as_its_discriminant_does() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from affectd.models.discriminant import Matrix, Moments
 
-__all__ = ["AXES", "KnownVoices", "Voice", "known_voices"]
+__all__ = ["AXES", "Voice", "VoiceSpace", "voice_space"]
 
 AXES = 3
 """Directions that voices are told apart in: with five or eight, strangers are known no better."""
@@ -27,12 +27,12 @@ class Voice:
     """Statistics of its undisturbed windows, ``(windows, d)``."""
     shares: Matrix
     """What each of them counts, ``(windows,)``: a clip counts one."""
-    disturbed: Moments
+    all_windows: Moments
     """Of all its windows, disturbed ones too."""
 
 
 @dataclass(frozen=True, slots=True)
-class KnownVoices:
+class VoiceSpace:
     """The middles of voices in the few directions that tell voices apart best.
 
     A window of a corpus lies next to one of its voices, even where its own voice was not heard:
@@ -73,7 +73,7 @@ class KnownVoices:
         return found
 
 
-def known_voices(voices: Mapping[str, list[Voice]]) -> KnownVoices:
+def voice_space(voices: Mapping[str, list[Voice]]) -> VoiceSpace:
     """Return where voices lie.
 
     The directions are those of a linear discriminant analysis of the voices (R. A. Fisher, 1936;
@@ -122,7 +122,7 @@ def known_voices(voices: Mapping[str, list[Voice]]) -> KnownVoices:
     axes[:told] = found[:told]
     places = whitened @ axes.T
     directions = np.linalg.solve(whitening.T, axes.T).T.astype(np.float64)
-    return KnownVoices(
+    return VoiceSpace(
         corpora=tuple(voices),
         centre=centre,
         scale=scale,
@@ -146,7 +146,7 @@ def _scatter(voice: Voice, middle: Matrix) -> npt.NDArray[np.float32]:
         np.float32
     )
     found: npt.NDArray[np.float32] = apart.T @ apart
-    return found + (_DISTURBED * _covariance(voice.disturbed)).astype(np.float32)
+    return found + (_DISTURBED * _covariance(voice.all_windows)).astype(np.float32)
 
 
 def _covariance(moments: Moments) -> Matrix:

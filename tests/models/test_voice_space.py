@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affectd.models.discriminant import Moments
-from affectd.models.known_voices import AXES, KnownVoices, Voice, known_voices
+from affectd.models.voice_space import AXES, Voice, VoiceSpace, voice_space
 
 _WIDTH = 12
 
@@ -34,9 +34,9 @@ def studios() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def known(studios: dict[str, np.ndarray]) -> KnownVoices:
+def known(studios: dict[str, np.ndarray]) -> VoiceSpace:
     rng = np.random.default_rng(1)
-    return known_voices(
+    return voice_space(
         {
             name: [voice(spoken(rng, middle)) for middle in corpus(rng, studios[name], 5)]
             for name in ("one", "two")
@@ -45,7 +45,7 @@ def known(studios: dict[str, np.ndarray]) -> KnownVoices:
 
 
 def test_a_new_voice_of_a_corpus_is_near_it_and_a_stranger_near_none(
-    known: KnownVoices, studios: dict[str, np.ndarray]
+    known: VoiceSpace, studios: dict[str, np.ndarray]
 ) -> None:
     rng = np.random.default_rng(2)
     found = {
@@ -58,7 +58,7 @@ def test_a_new_voice_of_a_corpus_is_near_it_and_a_stranger_near_none(
     assert np.quantile(found["one"][:, 1], 0.1) > max(own)
 
 
-def test_distances_are_in_deviations_within_a_voice(known: KnownVoices) -> None:
+def test_distances_are_in_deviations_within_a_voice(known: VoiceSpace) -> None:
     rng = np.random.default_rng(3)
     axes = known.directions * known.scale
     placed = rng.normal(size=(4_000, _WIDTH)) @ axes.T
@@ -73,9 +73,9 @@ def test_how_a_clip_is_cut_into_windows_changes_nothing() -> None:
     clips = spoken(rng, np.zeros(_WIDTH), 20)
     others = voice(spoken(rng, np.full(_WIDTH, 5.0)))
     twice = np.repeat(clips, 2, axis=0)
-    whole = known_voices({"one": [voice(clips)], "two": [others]})
-    cut = known_voices(
-        {"one": [Voice(twice, np.full(40, 0.5), voice(clips).disturbed)], "two": [others]}
+    whole = voice_space({"one": [voice(clips)], "two": [others]})
+    cut = voice_space(
+        {"one": [Voice(twice, np.full(40, 0.5), voice(clips).all_windows)], "two": [others]}
     )
     np.testing.assert_allclose(cut.distances(clips), whole.distances(clips), atol=1e-3)
 
@@ -88,7 +88,7 @@ def test_one_voice_alone_reaches_half_of_the_way_to_the_next() -> None:
         spoken(rng, np.zeros(_WIDTH)),
         [voice(spoken(rng, place + 0.5 * rng.normal(size=_WIDTH))) for _ in range(3)],
     )
-    known = known_voices({"lone": [voice(own)], "many": others})
+    known = voice_space({"lone": [voice(own)], "many": others})
     assert known.allowance[1] == 0
     nearest = np.linalg.norm(known.places[1:] - known.places[0], axis=1).min()
     assert known.allowance[0] == pytest.approx(nearest / 2)
@@ -98,10 +98,10 @@ def test_one_voice_alone_reaches_half_of_the_way_to_the_next() -> None:
 @pytest.mark.parametrize("voices", [{}, {"one": []}])
 def test_without_voices_there_is_nothing_to_know(voices: dict[str, list[Voice]]) -> None:
     with pytest.raises(ValueError, match="no voices"):
-        known_voices(voices)
+        voice_space(voices)
 
 
 def test_with_one_voice_alone_nothing_is_a_stranger() -> None:
     values = spoken(np.random.default_rng(6), np.zeros(_WIDTH))
-    known = known_voices({"one": [voice(values)]})
+    known = voice_space({"one": [voice(values)]})
     assert not known.distances(values + 100).any()

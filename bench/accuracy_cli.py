@@ -14,7 +14,6 @@ from affectd.bench.options import (
     JsonFile,
     PageFile,
     PngFile,
-    Seed,
     earlier,
     in_a_folder,
     refuse,
@@ -24,17 +23,18 @@ from affectd.models.cli import CacheOption, CorporaOption
 
 __all__ = ["accuracy", "voices"]
 
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option("--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."),
+]
+_SEEDS = (1, 2, 3)
+
 
 def accuracy(
     model: Annotated[
         str | None, typer.Option("--model", help="A recipe with a probe (default: accurate).")
     ] = None,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--seed", min=0, help="Of the disturbed windows; repeatable (default: 1 2 3)."
-        ),
-    ] = None,
+    seed: Seeds = None,
     corpora: CorporaOption = None,
     cache: CacheOption = None,
     weights: Annotated[
@@ -114,7 +114,7 @@ def accuracy(
         runs: list[dict[str, Any]] = []
         alone: dict[str, Any] = {}
         with RunProgress() as progress:
-            for each in seed or [1, 2, 3]:
+            for each in seed or _SEEDS:
                 data = gather_trial_data(
                     recipe,
                     corpora=corpora_folder(corpora),
@@ -168,7 +168,7 @@ def voices(
     model: Annotated[
         str | None, typer.Option("--model", help="A recipe with a probe (default: accurate).")
     ] = None,
-    seed: Seed = 1,
+    seed: Seeds = None,
     development: Annotated[
         bool,
         typer.Option(
@@ -203,8 +203,8 @@ def voices(
 
     from affectd.bench.machine import describe_machine
     from affectd.bench.voices import development as only_development
-    from affectd.bench.voices import measure_voices
-    from affectd.bench.voices_page import command_of, plot, put_into
+    from affectd.bench.voices import measure_voices, over_seeds
+    from affectd.bench.voices_page import command_of, plot, put_into, table
     from affectd.models.corpora import corpora_folder
     from affectd.models.features import cache_folder
     from affectd.models.probe_recipe import ProbeRecipe
@@ -222,30 +222,42 @@ def voices(
             )
         if page_file is not None:
             check_marks(page_file, command_of(recipe.name, development=development))
+        runs: list[dict[str, Any]] = []
         with RunProgress() as progress:
-            data = gather_trial_data(
-                recipe,
-                corpora=corpora_folder(corpora),
-                cache=cache_folder(cache),
-                weights=weights or Path(),
-                seed=seed,
-                progress=progress.preparing,
-            )
-            some = only_development(data) if development else data
-            figures = measure_voices(some, seed=seed, say=progress.say)
-        told = {"model": recipe.name, "development": development, **figures}
+            for each in seed or _SEEDS:
+                data = gather_trial_data(
+                    recipe,
+                    corpora=corpora_folder(corpora),
+                    cache=cache_folder(cache),
+                    weights=weights or Path(),
+                    seed=each,
+                    progress=progress.preparing,
+                )
+                some = only_development(data) if development else data
+                runs.append(measure_voices(some, seed=each, say=progress.say))
+                # Gigabytes, before the next ones are gathered.
+                del data, some
+        told = {"model": recipe.name, "development": development, **over_seeds(runs)}
         return told | {"machine": describe_machine()}
 
+    def show(console: Any, figures: dict[str, Any]) -> None:
+        console.print(table(figures), markup=False)
+
     if told_file is not None:
-        idle = {"--model": model, "--development": development, "--corpora": corpora}
-        idle |= {"--cache": cache, "--weights": weights}
+        idle: dict[str, Any] = {
+            "--model": model,
+            "--seed": seed,
+            "--corpora": corpora,
+            "--cache": cache,
+        }
+        idle |= {"--weights": weights, "--development": development}
         refuse(idle, "with --from nothing is measured")
         told = earlier(told_file, "--from")
         if told["benchmark"] != "voices":
             raise ValueError(f"{told_file} holds no figures of affectd bench voices")
     else:
         told = measured()
-    report("voices", told, json_file, None, compare)
+    report("voices", told, json_file, None, compare, show=show)
     if picture is not None:
         plot(told, picture)
     if page_file is not None:

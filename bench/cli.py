@@ -19,7 +19,7 @@ from affectd.bench.options import (
     SvgFile,
 )
 from affectd.bench.papers_cli import papers
-from affectd.bench.robustness_cli import coverage, robustness
+from affectd.bench.robustness_cli import coverage, robustness, thresholds
 from affectd.bench.terminal import print_latency, report, say
 from affectd.models.cli import CacheOption, CorporaOption
 
@@ -39,7 +39,7 @@ def _bench() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
-for command in (papers, accuracy, robustness, coverage, voices):
+for command in (papers, accuracy, robustness, coverage, thresholds, voices):
     bench.command()(command)
 
 

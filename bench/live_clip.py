@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from affectd.engine.classifier import Classifier
 from affectd.engine.judge import Judge
 from affectd.engine.segmenter import Cut
 from affectd.engine.session import Session, SessionSettings, Window
+from affectd.engine.smoothing import SmoothingSettings
 
-__all__ = ["HeardWindow", "cuts_of", "hear", "in_a_room"]
+__all__ = ["HeardWindow", "answers_to", "cuts_of", "hear", "in_a_room", "judged"]
 
 Samples = npt.NDArray[np.float32]
 
@@ -71,6 +73,49 @@ def cuts_of(
     return [(each, each.cut.end / artefact.front_end.sample_rate) for each in found]
 
 
+def answers_to(
+    samples: Samples, classifier: Classifier, *, settings: SessionSettings | None = None
+) -> list[tuple[Cut, npt.NDArray[np.float32], float]]:
+    """Return the windows of a recording, the logits of each, and the second that it ends at.
+
+    Args:
+        samples: At 16 kHz, float32 ``(n,)``.
+        classifier: The model.
+        settings: As for a live stream.
+    """
+    windows = cuts_of(samples, classifier.metadata, settings=settings)
+    return [(window.cut, classifier.run([window.logmel])[0], end) for window, end in windows]
+
+
+def judged(
+    answers: Sequence[tuple[Cut, npt.NDArray[np.float32], float]],
+    artefact: Metadata,
+    settings: SmoothingSettings,
+) -> list[HeardWindow]:
+    """Return what is said of a recording's windows.
+
+    Args:
+        answers: Of `answers_to`.
+        artefact: The model's.
+        settings: How sure it must be.
+    """
+    judge = Judge(artefact, settings)
+    found: list[HeardWindow] = []
+    for cut, logits, end in answers:
+        verdict = judge.judge(cut, logits, end)
+        found.append(
+            HeardWindow(
+                cut=cut,
+                logits=logits,
+                scores=np.array(list(verdict["scores"].values())),
+                confidence=verdict["confidence"],
+                label=verdict["label"],
+                abstained=None if verdict["abstained"] is None else str(verdict["abstained"]),
+            )
+        )
+    return found
+
+
 def hear(
     samples: Samples, classifier: Classifier, *, settings: SessionSettings | None = None
 ) -> list[HeardWindow]:
@@ -82,19 +127,5 @@ def hear(
         settings: As for a live stream.
     """
     settings = settings or SessionSettings()
-    judge = Judge(classifier.metadata, settings.smoothing)
-    found: list[HeardWindow] = []
-    for window, end in cuts_of(samples, classifier.metadata, settings=settings):
-        logits = classifier.run([window.logmel])[0]
-        verdict = judge.judge(window.cut, logits, end)
-        found.append(
-            HeardWindow(
-                cut=window.cut,
-                logits=logits,
-                scores=np.array(list(verdict["scores"].values())),
-                confidence=verdict["confidence"],
-                label=verdict["label"],
-                abstained=None if verdict["abstained"] is None else str(verdict["abstained"]),
-            )
-        )
-    return found
+    answers = answers_to(samples, classifier, settings=settings)
+    return judged(answers, classifier.metadata, settings.smoothing)

@@ -25,7 +25,7 @@ from affectd.bench.options import (
 from affectd.bench.terminal import bar, print_coverage, print_robustness, report, say
 from affectd.models.cli import CorporaOption
 
-__all__ = ["coverage", "robustness"]
+__all__ = ["coverage", "robustness", "thresholds"]
 
 
 def robustness(
@@ -171,6 +171,51 @@ def coverage(
         marked=page_file,
         show=print_coverage,
     )
+
+
+def thresholds(
+    checkpoint: Checkpoints = None,
+    corpora: CorporaOption = None,
+    clips: Clips = 120,
+    sounds: Annotated[int, typer.Option(min=1, help="Synthesised sounds of each kind.")] = 20,
+    seed: Seed = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """Choose how probable an emotion must be, and how much like speech it must sound.
+
+    Speech and other sounds are heard as they would be live, with every pair of thresholds. The pair
+    is told that stays furthest from what is allowed (10 % of speech withheld, 5 % of other sounds
+    named), for the worst of the models, and beside it the engine's own. Speakers who take part in
+    the choice belong in no figure: give some of the folds' models here, and the others to
+    'affectd bench coverage'.
+
+    Needs PyTorch, which the extra 'train' brings.
+
+    Example: affectd bench thresholds --checkpoint folds/fast-1.pt --corpora ~/corpora
+    """
+    from affectd.models.extra import need_inference_extra, need_training_extra
+
+    need_training_extra("bench thresholds")
+    need_inference_extra("bench thresholds")
+    if not checkpoint:
+        raise ValueError(
+            "--checkpoint: the models of some folds, from bench accuracy --checkpoints"
+        )
+
+    from affectd.bench.listeners import listeners
+    from affectd.bench.thresholds import measure_thresholds
+    from affectd.models.corpora import corpora_folder
+
+    with listeners("", checkpoint) as asked, bar("recordings") as advance:
+        figures = measure_thresholds(
+            asked,
+            corpora=corpora_folder(corpora),
+            most=clips,
+            sounds=sounds,
+            seed=seed,
+            progress=advance,
+        )
+    report("thresholds", figures, json_file, None, None)
 
 
 def _told(file: Path, benchmark: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ __all__ = [
     "HeardFold",
     "development",
     "measure_voices",
+    "over_seeds",
     "voice_gains",
 ]
 
@@ -154,13 +155,35 @@ def measure_voices(data: TrialData, *, seed: int, say: Callable[[str], None]) ->
     for protocol in PROTOCOLS:
         if protocol.name in folds:
             found[protocol.name] = voice_gains(folds[protocol.name], protocol.labels, seed=seed)
-    gains = [each["gain"] for figures in found.values() for each in figures.values()]
+    return {"seed": seed, "protocols": found}
+
+
+def over_seeds(runs: Sequence[Figures]) -> Figures:
+    """Return the means over seeds of what `measure_voices` returns, and the gains' deviations.
+
+    Every run of a recipe tries the same voices in the same ways.
+    """
+
+    def mean(cells: Sequence[Figures]) -> Figures:
+        gains = [cell["gain"] for cell in cells]
+        means = {key: float(np.mean([cell[key] for cell in cells])) for key in cells[0]}
+        return {
+            **{key: round(value, 2) for key, value in means.items()},
+            "deviation": round(float(np.std(gains, ddof=len(gains) > 1)), 2),
+        }
+
+    found = {
+        name: {how: mean([run["protocols"][name][how] for run in runs]) for how in figures}
+        for name, figures in runs[0]["protocols"].items()
+    }
+    least = min(cell["gain"] for figures in found.values() for cell in figures.values())
     return {
-        "seed": seed,
+        "seeds": [run["seed"] for run in runs],
         "prior_utterances": PRIOR_UTTERANCES,
         "protocols": found,
-        "least_gain": min(gains),
-        "harms_nobody": min(gains) >= HARM,
+        "least_gain": least,
+        "harms_nobody": least >= HARM,
+        "runs": list(runs),
     }
 
 

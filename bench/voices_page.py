@@ -27,8 +27,9 @@ def command_of(model: str, *, development: bool) -> str:
 def table(told: Figures) -> str:
     """Return what a page says of what it gains to know a voice."""
     protocols: Figures = told["protocols"]
+    seeds = ", ".join(str(seed) for seed in told["seeds"])
     lines = [
-        f"`{_command(told)}`, {told['machine']['measured_at'][:10]}; seed {told['seed']}.",
+        f"`{_command(told)}`, {told['machine']['measured_at'][:10]}; seeds {seeds}.",
         "",
         f"| known by | {' | '.join(_SAYS.get(name, name) for name in protocols)} |",
         f"|---|{'---:|' * len(protocols)}",
@@ -88,4 +89,6 @@ def _acquaintances(protocols: Figures) -> list[str]:
 def _cell(one: Figures | None) -> str:
     if one is None:
         return "–"  # nobody has spoken as much
-    return f"{one['without']:.1f} → {one['with']:.1f}, **{one['gain']:+.1f}**"
+    return (
+        f"{one['without']:.1f} → {one['with']:.1f}, **{one['gain']:+.1f}** ± {one['deviation']:.1f}"
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affectd.bench.voices import ACQUAINTANCES, HeardFold, development, voice_gains
+from affectd.bench.voices import ACQUAINTANCES, HeardFold, development, over_seeds, voice_gains
 from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.clips import Clip
 from affectd.models.features import FeatureSet
@@ -96,6 +97,25 @@ def test_voices_with_too_little_to_say_are_left_out() -> None:
 def test_knowledge_that_weighs_nothing_gains_nothing() -> None:
     gains = voice_gains([fold_of(1.0, prior_utterances=1e12)], LABELS, seed=1)
     assert all(each["gain"] == 0 for each in gains.values())
+
+
+def test_seeds_are_told_by_their_mean_and_the_gains_deviation() -> None:
+    def run(seed: int, gain: float) -> dict[str, Any]:
+        cell = {"without": 60.0, "with": 60.0 + gain, "gain": gain}
+        return {"seed": seed, "protocols": {"tess-7": {"5 at random": cell}}}
+
+    told = over_seeds([run(1, -1.5), run(2, 0.5), run(3, -0.5)])
+    assert told["seeds"] == [1, 2, 3]
+    assert told["protocols"]["tess-7"]["5 at random"] == {
+        "without": 60.0,
+        "with": 59.5,
+        "gain": -0.5,
+        "deviation": 1.0,
+    }
+    assert told["least_gain"] == -0.5
+    assert told["harms_nobody"]
+    assert len(told["runs"]) == 3
+    assert not over_seeds([run(1, -1.5)])["harms_nobody"]
 
 
 def test_what_is_chosen_is_chosen_without_whom_the_first_fold_tests() -> None:

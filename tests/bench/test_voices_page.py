@@ -11,18 +11,22 @@ from affectd.bench.marked import mark
 from affectd.bench.voices_page import command_of, plot, put_into, table
 
 
+def cell(without: float, beside: float, gain: float) -> dict[str, float]:
+    return {"without": without, "with": beside, "gain": gain, "deviation": 0.2}
+
+
 @pytest.fixture
 def told() -> dict[str, Any]:
     return {
         "model": "fast",
         "development": False,
         "machine": {"measured_at": "2026-01-02T03:04:05+00:00"},
-        "seed": 7,
+        "seeds": [7, 8],
         "protocols": {
-            "ravdess-8": {"5 at random": {"without": 70.06, "with": 73.66, "gain": 3.61}},
+            "ravdess-8": {"5 at random": cell(70.06, 73.66, 3.61)},
             "tess-7": {
-                "5 at random": {"without": 78.76, "with": 76.18, "gain": -2.58},
-                "20 at random": {"without": 78.8, "with": 81.2, "gain": 2.4},
+                "5 at random": cell(78.76, 76.18, -2.58),
+                "20 at random": cell(78.8, 81.2, 2.4),
             },
         },
     }
@@ -30,11 +34,11 @@ def told() -> dict[str, Any]:
 
 def test_gains_and_losses_keep_their_sign(told: dict[str, Any]) -> None:
     assert table(told) == (
-        "`affectd bench voices --model fast`, 2026-01-02; seed 7.\n\n"
+        "`affectd bench voices --model fast`, 2026-01-02; seeds 7, 8.\n\n"
         "| known by | RAVDESS | TESS |\n"
         "|---|---:|---:|\n"
-        "| 5 at random | 70.1 → 73.7, **+3.6** | 78.8 → 76.2, **-2.6** |\n"
-        "| 20 at random | – | 78.8 → 81.2, **+2.4** |\n"
+        "| 5 at random | 70.1 → 73.7, **+3.6** ± 0.2 | 78.8 → 76.2, **-2.6** ± 0.2 |\n"
+        "| 20 at random | – | 78.8 → 81.2, **+2.4** ± 0.2 |\n"
     )
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from affectd.bench.papers_file import FOLDS_CORPUS, Papers
+from affectd.bench.machine import describe_machine
+from affectd.bench.papers_file import FOLDS_CORPUS, ORDER, PROTOCOLS, Papers, command_of
 from affectd.export.conversion import to_onnx
 from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
+from affectd.models.corpora import corpus_named
 from affectd.models.evaluation import Evaluation
 from affectd.models.extra import MissingExtraError
-from affectd.models.foreign_weights import WeightsError
+from affectd.models.folds import folds
+from affectd.models.foreign_weights import WeightsError, weights_of
 from affectd.models.metrics import Confusion
-from affectd.models.spelling import nearest
 from affectd.models.system_protocols import (
     Place,
     evaluate_system_folds,
@@ -28,59 +32,9 @@ from affectd.models.system_training import build_system
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
-__all__ = [
-    "ORDER",
-    "PROTOCOLS",
-    "protocols_named",
-    "remove_runs",
-    "run_papers",
-]
+__all__ = ["check_trainable", "remove_run", "run_papers"]
 
-ORDER = (
-    "cnn2-stft",
-    "dnn-stft",
-    "mlp",
-    "random-forest",
-    "crnn-4",
-    "cnn-4",
-    "cnn4-elu",
-    "cnn-mlp",
-    "crnn",
-    "dnn-253",
-    "dnn-253-relative",
-    "dnn-253-speaker",
-    "cnn1d",
-    "lstm-stft",
-    "lstm-2x64",
-    "lstm",
-    "whisper-tiny-blocks-2",
-    "whisper-tiny-blocks-2-tuned",
-    "cnn-3",
-    "cnn-3-pretrained-25",
-    "cnn-3-pretrained-30",
-    "dscnn",
-    "cnn-3-augmented",
-    "cnn-4-augmented",
-    "cnn-blstm-attention-without-cnn",
-    "cnn4-elu-sex",
-    "cnn-blstm-attention-without-lstm",
-    "cnn-lstm",
-    "cnn-blstm-attention",
-    "cnn-blstm",
-    "cnn-blstm-attention-without-dropout",
-    "cnn-blstm-attention-without-l2",
-    "cnn",
-    "cnn-5",
-    "cnn-5-augmented",
-    "cnn-lstm-attention-4",
-)
-"""Those with a figure to reach first, then the others, the cheapest first; what is not named comes
-last."""
-
-PROTOCOLS = ("paper", "folds", "further")
-"""The paper's own, published folds of unseen speakers, and the paper's own on further corpora."""
-PUBLISHED_FOLDS = 6
-"""Of that corpus; see `affectd.models.folds.folds`."""
+PUBLISHED_FOLDS = len(folds(FOLDS_CORPUS, [f"{actor:02}" for actor in range(1, 25)]))
 Say = Callable[[str], None]
 
 
@@ -90,6 +44,7 @@ def run_papers(
     names: Sequence[str] = (),
     protocols: Sequence[str] = PROTOCOLS,
     train: bool = True,
+    afresh: bool = False,
     most_folds: int = 0,
     earlier: Mapping[str, Papers] | None = None,
     say: Say = print,
@@ -104,93 +59,122 @@ def run_papers(
         names: The systems to train; all of them if none is named.
         protocols: Some of `PROTOCOLS`.
         train: Whether anything is trained at all; without it rows are made of what is there.
+        afresh: Whether each run is removed right before it, so that it begins with nothing.
         most_folds: Train and score on so many folds, the first ones; on all where it is 0.
         earlier: Rows that `kept` found, used for protocols that have no run here.
-        say: Told a line for each figure.
+        say: Told a line for each figure, and for each system that is left out.
+
+    Raises:
+        CorpusError: a corpus cannot be used.
+        RecipeError: a name is unknown; the message lists the near ones.
+        WeightsError: foreign weights of a system that is named cannot be used. As with its corpora,
+            this is found before anything is removed or trained.
     """
     known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
-    wanted = [system_named(name).name for name in names] or known
+    wanted = [system_named(name) for name in names or known]
     if train:
-        for protocol in protocols:
-            for name in wanted:
-                system = system_named(name)
-                if system.pretrained and place.weights is None:
-                    say(f"{name} needs weights: {system.needs_weights}")
-                    continue
-                try:
-                    _train(system, place, protocol, most_folds=most_folds, say=say)
-                except WeightsError as error:
-                    if names:
-                        raise
-                    say(f"{name} is left out: {error}")
+        runs = [
+            (each, protocol)
+            for protocol in protocols
+            for system in wanted
+            for each in (system.on_further_corpora if protocol == "further" else (system,))
+        ]
+        if names:
+            for system, protocol in runs:
+                if afresh or _trained(system, place, protocol, most_folds) is None:
+                    check_trainable(system, place)
+        for system, protocol in runs:
+            try:
+                _train(system, place, protocol, afresh=afresh, most_folds=most_folds, say=say)
+            except (MissingExtraError, WeightsError) as error:
+                if names:
+                    raise
+                say(f"{system.name} is left out: {error}")
     return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
 
 
-def _train(system: System, place: Place, protocol: str, *, most_folds: int, say: Say) -> None:
-    for each in system.on_further_corpora if protocol == "further" else (system,):
-        evaluation = evaluated(each, place, protocol, train=True, most_folds=most_folds)
-        assert evaluation is not None
-        told = f" on {evaluation.corpus}" if protocol == "further" else ""
-        say(
-            f"{system.name}, {protocol}{told}: accuracy {evaluation.accuracy:.1f} %, "
-            f"UAR {evaluation.uar:.1f} %"
-        )
-
-
-def protocols_named(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the protocols, all of them where none is named.
-
-    Raises:
-        ValueError: one is unknown.
-    """
-    for name in names:
-        if name not in PROTOCOLS:
-            raise ValueError(f"no protocol {name!r}; {nearest(name, PROTOCOLS)}")
-    return tuple(names) or PROTOCOLS
-
-
-def remove_runs(names: Sequence[str], place: Place) -> None:
-    """Remove what is kept of systems that are to be trained from nothing.
-
-    Raises:
-        RecipeError: a name is unknown; the message lists the near ones, and nothing is removed.
-    """
-    for system in [system_named(name) for name in names]:
-        for each in (system, *system.on_further_corpora):
-            for path in place.runs.glob(f"{run_folder(each, place, '').name}*"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def evaluated(
-    system: System, place: Place, protocol: str, *, train: bool, most_folds: int = 0
-) -> Evaluation | None:
-    """Return the evaluation of a system, from the folder of the runs where it is there.
-
-    Without training, that on the most folds counts. With the protocol ``further`` the system is one
-    of another's `System.on_further_corpora`.
-    """
-    suffix = f"{FOLDS_CORPUS}-folds" if protocol == "folds" else "paper"
-    file = run_folder(system, place, suffix).with_suffix(".json")
-    if file.exists():
-        return Evaluation.load(file)
-    if protocol == "folds" and most_folds:
-        file = file.with_stem(f"{file.stem}-{most_folds}")
-        if file.exists():
-            return Evaluation.load(file)
-    if not train:
-        parts = [Evaluation.load(path) for path in file.parent.glob(f"{file.stem}-*.json")]
-        return max(parts, key=lambda part: len(part.folds), default=None)
-    command = f"affectd bench papers --run {system.name} --protocol {protocol}"
-    if protocol != "folds":
-        evaluation = evaluate_system_paper(system, place, command=command)
+def _train(
+    system: System, place: Place, protocol: str, *, afresh: bool, most_folds: int, say: Say
+) -> None:
+    file = None if afresh else _trained(system, place, protocol, most_folds)
+    if file is None:
+        check_trainable(system, place)
+        if afresh:
+            remove_run(system, place, protocol, most_folds=most_folds)
+        command = _command(system, place, protocol, most_folds)
+        if protocol == "folds":
+            evaluation = evaluate_system_folds(
+                system, place, corpus=FOLDS_CORPUS, command=command, most=most_folds
+            )
+        else:
+            evaluation = evaluate_system_paper(system, place, command=command)
+        evaluation.save(_file(system, place, protocol, most_folds))
     else:
-        if most_folds:
-            command += f" --folds {most_folds}"
-        evaluation = evaluate_system_folds(
-            system, place, corpus=FOLDS_CORPUS, command=command, most=most_folds
-        )
-    evaluation.save(file)
-    return evaluation
+        evaluation = Evaluation.load(file)
+    told = f" on {evaluation.corpus}" if protocol == "further" else ""
+    say(
+        f"{system.name}, {protocol}{told}: accuracy {evaluation.accuracy:.1f} %, "
+        f"UAR {evaluation.uar:.1f} %"
+    )
+
+
+def check_trainable(system: System, place: Place) -> None:
+    """Refuse, before anything is removed or computed, a system that could not be trained.
+
+    Raises:
+        CorpusError: one of its corpora cannot be used.
+        MissingExtraError: the library that builds it is not installed.
+        WeightsError: its foreign weights are missing or of another kind.
+    """
+    for name in system.corpora:
+        corpus_named(name).list(place.corpora)
+    if system.pretrained:
+        if place.weights is None:
+            raise WeightsError(f"{system.name} needs weights: {system.needs_weights}")
+        model: Any = build_system(system)
+        model.take_weights(weights_of(system.name, place.weights))
+
+
+def remove_run(system: System, place: Place, protocol: str, *, most_folds: int = 0) -> None:
+    """Remove what is kept of a run that is to begin with nothing.
+
+    What is kept under the other protocols stays, and so do folds that are not trained again.
+    """
+    parts = ["paper*"]
+    if protocol == "folds":
+        which = range(1, most_folds + 1) if most_folds else "*"
+        parts = [f"{FOLDS_CORPUS}-folds*", *(f"{FOLDS_CORPUS}-fold-{each}" for each in which)]
+    for part in parts:
+        for path in place.runs.glob(run_folder(system, place, part).name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _file(system: System, place: Place, protocol: str, most_folds: int = 0) -> Path:
+    """Return where an evaluation is kept; that on all folds where their number is 0."""
+    part = f"{FOLDS_CORPUS}-folds" if protocol == "folds" else "paper"
+    if protocol == "folds" and most_folds:
+        part += f"-{most_folds}"
+    return run_folder(system, place, part).with_suffix(".json")
+
+
+def _trained(system: System, place: Place, protocol: str, most_folds: int) -> Path | None:
+    """Return the evaluation that makes a training needless, if it is there."""
+    files = (_file(system, place, protocol), _file(system, place, protocol, most_folds))
+    return next((file for file in files if file.exists()), None)
+
+
+def _widest(system: System, place: Place, protocol: str) -> Path | None:
+    """Return the evaluation that is there; of those on folds, that on the most."""
+    file = _file(system, place, protocol)
+    there = file.parent.glob(f"{file.stem}*.json")
+    return max(there, key=lambda each: len(Evaluation.load(each).folds), default=None)
+
+
+def _command(system: System, place: Place, protocol: str, most_folds: int) -> str:
+    weights = bool(system.needs_weights)
+    return command_of(
+        system.name, protocol, folds=most_folds, seed=place.seed, needs_weights=weights
+    )
 
 
 def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
@@ -217,6 +201,7 @@ def row(system: System, place: Place) -> Papers:
         "source": system.source,
         "published": [each.model_dump() for each in system.published],
         "corpora": list(system.corpora),
+        "classes": len(system.labels),
         "needs_weights": system.needs_weights,
         "note": system.note,
         "seed": place.seed,
@@ -227,14 +212,12 @@ def row(system: System, place: Place) -> Papers:
         "latency_ms": None,
     }
     for protocol in ("paper", "folds"):
-        evaluation = evaluated(system, place, protocol, train=False)
-        if evaluation is not None:
-            figures[protocol] = _figures(evaluation, protocol)
+        if (file := _widest(system, place, protocol)) is not None:
+            figures[protocol] = _figures(system, place, protocol, file)
     for each in system.on_further_corpora:
-        evaluation = evaluated(each, place, "further", train=False)
-        if evaluation is not None:
+        if (file := _widest(each, place, "further")) is not None:
             told = {"corpora": list(each.corpora)}
-            figures["further"].append(told | _figures(evaluation, "further"))
+            figures["further"].append(told | _figures(each, place, "further", file))
     best = run_folder(system, place, "paper") / BEST
     if figures["paper"] is None or not best.exists():
         # A forest knows its size when it is grown.
@@ -263,30 +246,41 @@ def parameters(system: Any) -> int | None:
     return grown
 
 
-def latency_of(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the percentiles of one full window in ONNX Runtime on one thread, milliseconds."""
+def latency_of(checkpoint: Checkpoint) -> Papers:
+    """Return the percentiles of one full window in ONNX Runtime on one thread, milliseconds.
+
+    Beside them stand the day and the processor.
+    """
     windowing = checkpoint.recipe.windowing
     columns, frames = windowing.front_end.columns, windowing.window_frames
     graph = to_onnx(checkpoint.model(), bands=columns, frames=frames).SerializeToString()
-    return percentiles(interleaved_ms([graph], bands=columns, frames=frames)[0], frames=frames)
+    times = interleaved_ms([graph], bands=columns, frames=frames)[0]
+    return percentiles(times, frames=frames) | {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": describe_machine()["processor"],
+    }
 
 
-def _figures(evaluation: Evaluation, protocol: str) -> Papers:
+def _figures(system: System, place: Place, protocol: str, file: Path) -> Papers:
+    evaluation = Evaluation.load(file)
+    ran = len(evaluation.folds)
     figures: Papers = {
         "accuracy": evaluation.accuracy,
         "uar": evaluation.uar,
         "f1": round(100 * macro_f1(evaluation.matrix), 2),
         "clips": evaluation.clips,
         "epochs": evaluation.epochs,
-        "command": evaluation.command,
+        # Not the evaluation's own: those of before left out the seed and the weights.
+        "command": _command(system, place, protocol, ran if ran < PUBLISHED_FOLDS else 0),
+        "date": datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat(),
     }
     if protocol == "folds":
         figures |= {
             "corpus": evaluation.corpus,
-            "folds": len(evaluation.folds),
+            "folds": ran,
             "published_folds": PUBLISHED_FOLDS,
             "uar_fold_mean": evaluation.uar_fold_mean,
-            "uar_fold_deviation": evaluation.uar_fold_deviation,
+            "uar_fold_deviation": evaluation.uar_fold_deviation if ran > 1 else None,
         }
     return figures
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from affectd.models.cli import CacheOption, CorporaOption
 
 __all__ = ["papers"]
+
+_KEPT = Path("bench/results/papers.json")
 
 
 def papers(
@@ -43,8 +44,9 @@ def papers(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
     json_file: Annotated[
-        Path, typer.Option("--json", metavar="FILE", help="Where the figures are kept.")
-    ] = Path("bench/results/papers.json"),
+        Path | None,
+        typer.Option("--json", metavar="FILE", help=f"Where the figures are kept ({_KEPT})."),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -58,64 +60,68 @@ def papers(
     """Put the papers' systems into one table: published, repeated here, and on unseen speakers.
 
     Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
-    there is no run, and systems without figures say so.
+    there is no run, and systems without figures say so. Then nothing is written but the files that
+    are named.
 
     Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
     """
-    from affectd.bench.papers_file import kept, save
-    from affectd.bench.papers_table import markdown, plot, put_into
-
-    def show(rows: Sequence[dict[str, Any]]) -> None:
-        told = markdown(rows)
-        typer.echo(told)
-        if table is not None:
-            put_into(table, told)
-        if picture is not None and not plot(rows, picture):
-            typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)
-
-    if not (train or run or runs.is_dir()):
-        # There is nothing to be measured: PyTorch is not needed to read.
-        if not (known := kept(json_file)):
-            raise FileNotFoundError(
-                f"{json_file}: there are no figures; --json FILE names others, and --train makes "
-                "some"
-            )
-        show(list(known.values()))
-        return
-
-    from affectd.models.extra import need_inference_extra, need_training_extra
-
-    need_training_extra("bench papers")
-    need_inference_extra("bench papers")
-    import torch
-
     from affectd.bench.machine import describe_machine
-    from affectd.bench.papers import protocols_named, remove_runs, run_papers
-    from affectd.models.corpora import corpora_folder
-    from affectd.models.features import cache_folder
-    from affectd.models.progress import RunProgress
-    from affectd.models.system_protocols import Place
+    from affectd.bench.papers_file import kept, protocols_named, save
+    from affectd.bench.papers_table import markdown, plot, put_into
+    from affectd.models.systems import system_named
 
-    torch.set_num_threads(1)
     protocols = protocols_named(protocol or ())
-    with RunProgress() as progress:
-        place = Place(
-            corpora=corpora_folder(corpora) if train or run else Path(),
-            cache=cache_folder(cache),
-            runs=runs,
-            seed=seed,
-            weights=weights,
-            progress=progress.preparing,
+    for name in (*(run or ()), *(system or ())):
+        system_named(name)
+    trains = train or bool(run)
+    file = json_file or _KEPT
+    earlier = kept(file)
+    if trains or runs.is_dir():
+        from affectd.models.extra import need_inference_extra, need_training_extra
+
+        need_training_extra("bench papers")
+        need_inference_extra("bench papers")
+        import torch
+
+        from affectd.bench.papers import run_papers
+        from affectd.models.corpora import corpora_folder
+        from affectd.models.features import cache_folder
+        from affectd.models.progress import RunProgress
+        from affectd.models.system_protocols import Place
+
+        torch.set_num_threads(1)
+        with RunProgress() as progress:
+            place = Place(
+                corpora=corpora_folder(corpora) if trains else Path(),
+                cache=cache_folder(cache),
+                runs=runs,
+                seed=seed,
+                weights=weights,
+                progress=progress.preparing,
+                say=progress.say,
+            )
+            rows = run_papers(
+                place,
+                names=run or system or (),
+                protocols=protocols,
+                train=trains,
+                afresh=bool(run),
+                most_folds=folds,
+                earlier=earlier,
+                say=progress.say,
+            )
+    elif earlier:
+        # There is nothing to be measured: PyTorch is not needed to read.
+        rows = list(earlier.values())
+    else:
+        raise FileNotFoundError(
+            f"{file}: there are no figures; --json FILE names others, and --train makes some"
         )
-        remove_runs(run or (), place)
-        rows = run_papers(
-            place,
-            names=run or system or (),
-            protocols=protocols,
-            train=train or bool(run),
-            most_folds=folds,
-            earlier=kept(json_file),
-            say=progress.say,
-        )
-    save(rows, describe_machine(), json_file)
-    show(rows)
+    if trains or json_file is not None:
+        save(rows, describe_machine(), file)
+    told = markdown(rows)
+    typer.echo(told)
+    if table is not None:
+        put_into(table, told)
+    if picture is not None and not plot(rows, picture):
+        typer.echo("nothing to draw yet: no system has figures on unseen speakers", err=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["markdown", "plot", "put_into"]
 
 _COMMAND = "affectd bench papers"
+_COLOUR = "#3465a4"
 
 # Where a name stands beside its point, in points, and which end of it is there; the last one
 # where all else is taken.
@@ -31,9 +32,9 @@ _PLACES = (
 )
 
 _HEAD = (
-    "| system | parameters | published, % | here, same protocol, % | unseen speakers, UAR % "
-    "| p50 ms |\n"
-    "|---|---:|---|---|---|---:|"
+    "| system | classes | parameters | published, % | here, same protocol, % "
+    "| unseen speakers, UAR % | p50 ms |\n"
+    "|---|---:|---:|---|---|---|---:|"
 )
 
 
@@ -67,6 +68,7 @@ def _line(each: Papers) -> str:
     latency = f"{each['latency_ms']['p50_ms']:.2f}" if each["latency_ms"] else "–"
     cells = (
         f"`{each['system']}`",
+        "–" if each["classes"] is None else str(each["classes"]),
         _count(each["parameters"]),
         _published(each["published"]),
         _here(each),
@@ -83,13 +85,19 @@ def _count(parameters: int | None) -> str:
 
 
 def _published(published: Sequence[Papers]) -> str:
-    return "; ".join(f"{one['accuracy']:g} ({one['protocol']})" for one in published) or "–"
+    return (
+        "; ".join(f"{one['accuracy']:g} ({one['protocol']}{_f1(one)})" for one in published) or "–"
+    )
+
+
+def _f1(figures: Papers) -> str:
+    return "" if figures["f1"] is None else f"; F1 {figures['f1'] / 100:.2f}"
 
 
 def _here(each: Papers) -> str:
-    reached = list(each.get("further", ()))  # tables of before have none
+    reached = list(each["further"])
     if each["paper"] is not None:
-        reached.insert(0, {"corpora": each["corpora"], "accuracy": each["paper"]["accuracy"]})
+        reached.insert(0, {"corpora": each["corpora"], **each["paper"]})
     if not reached:
         return "needs weights" if each["needs_weights"] else "not trained here yet"
     return "; ".join(_reached(figures, each["published"]) for figures in reached)
@@ -97,13 +105,16 @@ def _here(each: Papers) -> str:
 
 def _reached(figures: Papers, published: Sequence[Papers]) -> str:
     accuracy, heard = figures["accuracy"], set(figures["corpora"])
-    corpora = " + ".join(figures["corpora"])
+    told = [" + ".join(figures["corpora"])]
     same = [one for one in published if set(one["corpora"]) == heard]
+    wider = [one for one in published if heard < set(one["corpora"])]
     if same:
-        return f"**{accuracy:.1f}** ({accuracy - same[0]['accuracy']:+.1f}; {corpora})"
-    wider = [set(one["corpora"]) - heard for one in published if heard < set(one["corpora"])]
-    missing = ", ".join(sorted(set().union(*wider)))
-    return f"**{accuracy:.1f}** ({corpora}{f', without {missing}' if missing else ''})"
+        told.insert(0, f"{accuracy - same[0]['accuracy']:+.1f}")
+    elif wider:
+        missing = set().union(*(one["corpora"] for one in wider)) - heard
+        told[0] += f", without {', '.join(sorted(missing))}"
+    f1 = _f1(figures) if any(one["f1"] is not None for one in same or wider) else ""
+    return f"**{accuracy:.1f}** ({'; '.join(told)}; UAR {figures['uar']:.1f}{f1})"
 
 
 def _unseen(each: Papers) -> str:
@@ -112,7 +123,8 @@ def _unseen(each: Papers) -> str:
         return "–" if each["paper"] is None else "not trained here yet"
     ran, published = figures["folds"], figures["published_folds"]
     part = "" if ran == published else f", {ran} of {published} folds"
-    around = f" ± {figures['uar_fold_deviation']:.1f}" if ran > 1 else ""
+    deviation = figures["uar_fold_deviation"]
+    around = "" if deviation is None else f" ± {deviation:.1f}"
     return f"**{figures['uar_fold_mean']:.1f}**{around} ({figures['corpus']}{part})"
 
 
@@ -128,6 +140,7 @@ def _said(each: Papers) -> str:
 def plot(rows: Iterable[Papers], path: Path) -> bool:
     """Draw accuracy on unseen speakers against latency; return whether there was anything."""
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     drawn = [each for each in rows if each["folds"] and each["latency_ms"]]
@@ -137,8 +150,17 @@ def plot(rows: Iterable[Papers], path: Path) -> bool:
     axes = figure.add_axes((0.08, 0.1, 0.9, 0.87))
     points = [(each["latency_ms"]["p50_ms"], each["folds"]["uar_fold_mean"]) for each in drawn]
     for each, (x, y) in zip(drawn, points, strict=True):
-        deviation = each["folds"]["uar_fold_deviation"]
-        axes.errorbar(x, y, yerr=deviation, fmt="o", color="#3465a4", ecolor="#a8c5e6", capsize=2)
+        figures = each["folds"]
+        axes.errorbar(
+            x,
+            y,
+            yerr=figures["uar_fold_deviation"],
+            fmt="o",
+            color=_COLOUR,
+            ecolor="#a8c5e6",
+            capsize=2,
+            markerfacecolor=_COLOUR if figures["folds"] == figures["published_folds"] else "white",
+        )
     axes.set_xscale("log")
     axes.set_xlim(0.8 * min(x for x, _ in points), 2.6 * max(x for x, _ in points))
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -147,9 +169,28 @@ def plot(rows: Iterable[Papers], path: Path) -> bool:
     axes.set_xlabel("p50 of a full window, ONNX Runtime, one thread (ms)")
     axes.set_ylabel(f"UAR on unseen speakers of {FOLDS_CORPUS} (%)")
     axes.grid(alpha=0.3)
-    _name(axes, [each["system"] for each in drawn], points)
+    kinds = ((_COLOUR, "all published folds"), ("white", "some folds only"))
+    axes.legend(
+        handles=[
+            Line2D(
+                [], [], linestyle="", marker="o", color=_COLOUR, markerfacecolor=face, label=kind
+            )
+            for face, kind in kinds
+        ],
+        loc="lower right",
+        fontsize=8,
+        title="± deviation over folds; (n) classes, if not 7 or 8",
+        title_fontsize=8,
+    )
+    _name(axes, [_named(each) for each in drawn], points)
     figure.savefig(path)
     return True
+
+
+def _named(each: Papers) -> str:
+    """Return a system's name, with the number of its classes where the most have another one."""
+    usual = each["classes"] in (None, 7, 8)
+    return str(each["system"]) if usual else f"{each['system']} ({each['classes']})"
 
 
 def _name(axes: Axes, names: Sequence[str], points: Sequence[tuple[float, float]]) -> None:

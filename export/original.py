@@ -41,9 +41,9 @@ class Original:
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
     recorded_noise: bool = True
+    """Whether ESC-10 was added to the speech in training."""
     teacher: Distillation | None = None
     """Whom it has learnt from beside the labels."""
-    """Whether ESC-10 was added to the speech in training."""
     voice_experts: VoiceExperts | None = None
     """What knows, from the embeddings, how a voice lies."""
 

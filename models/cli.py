@@ -44,7 +44,10 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder of the run (default: runs/RECIPE)."
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder of the run (default: runs/RECIPE, of a paper's system runs/papers/NAME).",
         ),
     ] = None,
     cache: CacheOption = None,
@@ -92,7 +95,8 @@ def train(
     wanted = named_recipe(recipe).changed(
         epochs=epochs, normalisation=normalisation, corpora=train_on
     )
-    folder = output or Path("runs") / wanted.name
+    of_papers = Path("papers") if isinstance(wanted, System) else Path()
+    folder = output or Path("runs") / of_papers / wanted.name
     with RunProgress() as progress:
         if isinstance(wanted, System):
             place = Place(
@@ -103,6 +107,7 @@ def train(
                 weights=weights,
                 progress=progress.preparing,
                 observer=progress,
+                say=progress.say,
             )
             train_system(wanted, place, folder)
             progress.say(f"best checkpoint: {folder / BEST}")
@@ -148,11 +153,13 @@ def evaluate(
         ),
     ],
     corpus: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--corpus", help="ravdess, tess, emodb, nemo, crema-d or another that is known."
+            "--corpus",
+            help="ravdess, tess, emodb, nemo, crema-d or another that is known (default: ravdess; "
+            "with --protocol paper the system's own).",
         ),
-    ] = "ravdess",
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -216,8 +223,18 @@ def evaluate(
         known = nearest(protocol, ("folds", "held-out", "paper"))
         raise EvaluationError(f"no protocol {protocol!r}; {known}")
     torch.set_num_threads(threads)
-    corpus_named(corpus)
-    command = f"affectd evaluate {model} --corpus {corpus} --protocol {protocol}"
+    if protocol == "paper" and corpus is not None:
+        raise EvaluationError(
+            "--corpus: a paper's own protocol is on the corpora of its system; see --train-on"
+        )
+    corpus_named(corpus := corpus or "ravdess")
+    command = f"affectd evaluate {model}"
+    command += f" --corpus {corpus}" if protocol != "paper" else ""
+    command += f" --protocol {protocol}"
+    if protocol != "held-out":
+        command += "".join(f" --train-on {name}" for name in train_on or ())
+        command += f" --epochs {epochs}" if epochs is not None else ""
+        command += f" --seed {seed}" if seed != 1 else ""
     with RunProgress() as progress:
         if protocol == "held-out":
             evaluation = evaluate_held_out(
@@ -237,6 +254,7 @@ def evaluate(
                 weights=weights,
                 progress=progress.preparing,
                 observer=progress,
+                say=progress.say,
             )
             system = wanted.changed(epochs=epochs, corpora=train_on)
             assert isinstance(system, System)
@@ -247,9 +265,6 @@ def evaluate(
         elif protocol == "paper":
             raise EvaluationError(f"{model} is no system of a paper; see --protocol folds")
         else:
-            command += "".join(f" --train-on {name}" for name in train_on or ())
-            command += f" --epochs {epochs}" if epochs is not None else ""
-            command += f" --seed {seed}" if seed != 1 else ""
             evaluation = evaluate_folds(
                 recipe_of(model).changed(epochs=epochs, corpora=train_on),
                 corpus=corpus,
@@ -265,5 +280,5 @@ def evaluate(
     if json_file is not None:
         evaluation.save(json_file)
     if picture is not None:
-        title = f"{evaluation.model} on {corpus}, {protocol}: UAR {evaluation.uar:.1f} %"
+        title = f"{evaluation.model} on {evaluation.corpus}, {protocol}: UAR {evaluation.uar:.1f} %"
         save_confusion_plot(evaluation.matrix, picture, title=title)

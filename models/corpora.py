@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,16 @@ class Listing:
     def labelled(self) -> tuple[Clip, ...]:
         """The clips whose emotion is one of the seven labels."""
         return tuple(clip for clip in self.clips if clip.label in LABELS)
+
+    @property
+    def unlabelled_own(self) -> dict[str, int]:
+        """How many clips of one's own data have each label that is none of the seven.
+
+        What published corpora have beside the seven is known, and nobody's mistake.
+        """
+        if self.corpus.published_clips:
+            return {}
+        return dict(Counter(clip.native for clip in self.clips if clip.label not in LABELS))
 
     def __str__(self) -> str:
         speakers = len({clip.speaker for clip in self.clips})

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from affectd.models.clips import Clip
 from affectd.models.features import FeatureSet
+from affectd.models.folds import voice_of
 from affectd.models.systems import SplitPlan, System
 
 __all__ = ["Division", "divide", "divide_by_speakers", "relabelled"]
@@ -57,11 +58,19 @@ def divide(clips: tuple[Clip, ...], plan: SplitPlan) -> Division:
     Args:
         clips: All of them, labelled.
         plan: The shares, and whether each class is divided alike.
+
+    Raises:
+        ValueError: there are too few clips for it.
     """
     rng = np.random.default_rng(plan.seed)
     wanted = np.array(
         [place for place, clip in enumerate(clips) if clip.speaker not in plan.left_out], np.int64
     )
+    if wanted.size <= plan.test_clips:
+        raise ValueError(
+            f"{plan.test_clips} clips are to be tested on, and {wanted.size} are at hand: none is "
+            "left to train on"
+        )
     groups: dict[str, list[int]] = {}
     for place in rng.permutation(wanted):
         key = str(clips[place].label) if plan.stratified else ""
@@ -75,7 +84,7 @@ def divide(clips: tuple[Clip, ...], plan: SplitPlan) -> Division:
             development = round(plan.development * (count - test))
         else:
             development = round(plan.development * count)
-            test = count - round(plan.train * count) - development
+            test = max(count - round(plan.train * count) - development, 0)
         parts[2].extend(members[:test])
         parts[1].extend(members[test : test + development])
         parts[0].extend(members[test + development :])
@@ -85,7 +94,7 @@ def divide(clips: tuple[Clip, ...], plan: SplitPlan) -> Division:
 def divide_by_speakers(
     clips: tuple[Clip, ...], *, corpus: str, test: tuple[str, ...], development: float, seed: int
 ) -> Division:
-    """Divide so that the test speakers are in no other part.
+    """Divide so that the test speakers are in no other part, in whichever corpus they speak.
 
     Args:
         clips: All of them.
@@ -99,7 +108,15 @@ def divide_by_speakers(
         for place, clip in enumerate(clips)
         if clip.corpus == corpus and clip.speaker in set(test)
     ]
-    rest = np.setdiff1d(np.arange(len(clips)), tested)
+    silent = {voice_of(corpus, speaker) for speaker in test}
+    rest = np.array(
+        [
+            place
+            for place, clip in enumerate(clips)
+            if voice_of(clip.corpus, clip.speaker) not in silent
+        ],
+        np.int64,
+    )
     rest = np.random.default_rng(seed).permutation(rest)
     held = round(development * rest.size)
     return _sorted(rest[held:].tolist(), rest[:held].tolist(), tested)

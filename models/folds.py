@@ -6,11 +6,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["HEARD_NOISE", "HELD_OUT", "Fold", "Split", "Without", "folds", "shared_folds"]
+__all__ = [
+    "HEARD_NOISE",
+    "HELD_OUT",
+    "Fold",
+    "Split",
+    "Without",
+    "folds",
+    "shared_folds",
+    "voice_of",
+]
 
 
 Without = Mapping[str, tuple[str, ...]]
 """Speakers by corpus who are left out."""
+
+
+_ALIKE = {"ravdess-song": "ravdess"}
+"""Corpora with the speakers of another."""
+
+
+def voice_of(corpus: str, speaker: str) -> tuple[str, str]:
+    """Return who a corpus's speaker is: those of two corpora may be the same people."""
+    return _ALIKE.get(corpus, corpus), speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,10 @@ class Fold:
     index: int
     """Counted from 1."""
     test: tuple[str, ...]
+
+    def tests(self, corpus: str, speaker: str) -> bool:
+        """Return whether the fold tests a speaker, whichever corpus they speak in."""
+        return voice_of(corpus, speaker) in {voice_of(self.corpus, each) for each in self.test}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +62,10 @@ class Split:
 
     def part(self, corpus: str, speaker: str) -> str:
         """Return ``"test"``, ``"development"`` or ``"train"``."""
-        if speaker in self.test.get(corpus, ()):
+        known, _ = voice_of(corpus, speaker)
+        if speaker in self.test.get(known, ()):
             return "test"
-        if speaker in self.development.get(corpus, ()):
+        if speaker in self.development.get(known, ()):
             return "development"
         return "train"
 
@@ -90,8 +113,6 @@ _NAMED_FOLDS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     }
 )
 _LEAVE_ONE_SPEAKER_OUT = frozenset({"emodb", "esd", "jl-corpus", "nemo", "savee", "tess"})
-_ALIKE = {"ravdess-song": "ravdess"}
-"""Corpora with the speakers of another."""
 
 
 def folds(corpus: str, speakers: Iterable[str]) -> tuple[Fold, ...]:

@@ -13,6 +13,7 @@ from affectd.models.clips import Clip
 from affectd.models.corpora import NOISE, CorpusError, corpus_named
 from affectd.models.features import FeatureSet, extract
 from affectd.models.folds import HEARD_NOISE
+from affectd.models.labels import LABELS
 from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.windows import noise_bank
@@ -22,6 +23,8 @@ __all__ = ["Material", "Progress", "features_of", "gather"]
 Progress = Callable[[str, int, int], None]
 """Told what is made ready, how much of it is done, and how much there is."""
 
+_NAMED = 5
+"""Of the clips that cannot be read, so many are named in a note."""
 Part = Callable[[str, str], str]
 """Says of a corpus's speaker ``"train"``, ``"development"``, or anything else: not to be used."""
 
@@ -65,11 +68,21 @@ def features_of(
         listing = corpus_named(name).list(corpora)
         if not listing.complete:
             notes.append(str(listing))
+        if own := listing.unlabelled_own:
+            told = ", ".join(f"{label!r} ({count})" for label, count in own.items())
+            if not listing.labelled:
+                raise CorpusError(
+                    f"corpus {name}: none of its labels is known: {told}; known are "
+                    f"{', '.join(LABELS)}"
+                )
+            notes.append(f"{name}: clips left out whose label is not known: {told}")
         features = _extract(name, listing.labelled, cache, front_end, progress)
         if features.unreadable:
+            named = features.unreadable[:_NAMED]
+            more = len(features.unreadable) - len(named)
             notes.append(
-                f"{name}: {len(features.unreadable)} clips left out, the first: "
-                f"{features.unreadable[0]}"
+                f"{name}: {len(features.unreadable)} clips left out that cannot be read: "
+                f"{'; '.join(named)}{f'; and {more} more' if more else ''}"
             )
         sets.append(features)
     return FeatureSet.join(sets), tuple(notes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.evaluation import Evaluation, EvaluationError, Scored
 from affectd.models.features import FeatureSet
-from affectd.models.folds import Fold, folds
+from affectd.models.folds import Fold, folds, voice_of
 from affectd.models.material import Progress, features_of, gather
 from affectd.models.recipes import Recipe
 from affectd.models.scoring import score_utterances, torch_scorer
@@ -51,7 +51,12 @@ def evaluate_held_out(
         front_end=subject.windowing.front_end,
         progress=progress,
     )
-    heard = subject.heard.get(corpus, frozenset())
+    heard = {
+        speaker
+        for name, speakers in subject.heard.items()
+        for speaker in speakers
+        if voice_of(name, speaker) == voice_of(corpus, speaker)
+    }
     known = everyone.select(lambda clip: clip.label in subject.labels)
     if not len(known):
         raise EvaluationError(
@@ -70,7 +75,7 @@ def evaluate_held_out(
         checkpoint_sha256=subject.checkpoint_sha256,
         corpus=corpus,
         protocol="held-out",
-        heard_corpus=bool(heard),
+        heard_corpus=corpus in subject.heard,
         command=command,
         trained_on=sorted(subject.heard),
     )
@@ -164,7 +169,7 @@ def _fold_model(
             return checkpoint
 
     def part(corpus: str, speaker: str) -> str:
-        return "test" if corpus == fold.corpus and speaker in fold.test else "train"
+        return "test" if fold.tests(corpus, speaker) else "train"
 
     material = gather(recipe, part=part, corpora=corpora, cache=cache, progress=progress)
     trainer = Trainer(
@@ -175,8 +180,8 @@ def _fold_model(
 
 def _score(checkpoint: Checkpoint, test: FeatureSet, fold: Fold) -> Scored:
     for heard in checkpoint.heard:
-        if both := set(heard.speakers) & set(fold.test) if heard.corpus == fold.corpus else ():
-            raise EvaluationError(f"the model of {fold.corpus} fold {fold.index} heard {min(both)}")
+        if both := [one for one in heard.speakers if fold.tests(heard.corpus, one)]:
+            raise EvaluationError(f"the model of {fold.corpus} fold {fold.index} heard {both[0]}")
     scorer = torch_scorer(checkpoint.model())
     logits = score_utterances(scorer, test, checkpoint.recipe.windowing)
     return Scored(logits, test, checkpoint.labels, checkpoint.temperature)

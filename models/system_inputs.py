@@ -134,23 +134,32 @@ def disturb(images: Tensor, how: Disturbance, rng: np.random.Generator) -> Tenso
 
 
 def by_speaker(vectors: Tensor, features: FeatureSet, kind: str) -> Tensor:
-    """Return vectors freed from their speakers; see `System.speaker_normalisation`.
+    """Return vectors as if the average speaker had spoken; see `System.speaker_normalisation`.
+
+    What is taken from each speaker's vectors is given back in its mean over all speakers: it
+    cancels out in what a network learns, and live, where nobody's other clips are known, a voice
+    is taken for the average one.
 
     Raises:
         ValueError: the views are no vectors.
     """
     if vectors.ndim != 2:
         raise ValueError("speaker_normalisation is for networks over vectors")
-    out = vectors.clone()
     speakers = np.array([f"{clip.corpus}/{clip.speaker}" for clip in features.clips])
     neutral = np.array([clip.label == "neutral" for clip in features.clips])
-    for speaker in np.unique(speakers):
-        own = torch.from_numpy(speakers == speaker)
-        if kind == "speaker":
-            part = vectors[own]
-            out[own] = (part - part.mean(0)) / part.std(0).clamp(min=1e-5)
-        else:
-            calm = own & torch.from_numpy(neutral)
-            base = vectors[calm if bool(calm.any()) else own].mean(0)
-            out[own] = vectors[own] - base
-    return out
+    names, owners = np.unique(speakers, return_inverse=True)
+    bases: list[Tensor] = []
+    spreads: list[Tensor] = []
+    for place in range(len(names)):
+        own = torch.from_numpy(owners == place)
+        calm = own & torch.from_numpy(neutral)
+        base = vectors[calm if kind == "relative" and bool(calm.any()) else own]
+        bases.append(base.mean(0))
+        spreads.append(
+            vectors[own].std(0).clamp(min=1e-5)
+            if kind == "speaker"
+            else torch.ones_like(vectors[0])
+        )
+    base, spread = torch.stack(bases), torch.stack(spreads)
+    who = torch.from_numpy(owners)
+    return (vectors - base[who]) / spread[who] * spread.mean(0) + base.mean(0)

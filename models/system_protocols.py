@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import numpy as np
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import CorpusError, corpus_named
 from affectd.models.division import Division, divide, divide_by_speakers, relabelled
-from affectd.models.evaluation import Evaluation, Scored
+from affectd.models.evaluation import Evaluation, EvaluationError, Scored
 from affectd.models.features import FeatureSet
 from affectd.models.folds import folds
 from affectd.models.material import Progress, features_of
 from affectd.models.system_inputs import Inputs
-from affectd.models.system_training import fit_system, score
+from affectd.models.system_training import check_same_run, fit_system, score
 from affectd.models.systems import System
 from affectd.models.training import BEST, RunObserver
 
@@ -35,12 +36,15 @@ class Place:
     """The folder of foreign weights."""
     progress: Progress | None = None
     observer: RunObserver | None = None
+    say: Callable[[str], None] = lambda _: None
+    """Told what a person should know: incomplete corpora, clips that are left out."""
 
 
 def train_system(system: System, place: Place, folder: Path) -> Checkpoint:
     """Train a system on the paper's split, or go on with it, in a folder.
 
     Raises:
+        CheckpointError: the folder holds another run.
         CorpusError: none of its corpora can be used.
     """
     features = _features(system, place)
@@ -49,9 +53,15 @@ def train_system(system: System, place: Place, folder: Path) -> Checkpoint:
 
 
 def evaluate_system_paper(system: System, place: Place, *, command: str) -> Evaluation:
-    """Score a system on its paper's test part; it is trained where that has not been done yet."""
+    """Score a system on its paper's test part; it is trained where that has not been done yet.
+
+    Raises:
+        EvaluationError: there are too few clips for such a part.
+    """
     features = _features(system, place)
     division = divide(features.clips, system.split)
+    if not division.test.size:
+        raise EvaluationError(f"{system.name}: of {len(features)} clips none is left to test on")
     folder = run_folder(system, place, "paper")
     checkpoint = _fitted(system, features, division, place, folder)
     scored = _scored(checkpoint, features, division)
@@ -81,7 +91,15 @@ def evaluate_system_folds(
         corpus: Whose folds.
         command: What gives the figures again.
         most: Only so many folds, the first ones; all of them where it is 0.
+
+    Raises:
+        EvaluationError: the system does not learn from that corpus.
     """
+    if corpus not in system.corpora:
+        raise EvaluationError(
+            f"{system.name} learns from {', '.join(system.corpora)}, and not from {corpus}, whose "
+            f"folds are asked for; --train-on {corpus} trains it on that"
+        )
     features = _features(system, place)
     own = [clip.speaker for clip in features.clips if clip.corpus == corpus]
     scored: list[Scored] = []
@@ -107,7 +125,7 @@ def evaluate_system_folds(
         checkpoint_sha256=None,
         corpus=corpus,
         protocol="folds",
-        heard_corpus=corpus in system.corpora,
+        heard_corpus=True,
         command=command,
         trained_on=sorted(system.corpora),
         epochs=epochs,
@@ -120,13 +138,15 @@ def run_folder(system: System, place: Place, part: str) -> Path:
 
 
 def _features(system: System, place: Place) -> FeatureSet:
-    features, _ = features_of(
+    features, notes = features_of(
         system.corpora,
         corpora=place.corpora,
         cache=place.cache,
         front_end=system.front_end,
         progress=place.progress,
     )
+    for note in notes:
+        place.say(note)
     chosen = relabelled(features, system)
     if not len(chosen):
         raise CorpusError(f"{system.name}: no clip has one of {', '.join(system.emotions)}")
@@ -136,8 +156,8 @@ def _features(system: System, place: Place) -> FeatureSet:
 def _fitted(
     system: System, features: FeatureSet, division: Division, place: Place, folder: Path
 ) -> Checkpoint:
-    if (folder / BEST).exists():
-        return Checkpoint.load(folder / BEST)
+    if not division.train.size:
+        raise CorpusError(f"{system.name}: no clip is left to train on")
     learnt = [features.clips[i] for i in (*division.train, *division.development)]
     heard = tuple(
         Heard(
@@ -148,6 +168,10 @@ def _fitted(
         )
         for name in system.corpora
     )
+    if (folder / BEST).exists():
+        found = Checkpoint.load(folder / BEST)
+        check_same_run(found, system, seed=place.seed, heard=heard)
+        return found
     return fit_system(
         system,
         features=features,

@@ -22,7 +22,7 @@ from affectd.models.system_inputs import Inputs
 from affectd.models.systems import Schedule, System
 from affectd.models.training import BEST, LATEST, RunObserver
 
-__all__ = ["fit_system", "rate_share", "score"]
+__all__ = ["check_same_run", "fit_system", "rate_share", "score"]
 
 _SAVE_SECONDS = 60.0
 _PLATEAU_EPOCHS = 3
@@ -62,6 +62,7 @@ def fit_system(
 
     Raises:
         CheckpointError: the folder holds a run of another system, seed or data.
+        ValueError: the training diverged.
         WeightsError: the foreign weights are missing or of another kind.
     """
     if system.schedule.optimiser == "forest":
@@ -213,7 +214,12 @@ class _Run:
         total, steps = 0.0, 0
         for start in range(0, max(len(order) - schedule.batch + 1, 1), schedule.batch):
             chosen = order[start : start + schedule.batch]
-            loss = self._loss(self.inputs.drawn(chosen, rng), chosen, train=True)
+            loss = self._loss(self.inputs.drawn(chosen, rng), chosen)
+            if not bool(loss.isfinite()):
+                raise ValueError(
+                    f"the loss is {loss.item()} in epoch {self.epoch + 1}: the training has "
+                    "diverged; a lower schedule.rate, or schedule.clip_norm, would help"
+                )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             if schedule.clip_norm:
@@ -247,7 +253,7 @@ class _Run:
                 loss += float(nn.functional.cross_entropy(logits, truth, reduction="sum"))
         return {"development-loss": loss / len(places), "accuracy": 100 * right / len(places)}
 
-    def _loss(self, views: Tensor, chosen: npt.NDArray[np.int64], *, train: bool) -> Tensor:
+    def _loss(self, views: Tensor, chosen: npt.NDArray[np.int64]) -> Tensor:
         schedule = self.system.schedule
         if views.ndim == 4:
             views = views.contiguous(memory_format=torch.channels_last)
@@ -313,19 +319,34 @@ class _Run:
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        for name, theirs, ours in (
-            ("recipe", getattr(checkpoint.recipe, "digest", None), self.system.digest),
-            ("seed", checkpoint.seed, self.seed),
-            ("data", checkpoint.heard, self.heard),
-        ):
-            if theirs != ours:
-                raise CheckpointError(
-                    f"the run in this folder has another {name}; choose another folder or remove it"
-                )
+        check_same_run(checkpoint, self.system, seed=self.seed, heard=self.heard)
         self.model.load_state_dict(checkpoint.weights)
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.best_state = dict(checkpoint.averaged)
         self.epoch, self.history = checkpoint.epoch, checkpoint.history
+
+
+def check_same_run(
+    checkpoint: Checkpoint, system: System, *, seed: int, heard: tuple[Heard, ...]
+) -> None:
+    """Refuse a checkpoint that this run would not have made.
+
+    Raises:
+        CheckpointError: it is of another recipe, seed or data.
+    """
+    recipe = checkpoint.recipe
+    if isinstance(recipe, System) and recipe.schedule.optimiser == "forest":
+        # A forest knows its size when it is grown.
+        recipe = recipe.model_copy(update={"options": system.options})
+    for name, theirs, ours in (
+        ("recipe", getattr(recipe, "digest", None), system.digest),
+        ("seed", checkpoint.seed, seed),
+        ("data", checkpoint.heard, heard),
+    ):
+        if theirs != ours:
+            raise CheckpointError(
+                f"the run in this folder has another {name}; choose another folder or remove it"
+            )
 
 
 def build_system(system: System) -> nn.Module:

@@ -56,9 +56,10 @@ class SplitPlan(_Value):
     """How the paper divides its clips."""
 
     train: Annotated[float, Field(gt=0, le=1)] = 0.7
-    """Share of the clips trained on; with a `test_clips` count, of what is left."""
+    """Share of the clips trained on; with `test_clips`, all that no other part takes."""
     development: Annotated[float, Field(ge=0, lt=1)] = 0.15
-    """Share on which the best epoch is chosen, or the schedule decided; none where it is 0."""
+    """Share on which the best epoch is chosen, or the schedule decided, with `test_clips` of what
+    they leave; none where it is 0."""
     stratified: bool = True
     """Whether each class is divided in the same proportion."""
     test_clips: Annotated[int, Field(ge=0)] = 0
@@ -66,6 +67,14 @@ class SplitPlan(_Value):
     left_out: tuple[str, ...] = ()
     """Speakers that are in no part of it."""
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _possible(self) -> SplitPlan:
+        if not self.test_clips and self.train + self.development > 1 + 1e-9:
+            raise ValueError(
+                f"train ({self.train:g}) and development ({self.development:g}) are more than 1"
+            )
+        return self
 
 
 class ForestGrid(_Value):
@@ -152,7 +161,7 @@ class System(Recipe):
     speaker_normalisation: Literal["none", "relative", "speaker"] = "none"
     """Of hand-crafted vectors: ``speaker``: by the mean and deviation of all clips of their
     speaker; ``relative``: less the mean of the speaker's neutral clips. Both use every clip of a
-    speaker, the tested ones too, and are not to be had live."""
+    speaker, the tested ones too; live, every voice is taken for the average one."""
     augmented: bool = False
     """Whether `augmentation` is applied to the windows."""
     note: str = ""

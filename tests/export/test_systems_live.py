@@ -98,6 +98,7 @@ def heard(classifier: Classifier, speech: np.ndarray, reference: Any) -> list[Ut
     """Hear a stream, and hold each window's logits against the network's own."""
     session = Session("mic", classifier.metadata, rate=16_000)
     utterances: list[Utterance] = []
+    compared = 0
     for each in [*session.feed(speech, 0.0), *session.finish()]:
         if isinstance(each, Window):
             logits = classifier.run([each.logmel])
@@ -106,6 +107,8 @@ def heard(classifier: Classifier, speech: np.ndarray, reference: Any) -> list[Ut
                 # Of two lags that are as good as each other, as of pitch, a processor's rounding
                 # may choose either: one frame of many is then another.
                 np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-2)
+                compared += 1
             said = session.resolve(each, logits[0])
             utterances += [event for event in said if isinstance(event, Utterance)]
+    assert compared
     return utterances

@@ -53,6 +53,7 @@ def test_train_then_evaluate(corpora: Path, tmp_path: Path) -> None:
         (["train", "crn"], "did you mean crnn"),
         (["evaluate", "crnn", "--corpus", "emodbb"], "did you mean emodb"),
         (["evaluate", "crnn", "--corpus", "emodb", "--protocol", "fold"], "did you mean folds"),
+        (["evaluate", "cnn-4", "--protocol", "paper", "--corpus", "tess"], "on the corpora of its"),
         (["evaluate", "gone.pt", "--corpus", "emodb"], "no such file"),
     ],
 )

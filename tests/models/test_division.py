@@ -63,6 +63,8 @@ def test_every_clip_is_in_one_part_and_the_shares_hold(
         assert len(division.train) == pytest.approx(240 * train, abs=3)
     else:
         assert len(division.test) == pytest.approx(test_clips, abs=2)
+        left = 240 - len(division.test)
+        assert len(division.development) == pytest.approx(left * development, abs=3)
 
 
 def test_a_stratified_division_has_each_class_alike() -> None:
@@ -89,3 +91,23 @@ def test_test_speakers_are_in_no_other_part() -> None:
     assert not [c for c in learnt if c.corpus == "ravdess" and c.speaker in ("03", "05")]
     assert [c for c in learnt if c.corpus == "tess"], "another corpus's 03 is somebody else"
     assert np.intersect1d(division.train, division.development).size == 0
+
+
+def test_who_is_tested_on_is_not_heard_singing_either() -> None:
+    sung = tuple(clip(1_000 + n, "sad", f"{n % 8:02d}", corpus="ravdess-song") for n in range(40))
+    everyone = (*CLIPS, *sung)
+    division = divide_by_speakers(everyone, corpus="ravdess", test=("03",), development=0.1, seed=1)
+    learnt = [everyone[place] for place in (*division.train, *division.development)]
+    assert {c.speaker for c in learnt if c.corpus == "ravdess-song"} == {
+        f"{speaker:02d}" for speaker in range(8) if speaker != 3
+    }
+    assert {everyone[place].corpus for place in division.test} == {"ravdess"}
+
+
+def test_a_division_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="240 clips are to be tested on, and 240 are at hand"):
+        divide(CLIPS, SplitPlan(test_clips=240))
+    with pytest.raises(
+        ValueError, match=r"train \(0\.9\) and development \(0\.2\) are more than 1"
+    ):
+        SplitPlan(train=0.9, development=0.2)

@@ -39,6 +39,8 @@ def test_no_speaker_is_tuned_on_and_tested_on() -> None:
     assert HELD_OUT.part("ravdess", "21") == "test"
     assert HELD_OUT.part("ravdess", "19") == "development"
     assert HELD_OUT.part("tess", "OAF") == "train"
+    assert HELD_OUT.part("ravdess-song", "21") == "test"
+    assert HELD_OUT.part("tess", "21") == "train"
 
 
 def test_iemocap_leaves_a_session_out_and_songs_go_by_the_folds_of_speech() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import torch
 from tests.models.conftest import separable
 
 from affectd.models.checkpoint import CheckpointError
-from affectd.models.division import divide, relabelled
+from affectd.models.division import Division, divide, relabelled
 from affectd.models.features import FeatureSet
 from affectd.models.system_inputs import Inputs, disturb
-from affectd.models.system_training import build_system, fit_system, rate_share, score
+from affectd.models.system_training import _Run, build_system, fit_system, rate_share, score
 from affectd.models.systems import Disturbance, Schedule, System, system_named
 
 
@@ -84,6 +85,29 @@ def test_a_run_of_another_system_in_the_folder_is_refused(tmp_path: Path) -> Non
         fitted(small(schedule={"rate": 2e-2}), features, tmp_path)
 
 
+def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
+    system = small(schedule={"rate": 1e30, "clip_norm": 0.0})
+    with pytest.raises(ValueError, match=r"the loss is (nan|inf) in epoch \d: .* has diverged"):
+        fitted(system, separable(60), tmp_path)
+    assert not (tmp_path / "best.pt").exists()
+
+
+@pytest.mark.parametrize(("balance", "each"), [("under", 8), ("over", 40)])
+def test_classes_are_drawn_alike(balance: str, each: int) -> None:
+    features = separable(120)
+    system = small(schedule={"balance": balance})
+    labels = [str(clip.label) for clip in features.clips]
+    few = [place for place, label in enumerate(labels) if label == "sad"][:8]
+    others = [place for place, label in enumerate(labels) if label != "sad"]
+    nothing = np.zeros(0, np.int64)
+    division = Division(np.array(sorted(few + others)), nothing, nothing)
+    run = _Run(system, features, division, 1, (), None)
+    drawn = Counter(labels[place] for place in run._order(np.random.default_rng(0)))
+    assert drawn == {"angry": each, "neutral": each, "sad": each}
+    again = Counter(labels[place] for place in run._order(np.random.default_rng(1)))
+    assert again == drawn
+
+
 def test_patience_ends_a_run(tmp_path: Path) -> None:
     system = small(schedule={"epochs": 60, "rate": 1.0, "patience": 2})
     checkpoint = fitted(system, separable(45), tmp_path)["checkpoint"]
@@ -133,7 +157,7 @@ def test_labels_follow_the_system(separable_clips: FeatureSet) -> None:
     assert {clip.label for clip in sexed.clips} == {"female neutral"}, "who has none is left out"
 
 
-def test_features_by_speaker_are_centred_on_each() -> None:
+def test_features_by_speaker_are_those_of_the_average_speaker() -> None:
     features = separable(60)
     values = small().to_dict()
     values |= {
@@ -143,6 +167,13 @@ def test_features_by_speaker_are_centred_on_each() -> None:
     }
     system = System.from_dict(values)
     inputs = Inputs(features, system, build_system(system))
+    middle = inputs.kept.mean(0)
+    raw = Inputs(
+        features, System.from_dict(values | {"speaker_normalisation": "none"}), build_system(system)
+    ).kept
+    assert not np.allclose(raw, inputs.kept, atol=1e-3)
+    # So that live, where nobody is known, a network hears about what it was taught with.
+    np.testing.assert_allclose(raw.mean(0), middle, atol=0.5 * float(raw.std(0).max()))
     for speaker in {clip.speaker for clip in features.clips}:
         for corpus in ("emodb", "ravdess"):
             own = [
@@ -150,4 +181,4 @@ def test_features_by_speaker_are_centred_on_each() -> None:
                 for place, clip in enumerate(features.clips)
                 if (clip.speaker, clip.corpus) == (speaker, corpus)
             ]
-            np.testing.assert_allclose(inputs.kept[own].mean(0), 0, atol=1e-3)
+            np.testing.assert_allclose(inputs.kept[own].mean(0), middle, rtol=1e-3, atol=1e-3)

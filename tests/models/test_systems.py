@@ -17,7 +17,7 @@ NAMES = {
     "cnn-blstm-attention-without-cnn", "cnn-blstm-attention-without-lstm",
     "cnn-blstm-attention-without-dropout", "cnn-blstm-attention-without-l2", "vgg19", "resnet50",
     "mobilenetv3-large", "dnn-253", "dnn-253-relative", "dnn-253-speaker", "crnn", "crnn-4",
-    "crnn-4-gated",
+    "crnn-4-gated", "cnn-blstm-attention-imbalanced", "cnn-blstm-attention-under-sampled",
     "wav2vec2-base", "wav2vec2-xlsr", "whisper-tiny-blocks-2", "whisper-tiny-blocks-2-tuned",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from affectd.engine.voice_baseline import VoiceBaseline, VoiceError
 __all__ = ["VoiceFiles", "check_voice_name", "voices_folder"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _SUFFIX = ".json"
 _LARGEST_BYTES = 1 << 18
 
@@ -117,7 +117,10 @@ class VoiceFiles:
         except (ValueError, RecursionError):
             raise VoiceError(f"{path} is damaged: it is no JSON") from None
         if not isinstance(values, dict) or values.get("format_version") != _FORMAT_VERSION:
-            raise VoiceError(f"{path} is no voice's file of this version of affectd")
+            raise VoiceError(
+                f"{path} is no voice's file of this version of affectd: enrol {name} again, or "
+                "remove it"
+            )
         return values
 
     def save(self, name: str, artefact: Metadata, kept: dict[str, Any]) -> Path:

@@ -37,7 +37,8 @@ class VoiceExperts:
     columns: tuple[tuple[int, ...], ...]
     """Which outputs count for each label: one, or several that are taken together."""
     prior_utterances: float
-    """After as many utterances they count as much as the model that knows no voice."""
+    """After as many utterances, of different emotions, they count as much as the model that knows
+    no voice; see `VoiceMiddle.weight`."""
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together.
@@ -89,7 +90,7 @@ class VoiceExperts:
 
     def share(self, voice: VoiceMiddle) -> float:
         """Return how much knowing a voice counts, 0 to 1."""
-        return voice.utterances / (voice.utterances + self.prior_utterances)
+        return voice.weight / (voice.weight + self.prior_utterances)
 
     def known(
         self, vectors: npt.ArrayLike, voice: VoiceMiddle, *, columns: Columns | None = None

@@ -27,7 +27,7 @@ __all__ = [
 
 Doubles = npt.NDArray[np.float64]
 
-PRIOR_UTTERANCES = 5.0
+PRIOR_UTTERANCES = 2.0
 """See `affectd.kernels.voice_experts.VoiceExperts`; chosen on development speakers."""
 
 

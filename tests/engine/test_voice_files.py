@@ -16,7 +16,8 @@ from affectd.engine.voice_files import VoiceFiles, voices_folder
 
 METADATA = fake_metadata(voice_experts=random_experts(4, experts=2, outputs=5))
 OTHER = fake_metadata(voice_experts=random_experts(4, experts=2, outputs=5, seed=1))
-KEPT = {"utterances": 3.0, "total": [float(number) for number in range(10)]}
+TOTALS = [[float(number) for number in range(10)]] * 4
+KEPT = {"counts": [2.0, 0.0, 0.5, 0.5], "totals": TOTALS}
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_what_is_saved_is_read_again(files: VoiceFiles) -> None:
     assert baseline.utterances == 3
     assert baseline.kept == KEPT
     assert files.names() == ["anna"]
-    files.save("anna", METADATA, {**KEPT, "utterances": 4.0})
+    files.save("anna", METADATA, {**KEPT, "counts": [2.0, 1.0, 0.5, 0.5]})
     assert files.baseline("anna", METADATA).utterances == 4
     assert [each.name for each in files.folder.iterdir()] == [path.name]
 
@@ -43,8 +44,8 @@ def test_it_holds_a_few_numbers_and_only_its_owner_may_read_it(files: VoiceFiles
         "format_version",
         "model",
         "voice_experts",
-        "utterances",
-        "total",
+        "counts",
+        "totals",
     }
 
 
@@ -80,7 +81,7 @@ def test_no_name_leads_out_of_the_folder(files: VoiceFiles, name: str) -> None:
         ("", "no JSON"),
         ("[" * 100_000, "no JSON"),
         ("[]", "no voice's file"),
-        ('{"format_version": 2}', "no voice's file of this version"),
+        ('{"format_version": 1}', "no voice's file of this version"),
     ],
 )
 def test_a_damaged_file_is_named(files: VoiceFiles, text: str, reason: str) -> None:
@@ -94,11 +95,12 @@ def test_a_damaged_file_is_named(files: VoiceFiles, text: str, reason: str) -> N
 @pytest.mark.parametrize(
     "changes",
     [
-        {"total": [1.0]},
-        {"total": [1.0] * 9 + [float("nan")]},
-        {"total": [10**400]},
-        {"utterances": -1},
-        {"total": "x"},
+        {"totals": [1.0]},
+        {"totals": [*TOTALS[1:], [1.0] * 9 + [float("nan")]]},
+        {"totals": [10**400]},
+        {"counts": [-1, 0, 0, 1]},
+        {"counts": [1]},
+        {"totals": "x"},
     ],
 )
 def test_damaged_numbers_are_refused(files: VoiceFiles, changes: dict[str, Any]) -> None:

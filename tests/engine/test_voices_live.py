@@ -155,9 +155,10 @@ def test_the_daemon_learns_a_voice_and_keeps_it_only_under_a_name(
     assert not list(tmp_path.iterdir()), "nothing is stored of a voice without a name"
     run("--voice", "anna")
     kept = json.loads((tmp_path / "affectd" / "voices" / "anna.json").read_text())
-    assert kept["utterances"] >= counts[-1]
+    utterances = round(sum(kept["counts"]))
+    assert utterances >= counts[-1]
     again = run("--voice", "anna")
-    assert of_type(again, "utterance")[0]["voice_utterances"] == kept["utterances"]
+    assert of_type(again, "utterance")[0]["voice_utterances"] == utterances
 
 
 def test_a_publisher_begins_with_an_enrolled_voice_and_keeps_it_over_a_loss(
@@ -206,7 +207,7 @@ def test_a_publisher_begins_with_an_enrolled_voice_and_keeps_it_over_a_loss(
     assert counts[0] >= 3
     assert counts == sorted(counts)
     assert counts[-1] > counts[0] + 2, "what was learnt before the loss still counts"
-    assert kept["utterances"] == counts[0], "a client changes nothing of an enrolled voice"
+    assert round(sum(kept["counts"])) == counts[0], "a client changes nothing of an enrolled voice"
 
 
 async def until_restored(publisher: Any) -> list[dict[str, Any]]:

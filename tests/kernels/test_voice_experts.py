@@ -51,11 +51,16 @@ def test_the_voices_middle_is_taken_off_and_each_expert_is_believed_as_far_as_th
 
 def test_the_share_grows_with_what_was_heard() -> None:
     shares = [EXPERTS.share(acquainted(*[VECTOR] * count)) for count in (0, 1, 4, 200)]
-    assert shares == pytest.approx([0, 0.2, 0.5, 200 / 204])
+    weights = [count / (1 + 0.3 * count) for count in (0, 1, 4, 200)]
+    assert shares == pytest.approx([weight / (weight + 4) for weight in weights])
     voice, logits = acquainted(*[VECTOR] * 4), np.array([[1.0, -1.0]])
+    for _ in range(4):
+        EXPERTS.hear(voice, VECTOR, 1 - SURE)
+    assert EXPERTS.share(voice) == pytest.approx(2 * weights[2] / (2 * weights[2] + 4))
     known = EXPERTS.known(VECTOR[None], voice)
     mixed = EXPERTS.beside(logits, VECTOR[None], voice)
-    np.testing.assert_allclose(mixed, 0.5 * logits + 0.5 * known)
+    share = EXPERTS.share(voice)
+    np.testing.assert_allclose(mixed, (1 - share) * logits + share * known)
 
 
 @given(st.lists(st.floats(-5, 5, width=16), min_size=6, max_size=6))

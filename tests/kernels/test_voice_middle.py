@@ -11,6 +11,7 @@ from affectd.kernels.voice_middle import VoiceMiddle
 
 OFFSETS = np.array([[2.0, 0.0], [0.0, 0.0]])
 ANGRY, NEUTRAL = np.eye(2)
+TOTALS = [[1.0, 2.0], [0.0, 0.0]]
 
 
 def unknown() -> VoiceMiddle:
@@ -58,24 +59,39 @@ def test_what_is_kept_goes_on_as_if_nothing_had_happened() -> None:
     first, second = unknown(), unknown()
     first.hear([1.0, 2.0], [0.2, 0.8])
     kept = json.loads(json.dumps(first.to_dict()))
-    assert set(kept) == {"utterances", "total"}
+    assert set(kept) == {"counts", "totals"}
     second.take(kept)
     for middle in (first, second):
         middle.hear([3.0, 1.0], NEUTRAL)
     np.testing.assert_allclose(second.middle, first.middle, atol=1e-4)
     assert second.utterances == first.utterances == 2
+    assert second.weight == pytest.approx(first.weight)
+
+
+def test_an_emotion_that_was_heard_often_does_not_drown_the_others() -> None:
+    """The voice is angry in its own way, three above what anger gives others."""
+    middle = unknown()
+    for _ in range(100):
+        middle.hear([5.0, 0.0], ANGRY)
+    assert middle.weight == pytest.approx(100 / 31), "one emotion alone never tells all"
+    for _ in range(10):
+        middle.hear([0.0, 0.0], NEUTRAL)
+    assert middle.middle[0] == pytest.approx(3 * (100 / 31) / (100 / 31 + 10 / 4))
+    assert middle.utterances == 110
 
 
 @pytest.mark.parametrize(
     ("kept", "reason"),
     [
-        ({"utterances": 1, "total": [1.0]}, "1 numbers"),
-        ({"utterances": 1, "total": [1.0, float("nan")]}, "numbers"),
-        ({"total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": -2, "total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": 1e9, "total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": "1", "total": [1.0, 2.0]}, "cannot be"),
-        ({"utterances": 1, "total": ["a", {}]}, "are none"),
+        ({"counts": [1, 0], "totals": [1.0]}, "1 numbers"),
+        ({"counts": [1, 0], "totals": [[1.0, float("nan")], [0, 0]]}, "numbers"),
+        ({"totals": TOTALS}, "cannot be"),
+        ({"counts": [-2, 3], "totals": TOTALS}, "cannot be"),
+        ({"counts": [1e9, 0], "totals": TOTALS}, "cannot be"),
+        ({"counts": [float("nan"), 0], "totals": TOTALS}, "cannot be"),
+        ({"counts": 1, "totals": TOTALS}, "cannot be"),
+        ({"counts": ["a", 1], "totals": TOTALS}, "are none"),
+        ({"counts": [1, 0], "totals": [["a", {}], [1, 2]]}, "are none"),
     ],
 )
 def test_what_is_damaged_or_of_another_model_is_refused(

@@ -161,6 +161,7 @@ def measure_voices(data: TrialData, *, seed: int, say: Callable[[str], None]) ->
 def over_seeds(runs: Sequence[Figures]) -> Figures:
     """Return the means over seeds of what `measure_voices` returns, and the gains' deviations.
 
+    One seed alone has none.
     Every run of a recipe tries the same voices in the same ways.
     """
 
@@ -169,7 +170,7 @@ def over_seeds(runs: Sequence[Figures]) -> Figures:
         means = {key: float(np.mean([cell[key] for cell in cells])) for key in cells[0]}
         return {
             **{key: round(value, 2) for key, value in means.items()},
-            "deviation": round(float(np.std(gains, ddof=len(gains) > 1)), 2),
+            "deviation": round(float(np.std(gains, ddof=1)), 2) if gains[1:] else None,
         }
 
     found = {

@@ -28,8 +28,9 @@ def table(told: Figures) -> str:
     """Return what a page says of what it gains to know a voice."""
     protocols: Figures = told["protocols"]
     seeds = ", ".join(str(seed) for seed in told["seeds"])
+    by = "seeds" if told["seeds"][1:] else "seed"
     lines = [
-        f"`{_command(told)}`, {told['machine']['measured_at'][:10]}; seeds {seeds}.",
+        f"`{_command(told)}`, {told['machine']['measured_at'][:10]}; {by} {seeds}.",
         "",
         f"| known by | {' | '.join(_SAYS.get(name, name) for name in protocols)} |",
         f"|---|{'---:|' * len(protocols)}",
@@ -89,6 +90,5 @@ def _acquaintances(protocols: Figures) -> list[str]:
 def _cell(one: Figures | None) -> str:
     if one is None:
         return "–"  # nobody has spoken as much
-    return (
-        f"{one['without']:.1f} → {one['with']:.1f}, **{one['gain']:+.1f}** ± {one['deviation']:.1f}"
-    )
+    around = "" if one["deviation"] is None else f" ± {one['deviation']:.1f}"
+    return f"{one['without']:.1f} → {one['with']:.1f}, **{one['gain']:+.1f}**{around}"

@@ -115,7 +115,9 @@ def test_seeds_are_told_by_their_mean_and_the_gains_deviation() -> None:
     assert told["least_gain"] == -0.5
     assert told["harms_nobody"]
     assert len(told["runs"]) == 3
-    assert not over_seeds([run(1, -1.5)])["harms_nobody"]
+    alone = over_seeds([run(1, -1.5)])
+    assert not alone["harms_nobody"]
+    assert alone["protocols"]["tess-7"]["5 at random"]["deviation"] is None
 
 
 def test_what_is_chosen_is_chosen_without_whom_the_first_fold_tests() -> None:

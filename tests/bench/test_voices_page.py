@@ -42,6 +42,13 @@ def test_gains_and_losses_keep_their_sign(told: dict[str, Any]) -> None:
     )
 
 
+def test_one_seed_has_no_deviation(told: dict[str, Any]) -> None:
+    told["seeds"] = [7]
+    told["protocols"]["ravdess-8"]["5 at random"]["deviation"] = None
+    assert "; seed 7." in table(told)
+    assert "| 70.1 → 73.7, **+3.6** |" in table(told)
+
+
 def test_development_has_a_place_of_its_own(told: dict[str, Any], tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     told["development"] = True

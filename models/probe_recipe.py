@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -71,6 +71,14 @@ class ProbeRecipe(Recipe):
     """Without it, the encoder's weights stay as they come."""
     needs_weights: str
     """What foreign weights the encoder has, and how to get them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _room_for_each_corpus(cls, values: Any) -> Any:
+        # The network has an expert for each: told once, as the corpora.
+        if isinstance(values, dict) and isinstance(corpora := values.get("corpora"), dict):
+            return {**values, "options": {**values.get("options", {}), "corpora": len(corpora)}}
+        return values
 
     @model_validator(mode="after")
     def _learns_what_lies_ahead(self) -> Self:

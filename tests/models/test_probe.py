@@ -13,7 +13,7 @@ from tests.models.test_whisper_trunk import folder as weights  # a trunk of one 
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import Clip
 from affectd.models.labels import LABELS
-from affectd.models.probe import KINDS
+from affectd.models.probe import KINDS, empty_network
 from affectd.models.probe_data import ProbeData, emotion_of, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
@@ -35,7 +35,6 @@ def recipe() -> ProbeRecipe:
         "blocks": 1,
         "layers": [1],
         "hidden": 24,
-        "corpora": 2,
     }
     values["noise"] = False
     made = ProbeRecipe.from_dict(values)
@@ -72,6 +71,12 @@ def data(whole: TrialData) -> ProbeData:
 @pytest.fixture(scope="module")
 def trials(whole: TrialData) -> Trials:
     return hold_trials(whole)
+
+
+def test_the_network_has_room_for_the_corpora_that_are_heard() -> None:
+    recipe = load_recipe("fast").changed(corpora=["emodb", "tess"])
+    assert isinstance(recipe, ProbeRecipe)
+    assert empty_network(recipe).options.corpora == 2
 
 
 def test_the_shipped_recipe_survives_json() -> None:

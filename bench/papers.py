@@ -80,6 +80,9 @@ def run_papers(
             for each in (system.on_further_corpora if protocol == "further" else (system,))
         ]
         if names:
+            for system in wanted if "further" in protocols else ():
+                if not system.further:
+                    say(f"{system.name} has no further corpora in its paper")
             for system, protocol in runs:
                 if afresh or _trained(system, place, protocol, most_folds) is None:
                     check_trainable(system, place)

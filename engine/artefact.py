@@ -122,6 +122,9 @@ class Metadata(BaseModel):
     frame_sizes: Annotated[tuple[int, ...], Field(min_length=1, max_length=16)]
     """The sizes, ascending, to which a window's frames are padded with zeros at the end."""
     normalisation: Normalisation
+    margin_seconds: Annotated[float, Field(ge=0, le=10)] | None = None
+    """How much silence a window keeps on either side of its speech; its ends are not trimmed where
+    it is not said."""
     temperature: Annotated[float, Field(gt=0, le=100)]
     """Divides the logits before the softmax."""
     valence_arousal: dict[str, tuple[Coordinate, Coordinate]]

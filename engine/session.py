@@ -38,6 +38,7 @@ from affectd.kernels.logmel import LogMel
 from affectd.kernels.normalisation import normalise
 from affectd.kernels.samples import require_audio
 from affectd.kernels.speech import NoiseFloor
+from affectd.kernels.speech_bounds import trimmed
 
 __all__ = ["Session", "SessionSettings", "Window"]
 
@@ -472,10 +473,18 @@ class Session:
         return [self._speech("end", end), *map(self._window, cuts)]
 
     def _window(self, cut: Cut) -> Window:
+        artefact, logmel = self.artefact, cut.logmel
+        if artefact.margin_seconds is not None:
+            logmel = trimmed(
+                logmel,
+                artefact.front_end,
+                margin_seconds=artefact.margin_seconds,
+                minimum_seconds=artefact.minimum_seconds,
+            )
         return Window(
             stream=self.stream,
             cut=cut,
-            logmel=normalise(cut.logmel, self.artefact.normalisation, self.artefact.front_end),
+            logmel=normalise(logmel, artefact.normalisation, artefact.front_end),
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
             wants_vector=self._baseline is not None,

@@ -259,6 +259,7 @@ def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> M
             minimum_seconds=windowing.minimum_seconds,
             frame_sizes=windowing.frame_sizes,
             normalisation=windowing.normalisation,
+            margin_seconds=original.margin_seconds,
             temperature=original.temperature,
             valence_arousal=dict(original.valence_arousal),
             corpora=tuple(

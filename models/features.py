@@ -16,17 +16,13 @@ import numpy.typing as npt
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
+from affectd.kernels.speech_bounds import CONSTANTS, bounds_within, with_margin
 from affectd.models.clips import Clip, UnreadableClipError, read_audio
 from affectd.models.replacing import replacing
 
-__all__ = ["FeatureSet", "cache_folder", "extract", "speech_bounds"]
+__all__ = ["FeatureSet", "cache_folder", "extract"]
 
 Frames = npt.NDArray[np.float32]
-
-SPEECH_RANGE_DB = 30.0
-SPEECH_ABOVE_NOISE_DB = 8.0
-SPEECH_SURE_DB = 15.0
-_HUM_BANDS = 3
 
 _CACHE_VERSION = 1
 _CREMA_D_FRONT_END = FrontEnd()
@@ -72,13 +68,13 @@ class FeatureSet:
         Returns:
             dB, float32 ``(frames, bands)``.
         """
-        length = int(self.lengths[index])
         first, last = (int(value) for value in self.speech[index])
-        first, last = max(first - margin_frames, 0), min(last + margin_frames, length)
-        if (lacking := minimum_frames - (last - first)) > 0:
-            first = max(first - lacking // 2, 0)
-            last = min(first + minimum_frames, length)
-            first = max(last - minimum_frames, 0)
+        first, last = with_margin(
+            (first, last),
+            int(self.lengths[index]),
+            margin_frames=margin_frames,
+            minimum_frames=minimum_frames,
+        )
         return self.logmel(index)[first:last]
 
     def select(self, wanted: Callable[[Clip], bool]) -> FeatureSet:
@@ -122,27 +118,6 @@ class FeatureSet:
             np.concatenate([part.speech for part in sets]),
             tuple(line for part in sets for line in part.unreadable),
         )
-
-
-def speech_bounds(logmel: Frames) -> tuple[int, int]:
-    """Return where speech begins and ends in a clip of one utterance.
-
-    A frame is speech if its level, the summed power of all bands but the lowest three (hum), lies
-    at most 30 dB below the loudest frame's, and at least 8 dB above the clip's quietest frames (the
-    5th percentile); but whatever lies at most 15 dB below the loudest frame is speech in any case.
-
-    Args:
-        logmel: dB, float32 ``(frames, bands)``, at least one frame.
-
-    Returns:
-        The first such frame, and one past the last.
-    """
-    above_hum = logmel[:, _HUM_BANDS:] if logmel.shape[1] > _HUM_BANDS else logmel
-    level = 10 * np.log10(np.power(10.0, above_hum.astype(np.float64) / 10).sum(axis=1))
-    loudest = level.max()
-    noise = min(np.percentile(level, 5) + SPEECH_ABOVE_NOISE_DB, loudest - SPEECH_SURE_DB)
-    loud = np.flatnonzero(level >= max(loudest - SPEECH_RANGE_DB, noise))
-    return int(loud[0]), int(loud[-1]) + 1
 
 
 def cache_folder(option: Path | None = None) -> Path:
@@ -204,7 +179,7 @@ def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
     told = {
         "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
-        "speech": [SPEECH_RANGE_DB, SPEECH_ABOVE_NOISE_DB, SPEECH_SURE_DB, _HUM_BANDS],
+        "speech": list(CONSTANTS),
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
     }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
@@ -230,11 +205,7 @@ def _fill(
         else:
             parts.append(computed)
             lengths.append(len(computed))
-            # What is measured of the samples is no power of a band.
-            bands = computed[:, : front_end.bands].astype(np.float32)
-            if front_end.spectrum == "samples":
-                bands = 10 * np.log10(np.square(bands) + front_end.floor_power)
-            speech.append(speech_bounds(bands))
+            speech.append(bounds_within(computed, front_end))
         if advance is not None:
             advance(done, len(clips))
     # A run that is interrupted leaves nothing that looks complete.

@@ -76,6 +76,9 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     may_have_a_teacher: ClassVar[bool] = True
+    margin_seconds: ClassVar[float | None] = None
+    """How much silence windows keep on either side of their speech, where their ends are trimmed in
+    training, and so have to be live."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
     architecture: str

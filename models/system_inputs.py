@@ -16,7 +16,6 @@ from affectd.models.systems import Disturbance, System
 __all__ = ["Inputs", "disturb", "window_of"]
 
 _BATCH = 64
-_MARGIN_SECONDS = 0.1
 
 
 def window_of(features: FeatureSet, index: int, system: System) -> npt.NDArray[np.float32]:
@@ -28,7 +27,7 @@ def window_of(features: FeatureSet, index: int, system: System) -> npt.NDArray[n
     windowing = system.windowing
     speech = features.utterance(
         index,
-        margin_frames=round(_MARGIN_SECONDS / windowing.front_end.frame_seconds),
+        margin_frames=round(system.margin_seconds / windowing.front_end.frame_seconds),
         minimum_frames=windowing.minimum_frames,
     )
     start = max(len(speech) - windowing.window_frames, 0) // 2

@@ -148,6 +148,7 @@ class System(Recipe):
     """A recipe as a paper has it."""
 
     may_have_a_teacher: ClassVar[bool] = False
+    margin_seconds: ClassVar[float] = 0.1
     source: str
     """The paper, in words or by number."""
     chosen: tuple[str, ...] = ()
@@ -308,7 +309,9 @@ def named_recipe(name: str) -> Recipe:
         return load_recipe(name)
     if name.removeprefix(PREFIX) in systems():
         return system_named(name)
-    raise RecipeError(f"no recipe {name!r}; {nearest(name, (*shipped_recipes(), *systems()))}")
+    recipes = shipped_recipes()
+    of_papers = (PREFIX + each if each in recipes else each for each in systems())
+    raise RecipeError(f"no recipe {name!r}; {nearest(name, (*recipes, *of_papers))}")
 
 
 def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

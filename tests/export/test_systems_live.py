@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from onnx.helper import set_model_props
 
+from affectd.engine.artefact import Metadata
 from affectd.engine.classifier import Classifier
 from affectd.engine.protocol import Utterance
 from affectd.engine.session import Session, Window
@@ -18,8 +19,10 @@ from affectd.export.artefact import metadata_of
 from affectd.export.conversion import to_onnx
 from affectd.export.original import Original
 from affectd.export.speech import demo_clips
-from affectd.models.clips import read_audio
+from affectd.models.clips import Clip, read_audio
+from affectd.models.features import extract
 from affectd.models.scoring import torch_scorer
+from affectd.models.system_inputs import window_of
 from affectd.models.system_protocols import Place, train_system
 from affectd.models.systems import System, recipe_from, system_named, systems
 
@@ -89,9 +92,40 @@ def test_every_system_is_trained_exported_and_heard(
     onnx.save(proto, path)
     classifier = Classifier(path)
     assert classifier.metadata.labels == system.labels
+    assert classifier.metadata.margin_seconds == system.margin_seconds
     utterances = heard(classifier, speech, torch_scorer(original.model))
     assert len(utterances) == 1
     assert set(utterances[0].scores) == set(system.labels)
+
+
+def test_a_system_is_given_live_what_it_was_trained_with(place: Place, tmp_path: Path) -> None:
+    """Speech with little silence around it, where an utterance is cut with more."""
+    system = hurried(system_named("dnn-stft"))
+    train_system(system, place, tmp_path)
+    metadata = metadata_of(Original.of_checkpoint(tmp_path / "best.pt"))
+    clip = demo_clips()[0]
+    listed = Clip(
+        corpus="ravdess",
+        name=clip.stem,
+        path=clip,
+        speaker="01",
+        sex=None,
+        label="angry",
+        native="angry",
+        licence="",
+    )
+    features = extract((listed,), front_end=system.front_end, cache=tmp_path)
+    taught = len(window_of(features, 0, system))
+    room = 1e-4 * np.random.default_rng(0).standard_normal(12_000).astype(np.float32)
+    samples = np.concatenate([room, read_audio(clip, sample_rate=16_000), room])
+
+    def lengths(metadata: Metadata) -> list[int]:
+        session = Session("mic", metadata, rate=16_000)
+        heard = [*session.feed(samples, 0.0), *session.finish()]
+        return [len(each.logmel) for each in heard if isinstance(each, Window) and each.cut.final]
+
+    assert lengths(metadata) == [pytest.approx(taught, abs=4)]
+    assert lengths(metadata.model_copy(update={"margin_seconds": None}))[0] > taught + 8
 
 
 def heard(classifier: Classifier, speech: np.ndarray, reference: Any) -> list[Utterance]:

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.models.clips import read_audio
 from affectd.models.corpora import CORPORA
-from affectd.models.features import FeatureSet, cache_folder, extract, speech_bounds
+from affectd.models.features import FeatureSet, cache_folder, extract
 
 FRONT_END = FrontEnd()
 
@@ -67,19 +65,6 @@ def test_crema_d_is_scaled_and_cut_to_its_active_frames(corpora: Path, tmp_path:
     assert tuple(features.speech[0]) == (20, 80)
     with pytest.raises(ValueError, match="made for another front end"):
         extract(clips, front_end=FrontEnd(bands=40), cache=tmp_path)
-
-
-@given(
-    lead=st.integers(0, 80), speech=st.integers(5, 150), trail=st.integers(0, 80), gap=st.booleans()
-)
-def test_speech_is_found_between_silences(lead: int, speech: int, trail: int, gap: bool) -> None:
-    rng = np.random.default_rng(0)
-    logmel = rng.normal(-70, 1, (lead + speech + trail, 64)).astype(np.float32)
-    logmel[lead : lead + speech] += 50
-    if gap and speech > 20:
-        logmel[lead + 8 : lead + 12] -= 50  # a pause within is kept
-    if lead + trail > 10 or not gap:
-        assert speech_bounds(logmel) == (lead, lead + speech)
 
 
 def test_an_utterance_keeps_a_margin_and_a_minimum(separable_clips: FeatureSet) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from affectd.bench.papers_file import FOLDS_CORPUS, ORDER, PROTOCOLS, Papers, co
 from affectd.export.conversion import to_onnx
 from affectd.export.latency import interleaved_ms, percentiles
 from affectd.models.checkpoint import Checkpoint
-from affectd.models.corpora import corpus_named
+from affectd.models.corpora import CorpusError, corpus_named
 from affectd.models.evaluation import Evaluation
 from affectd.models.extra import MissingExtraError
 from affectd.models.folds import folds
@@ -47,6 +47,7 @@ def run_papers(
     afresh: bool = False,
     most_folds: int = 0,
     earlier: Mapping[str, Papers] | None = None,
+    whole: bool = False,
     say: Say = print,
 ) -> list[Papers]:
     """Train and score what is wanted, and return a row for every system of the registry.
@@ -61,17 +62,20 @@ def run_papers(
         train: Whether anything is trained at all; without it rows are made of what is there.
         afresh: Whether each run is removed right before it, so that it begins with nothing.
         most_folds: Train and score on so many folds, the first ones; on all where it is 0.
-        earlier: Rows that `kept` found, used for protocols that have no run here.
+        earlier: Rows that `kept` found, used for protocols that have no run here, and for the
+            latency of what is not trained under its paper's protocol by this call.
+        whole: Whether nothing is trained on a published corpus of which clips are missing.
         say: Told a line for each figure, and for each system that is left out.
 
     Raises:
-        CorpusError: a corpus cannot be used.
+        CorpusError: a corpus cannot be used, or is not whole where it is to be.
         RecipeError: a name is unknown; the message lists the near ones.
         WeightsError: foreign weights of a system that is named cannot be used. As with its corpora,
             this is found before anything is removed or trained.
     """
     known = sorted(systems(), key=lambda name: (ORDER.index(name) if name in ORDER else 999, name))
     wanted = [system_named(name) for name in names or known]
+    trained: set[str] = set()
     if train:
         runs = [
             (each, protocol)
@@ -83,17 +87,42 @@ def run_papers(
             for system in wanted if "further" in protocols else ():
                 if not system.further:
                     say(f"{system.name} has no further corpora in its paper")
-            for system, protocol in runs:
-                if afresh or _trained(system, place, protocol, most_folds) is None:
-                    check_trainable(system, place)
+        due = [
+            (system, protocol)
+            for system, protocol in runs
+            if afresh or _trained(system, place, protocol, most_folds) is None
+        ]
+        for system, _ in due if names else ():
+            check_trainable(system, place)
+        if whole:
+            _check_whole({name for system, _ in due for name in system.corpora}, place.corpora)
         for system, protocol in runs:
             try:
                 _train(system, place, protocol, afresh=afresh, most_folds=most_folds, say=say)
+                if protocol == "paper" and (system, protocol) in due:
+                    trained.add(system.name)
             except (MissingExtraError, WeightsError) as error:
                 if names:
                     raise
                 say(f"{system.name} is left out: {error}")
-    return [_row_or_earlier(system_named(name), place, earlier or {}) for name in known]
+    return [
+        _row_or_earlier(system_named(name), place, earlier or {}, trained=name in trained)
+        for name in known
+    ]
+
+
+def _check_whole(names: Iterable[str], corpora: Path) -> None:
+    for name in sorted(names):
+        # A corpus that is not there at all is refused when its turn comes.
+        if not (corpora / name).is_dir():
+            continue
+        listing = corpus_named(name).list(corpora)
+        if not listing.complete:
+            raise CorpusError(
+                f"corpus {name}: {len(listing.clips)} clips of "
+                f"{listing.corpus.published_clips} were found in {corpora / name}; the table of "
+                "the papers' systems wants all of them"
+            )
 
 
 def _train(
@@ -180,12 +209,15 @@ def _command(system: System, place: Place, protocol: str, most_folds: int) -> st
     )
 
 
-def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers]) -> Papers:
-    found = row(system, place)
+def _row_or_earlier(
+    system: System, place: Place, earlier: Mapping[str, Papers], *, trained: bool
+) -> Papers:
     before = earlier.get(system.name)
     # Of another configuration or seed, the earlier figures are not this system's any more.
-    if before is None or any(before.get(key) != found[key] for key in ("configuration", "seed")):
-        return found
+    told = {"configuration": system.digest[:8], "seed": place.seed}
+    if before is None or any(before.get(key) != value for key, value in told.items()):
+        return row(system, place)
+    found = row(system, place, timed=trained or not before.get("latency_ms"))
     measured = (*PROTOCOLS, "latency_ms", "parameters")
     merged = found | {key: before[key] for key in measured if not found[key] and key in before}
     told = {tuple(one["corpora"]): one for one in (*before.get("further", ()), *found["further"])}
@@ -197,8 +229,8 @@ def _row_or_earlier(system: System, place: Place, earlier: Mapping[str, Papers])
     return merged
 
 
-def row(system: System, place: Place) -> Papers:
-    """Return everything the table says of a system."""
+def row(system: System, place: Place, *, timed: bool = True) -> Papers:
+    """Return everything the table says of a system; its latency is measured where it is `timed`."""
     figures: Papers = {
         "system": system.name,
         "source": system.source,
@@ -228,7 +260,7 @@ def row(system: System, place: Place) -> Papers:
         return figures
     checkpoint = Checkpoint.load(best)
     figures["parameters"] = parameters(checkpoint.recipe)
-    figures["latency_ms"] = latency_of(checkpoint)
+    figures["latency_ms"] = latency_of(checkpoint) if timed else None
     return figures
 
 

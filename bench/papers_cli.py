@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from affectd.bench.options import refuse
 from affectd.models.cli import CacheOption, CorporaOption
 
 __all__ = ["papers"]
 
 _KEPT = Path("bench/results/papers.json")
+_SHIPPED = resources.files("affectd.bench") / "results/papers.json"
 
 
 def papers(
@@ -61,7 +64,8 @@ def papers(
 
     Without --train and --run nothing is trained: figures are of earlier runs, or of --json where
     there is no run, and systems without figures say so. Then nothing is written but the files that
-    are named.
+    are named. Where there is neither --json nor the file it stands for, the figures shipped with
+    affectd are read, and never written.
 
     Example: affectd bench papers --train --corpora ~/corpora --markdown docs/papers.md
     """
@@ -73,9 +77,12 @@ def papers(
     protocols = protocols_named(protocol or ())
     for name in (*(run or ()), *(system or ())):
         system_named(name)
+    if run or not train:
+        refuse({"--system": system}, "it chooses among what --train trains; see also --run")
     trains = train or bool(run)
     file = json_file or _KEPT
-    earlier = kept(file)
+    with resources.as_file(_SHIPPED) as shipped:
+        earlier = kept(file if json_file is not None or file.exists() else shipped)
     if trains or runs.is_dir():
         from affectd.models.extra import need_inference_extra, need_training_extra
 
@@ -98,6 +105,7 @@ def papers(
                 seed=seed,
                 weights=weights,
                 progress=progress.preparing,
+                observer=progress,
                 say=progress.say,
             )
             rows = run_papers(
@@ -108,6 +116,7 @@ def papers(
                 afresh=bool(run),
                 most_folds=folds,
                 earlier=earlier,
+                whole=True,
                 say=progress.say,
             )
     elif earlier:

@@ -166,7 +166,8 @@ def evaluate(
             "--protocol",
             help="held-out: this very model on speakers it has not heard. "
             "folds: a model of its recipe per published fold, trained where it is not there yet. "
-            "paper: a paper's system on its paper's own split.",
+            "paper: a paper's system on its paper's own split. Like folds it scores no checkpoint that "
+            "is given, but trains the system under --runs where that was not done yet.",
         ),
     ] = "held-out",
     corpora: CorporaOption = None,
@@ -178,7 +179,7 @@ def evaluate(
         Path | None, typer.Option("--png", metavar="FILE", help="Draw the confusion matrix there.")
     ] = None,
     runs: Annotated[
-        Path, typer.Option("--runs", metavar="DIR", help="Folder of the folds' models.")
+        Path, typer.Option("--runs", metavar="DIR", help="Folder of what folds and paper train.")
     ] = Path("runs"),
     epochs: Annotated[
         int | None,

@@ -12,6 +12,12 @@ class WeightsError(ValueError):
 
 
 def weights_of(name: str, folder: Path) -> Path:
-    """Return the folder of one system's weights: that of its name inside, or the folder itself."""
+    """Return the folder of one system's weights: that of its name inside, or the folder itself.
+
+    Raises:
+        WeightsError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise WeightsError(f"--weights {folder}: there is no such folder")
     own = folder / name
     return own if own.is_dir() else folder

@@ -52,7 +52,8 @@ def walk_own(folder: Path, *, corpus: str) -> Iterator[Clip]:
         corpus: The name of the corpus.
 
     Raises:
-        LayoutError: the manifest cannot be read, lacks a column, or names a file that is missing.
+        LayoutError: the manifest cannot be read, is not separated by commas, lacks a column, has
+            no rows, or names a file that is missing.
     """
     if (folder / MANIFEST).exists():
         yield from _of_manifest(folder / MANIFEST, corpus)
@@ -76,11 +77,16 @@ def _of_manifest(manifest: Path, corpus: str) -> Iterator[Clip]:
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LayoutError(f"{manifest} cannot be read: {error}") from None
+    for mark, called in ((";", "';'"), ("\t", "tabs")):
+        if len(columns) == 1 and mark in columns[0]:
+            raise LayoutError(f"{manifest} seems to be separated by {called}: commas are wanted")
     for needed in ("path", "label"):
         if needed not in columns:
             raise LayoutError(
                 f"{manifest} has no column {needed!r}; found are {', '.join(columns) or 'none'}"
             )
+    if not rows:
+        raise LayoutError(f"{manifest} has no rows, but a header alone")
     for number, row in enumerate(rows, 2):
         path = manifest.parent / row["path"]
         if not row["path"] or not path.is_file():

@@ -23,8 +23,9 @@ __all__ = ["RunProgress"]
 class RunProgress:
     """Bars for feature extraction and for one or several training runs; a context manager.
 
-    It observes `affectd.models.training.train`. Where the output is no terminal only the lines are
-    printed. Everything goes to standard error.
+    It observes `affectd.models.training.train`. Where the output is no terminal only lines are
+    printed: one per epoch, and one where something that takes a while begins to be made ready.
+    Everything goes to standard error.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,12 @@ class RunProgress:
         """Show how much is done of something that is made ready: features, an encoder."""
         if what not in self._preparations:
             self._preparations[what] = self._bars.add_task(what, total=of)
+            if not self.console.is_terminal and done < of:
+                self.say(f"{what}: {of} to be made ready")
         self._bars.update(self._preparations[what], completed=done)
+        if done >= of:
+            # The next of this name is another one, as features for another front end are.
+            del self._preparations[what]
 
     def run_started(self, name: str) -> None:
         """Begin another run; its bar stands below the others'."""

@@ -62,6 +62,8 @@ def evaluate_system_paper(system: System, place: Place, *, command: str) -> Eval
     division = divide(features.clips, system.split)
     if not division.test.size:
         raise EvaluationError(f"{system.name}: of {len(features)} clips none is left to test on")
+    if place.observer is not None:
+        place.observer.run_started(f"{system.name} on {' + '.join(system.corpora)}")
     folder = run_folder(system, place, "paper")
     checkpoint = _fitted(system, features, division, place, folder)
     scored = _scored(checkpoint, features, division)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def fit_system(
     """Train a system and keep its latest and its best checkpoint in a folder.
 
     The best epoch is that with the highest accuracy on the development part, the latest of equals;
-    without such a part it is the last one. An interrupted run goes on after its last saved epoch.
+    without such a part it is the last one. An interrupted run goes on after its last whole epoch;
+    one that was killed, after the last that was saved, a minute before at most.
 
     Args:
         system: What is trained.
@@ -66,7 +68,7 @@ def fit_system(
         WeightsError: the foreign weights are missing or of another kind.
     """
     if system.schedule.optimiser == "forest":
-        return _fit_forest(system, features, division, folder, seed, heard)
+        return _fit_forest(system, features, division, folder, seed, heard, observer)
     run = _Run(system, features, division, seed, heard, weights)
     if (folder / LATEST).exists():
         run.resume(Checkpoint.load(folder / LATEST))
@@ -74,18 +76,24 @@ def fit_system(
         run.pretrain()
     epochs = min(system.schedule.epochs, stop_after or system.schedule.epochs)
     saved = time.monotonic()
-    while run.epoch < epochs and not run.exhausted:
-        if observer is not None:
-            observer.epoch_started(
-                run.epoch + 1, epochs=system.schedule.epochs, steps=run.steps_per_epoch
-            )
-        figures = run.run_epoch(observer)
-        if observer is not None:
-            observer.epoch_done(figures)
-        if time.monotonic() - saved > _SAVE_SECONDS:
-            run.checkpoint().save(folder / LATEST)
-            saved = time.monotonic()
-    run.checkpoint().save(folder / LATEST)
+    latest = run.checkpoint()
+    try:
+        while run.epoch < epochs and not run.exhausted:
+            if observer is not None:
+                observer.epoch_started(
+                    run.epoch + 1, epochs=system.schedule.epochs, steps=run.steps_per_epoch
+                )
+            figures = run.run_epoch(observer)
+            latest = run.checkpoint()
+            if observer is not None:
+                observer.epoch_done(figures)
+            if time.monotonic() - saved > _SAVE_SECONDS:
+                latest.save(folder / LATEST)
+                saved = time.monotonic()
+        latest.save(folder / LATEST)
+    except KeyboardInterrupt:
+        latest.save(folder / LATEST)
+        raise
     best = run.checkpoint(best=True)
     best.save(folder / BEST)
     return best
@@ -312,7 +320,8 @@ class _Run:
             step=self.epoch * self.steps_per_epoch,
             weights={} if best else _copied(self.model),
             averaged=dict(self.best_state),
-            optimiser={} if best else self.optimiser.state_dict(),
+            # The optimiser goes on writing into its own.
+            optimiser={} if best else deepcopy(self.optimiser.state_dict()),
             random_state=torch.get_rng_state(),
             heard=self.heard,
             history=self.history,
@@ -388,9 +397,10 @@ def _fit_forest(
     folder: Path,
     seed: int,
     heard: tuple[Heard, ...],
+    observer: RunObserver | None,
 ) -> Checkpoint:
     from sklearn.ensemble import RandomForestClassifier
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.model_selection import ParameterGrid, StratifiedKFold, cross_val_score
 
     model = build_system(system)
     inputs = Inputs(features, system, model)
@@ -398,19 +408,25 @@ def _fit_forest(
     vectors = inputs.kept.numpy()[division.train]
     truth = targets[division.train]
     folds = min(5, int(np.bincount(truth)[np.unique(truth)].min()))
-    base = RandomForestClassifier(random_state=system.split.seed)
-    if folds < 2:
-        forest = base.fit(vectors, truth)
-        share = 0.0
-    else:
-        search = GridSearchCV(
-            base,
-            system.schedule.forest_grid.to_sklearn(),
-            cv=StratifiedKFold(folds, shuffle=True, random_state=system.split.seed),
-            n_jobs=1,
-        )
-        forest = search.fit(vectors, truth).best_estimator_
-        share = float(search.best_score_)
+    forest = RandomForestClassifier(random_state=system.split.seed)
+    share = 0.0
+    if folds >= 2:
+        candidates = list(ParameterGrid(system.schedule.forest_grid.to_sklearn()))
+        parts = StratifiedKFold(folds, shuffle=True, random_state=system.split.seed)
+        if observer is not None:
+            observer.epoch_started(1, epochs=1, steps=len(candidates))
+        shares: list[float] = []
+        for candidate in candidates:
+            forest.set_params(**candidate)
+            shares.append(float(cross_val_score(forest, vectors, truth, cv=parts).mean()))
+            if observer is not None:
+                observer.batch_done(loss=1 - shares[-1])
+        share = max(shares)
+        forest.set_params(**candidates[shares.index(share)])
+    forest.fit(vectors, truth)
+    figures = {"cross-validated-accuracy": 100 * share}
+    if observer is not None and folds >= 2:
+        observer.epoch_done(figures)
     sized = system.model_copy(update={"options": {**system.options, **Forest.sizes_of(forest)}})
     grown = build_system(sized)
     assert isinstance(grown, Forest)
@@ -426,7 +442,7 @@ def _fit_forest(
         optimiser={},
         random_state=torch.get_rng_state(),
         heard=heard,
-        history=({"cross-validated-accuracy": 100 * share},),
+        history=(figures,),
     )
     checkpoint.save(folder / BEST)
     return checkpoint

@@ -83,10 +83,6 @@ def run_papers(
             for system in wanted
             for each in (system.on_further_corpora if protocol == "further" else (system,))
         ]
-        if names:
-            for system in wanted if "further" in protocols else ():
-                if not system.further:
-                    say(f"{system.name} has no further corpora in its paper")
         due = [
             (system, protocol)
             for system, protocol in runs
@@ -96,6 +92,9 @@ def run_papers(
             check_trainable(system, place)
         if whole:
             _check_whole({name for system, _ in due for name in system.corpora}, place.corpora)
+        for system in wanted if names and "further" in protocols else ():
+            if not system.further:
+                say(f"{system.name} has no further corpora in its paper")
         for system, protocol in runs:
             try:
                 _train(system, place, protocol, afresh=afresh, most_folds=most_folds, say=say)
@@ -214,8 +213,8 @@ def _row_or_earlier(
 ) -> Papers:
     before = earlier.get(system.name)
     # Of another configuration or seed, the earlier figures are not this system's any more.
-    told = {"configuration": system.digest[:8], "seed": place.seed}
-    if before is None or any(before.get(key) != value for key, value in told.items()):
+    ours = {"configuration": system.digest[:8], "seed": place.seed}
+    if before is None or any(before.get(key) != value for key, value in ours.items()):
         return row(system, place)
     found = row(system, place, timed=trained or not before.get("latency_ms"))
     measured = (*PROTOCOLS, "latency_ms", "parameters")

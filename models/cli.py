@@ -149,7 +149,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="ONNX artefact, shipped model, checkpoint, or recipe (folds only).",
+            help="ONNX artefact, shipped model, checkpoint, or recipe (folds and paper only).",
         ),
     ],
     corpus: Annotated[
@@ -166,8 +166,8 @@ def evaluate(
             "--protocol",
             help="held-out: this very model on speakers it has not heard. "
             "folds: a model of its recipe per published fold, trained where it is not there yet. "
-            "paper: a paper's system on its paper's own split. Like folds it scores no checkpoint that "
-            "is given, but trains the system under --runs where that was not done yet.",
+            "paper: a paper's system on its paper's own split; as with folds, a checkpoint that is "
+            "given is not scored: the system is trained under --runs where it is not there yet.",
         ),
     ] = "held-out",
     corpora: CorporaOption = None,

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from sklearn.metrics import f1_score
 from affectd.bench import papers
 from affectd.bench.marked import mark
 from affectd.bench.papers import macro_f1, remove_run, run_papers
-from affectd.bench.papers_file import PROTOCOLS, kept, save
+from affectd.bench.papers_file import PROTOCOLS, Papers, kept, save
 from affectd.bench.papers_table import markdown, plot, put_into
 from affectd.cli import main
 from affectd.models.corpora import CorpusError
@@ -193,18 +194,32 @@ def test_the_documentation_holds_the_kept_figures() -> None:
 
 def test_the_kept_table_is_printed_without_pytorch(tmp_path: Path) -> None:
     program = "import sys; sys.modules['torch'] = None; from affectd.cli import main; main()"
-    command = [sys.executable, "-c", program, "bench", "papers"]
-    lacking = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    def printed(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, "bench", "papers", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    lacking = printed("--json", "none.json")
     assert lacking.returncode == 1
-    assert "papers.json: there are no figures" in lacking.stderr
+    assert "none.json: there are no figures" in lacking.stderr
+    # Elsewhere than in the repository's root those that are shipped are told.
+    shipped = printed()
+    assert shipped.returncode == 0, shipped.stderr
+    assert shipped.stdout.strip() == markdown(kept(KEPT).values()).strip()
+    assert not list(tmp_path.iterdir())
     file = tmp_path / "bench/results/papers.json"
-    file.parent.mkdir(parents=True)
-    shutil.copy(KEPT, file)
+    save([an_old_row("crnn-4")], {}, file)
     before = file.read_bytes()
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = printed()
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == markdown(kept(file).values()).strip()
     assert file.read_bytes() == before
+
+
+def test_the_kept_table_is_shipped() -> None:
+    project = tomllib.loads((KEPT.parents[2] / "pyproject.toml").read_text("utf-8"))
+    packaged = project["tool"]["setuptools"]["package-data"]["affectd.bench"]
+    assert str(KEPT.relative_to(KEPT.parents[1])) in packaged
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
@@ -254,6 +269,47 @@ def called(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
         main()
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+@pytest.mark.parametrize("other", [[], ["--run", "mlp"]])
+def test_a_choice_among_what_is_not_trained_is_refused(
+    other: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert called(monkeypatch, "--system", "cnn-4", *other) == 1
+    _, err = capsys.readouterr()
+    assert "--system: it chooses among what --train trains" in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", ["--run", "--system"])
+def test_nothing_is_trained_on_a_part_of_a_published_corpus(
+    how: str,
+    place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = replace(place, runs=tmp_path / "runs")
+    there = fake_run(system_named("mlp"), place, "paper")
+    if how == "--system":
+        (run_folder(system_named("mlp"), place, "paper").with_suffix(".json")).unlink()
+        there = {name for name in there if not name.endswith(".json")}
+    file = tmp_path / "papers.json"
+    shutil.copy(KEPT, file)
+    before = file.read_bytes()
+    words = [how, "mlp", "--corpora", str(place.corpora), "--runs", str(place.runs)]
+    words += ["--train"] if how == "--system" else []
+    assert called(monkeypatch, *words, "--json", str(file)) == 1
+    _, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    found = f"corpus ravdess: 192 clips of 1440 were found in {place.corpora / 'ravdess'}"
+    assert f"{found}; the table of the papers' systems wants all of them" in line
+    assert {path.name for path in place.runs.iterdir()} == there
+    assert file.read_bytes() == before
 
 
 @pytest.mark.usefixtures("quick")
@@ -319,7 +375,7 @@ def test_only_a_system_that_is_not_named_is_left_out(
 ) -> None:
     monkeypatch.setattr(papers, "systems", lambda: (FOREIGN,))
     place = replace(place, runs=tmp_path)
-    for weights, said in ((None, "needs weights"), (tmp_path / "none", "holds neither")):
+    for weights, said in ((None, "needs weights"), (tmp_path / "none", "no such folder")):
         lines: list[str] = []
         here = replace(place, weights=weights)
         (left_out,) = run_papers(here, protocols=["paper"], say=lines.append)
@@ -376,6 +432,30 @@ def test_a_run_is_made_again_where_it_is_named(quick: System, place: Place, tmp_
     assert trained(afresh=True) > first
     assert said[0] == said[2]
     assert fold <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_latency_is_measured_again_only_with_its_system(
+    quick: System, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = replace(place, runs=tmp_path)
+    timed = iter(range(1, 9))
+    monkeypatch.setattr(papers, "latency_of", lambda _: {"p50_ms": next(timed)})
+    earlier: dict[str, Papers] = {}
+
+    def latency(**options: Any) -> int:
+        rows = run_papers(place, names=[quick.name], earlier=earlier, say=lambda _: None, **options)
+        earlier.update((row["system"], row) for row in rows)
+        return int(earlier[quick.name]["latency_ms"]["p50_ms"])
+
+    assert latency(protocols=["paper"]) == 1
+    assert latency(protocols=["paper"]) == 1
+    assert latency(train=False) == 1
+    assert latency(protocols=["folds"], most_folds=1) == 1
+    assert latency(protocols=["paper"], afresh=True) == 2
+    earlier[quick.name]["latency_ms"] = None
+    assert latency(train=False) == 3
+    earlier[quick.name]["configuration"] = "another"
+    assert latency(train=False) == 4
 
 
 def evaluation(*, folds: int = 0) -> Evaluation:

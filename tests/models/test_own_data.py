@@ -45,6 +45,9 @@ def test_a_manifest_is_a_corpus(tmp_path: Path) -> None:
         ("file,label\n", "has no column 'path'; found are file, label"),
         ("path,label\ngone.wav,sad\n", r"line 2: no file .*gone\.wav"),
         ("", "has no column 'path'; found are none"),
+        ("path;label\nx/1.wav;sad\n", "seems to be separated by ';': commas are wanted"),
+        ("path\tlabel\nx/1.wav\tsad\n", "seems to be separated by tabs: commas are wanted"),
+        ("path,label\n", "has no rows, but a header alone"),
     ],
 )
 def test_a_bad_manifest_says_where(manifest: str, says: str, tmp_path: Path) -> None:

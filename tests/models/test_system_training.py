@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from tests.models.conftest import separable
 
-from affectd.models.checkpoint import CheckpointError
+from affectd.models.checkpoint import Checkpoint, CheckpointError
 from affectd.models.division import Division, divide, relabelled
 from affectd.models.features import FeatureSet
+from affectd.models.forest import LOWEST_SHARE
 from affectd.models.system_inputs import Inputs, disturb
 from affectd.models.system_training import _Run, build_system, fit_system, rate_share, score
 from affectd.models.systems import Disturbance, Schedule, System, system_named
@@ -76,6 +80,79 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     assert parts.history == whole.history
     for name, value in whole.averaged.items():
         assert torch.equal(parts.averaged[name], value), name
+
+
+class Told:
+    """An observer that keeps what it is told, and may interrupt an epoch."""
+
+    def __init__(self, *, interrupted_in: int = 0) -> None:
+        self.interrupted_in, self.epoch = interrupted_in, 0
+        self.steps: list[int] = []
+        self.losses: list[float] = []
+        self.figures: list[Mapping[str, float]] = []
+
+    def run_started(self, name: str) -> None:
+        pass
+
+    def epoch_started(self, epoch: int, *, epochs: int, steps: int) -> None:
+        self.epoch = epoch
+        self.steps.append(steps)
+
+    def batch_done(self, loss: float) -> None:
+        self.losses.append(loss)
+        if self.epoch == self.interrupted_in:
+            raise KeyboardInterrupt
+
+    def epoch_done(self, figures: Mapping[str, float]) -> None:
+        self.figures.append(figures)
+
+
+def test_a_run_that_is_interrupted_amid_an_epoch_keeps_those_before(tmp_path: Path) -> None:
+    system, features = small(), separable(60)
+    whole = fitted(system, features, tmp_path / "whole")["checkpoint"]
+    with pytest.raises(KeyboardInterrupt):
+        fitted(system, features, tmp_path / "parts", observer=Told(interrupted_in=3))
+    assert Checkpoint.load(tmp_path / "parts/latest.pt").epoch == 2
+    told = Told()
+    parts = fitted(system, features, tmp_path / "parts", observer=told)["checkpoint"]
+    assert len(told.figures) == 4
+    assert parts.history == whole.history
+    for name, value in whole.averaged.items():
+        assert torch.equal(parts.averaged[name], value), name
+
+
+def test_a_forest_is_the_one_that_scikit_learns_search_finds(tmp_path: Path) -> None:
+    values = system_named("random-forest").to_dict()
+    grid = {"trees": [1, 3], "depth": [1, 0], "split": [2], "leaf": [1, 4], "criterion": ["gini"]}
+    values["schedule"] |= {"forest_grid": grid}
+    system = System.from_dict(values | {"emotions": ["angry", "neutral", "sad"]})
+    features, told = separable(60), Told()
+    # As wide as the spectrum that a forest's vector is of, and noisy: no candidate is perfect.
+    wide = np.repeat(features.frames, 9, axis=1)[:, : system.front_end.columns]
+    noise = 20 * np.random.default_rng(0).standard_normal(wide.shape)
+    features = replace(features, frames=(wide + noise).astype(np.float16))
+    done = fitted(system, features, tmp_path, observer=told)
+    model, train = build_system(system), done["division"].train
+    vectors = Inputs(features, system, model).kept.numpy()[train]
+    truth = [system.labels.index(str(features.clips[place].label)) for place in train]
+    search = GridSearchCV(
+        RandomForestClassifier(random_state=system.split.seed),
+        system.schedule.forest_grid.to_sklearn(),
+        cv=StratifiedKFold(5, shuffle=True, random_state=system.split.seed),
+    ).fit(vectors, truth)
+    scores = search.cv_results_["mean_test_score"]
+    assert len(set(scores)) > 1
+    np.testing.assert_allclose(told.losses, 1 - scores)
+    assert told.steps == [len(scores)]
+    assert told.figures == list(done["checkpoint"].history)
+    assert told.figures == [{"cross-validated-accuracy": 100 * search.best_score_}]
+    chosen = done["checkpoint"].recipe.options
+    assert chosen["trees"] == search.best_params_["n_estimators"]
+    grown = done["checkpoint"].model()
+    found = grown.body(torch.from_numpy(vectors))[0].exp()
+    np.testing.assert_allclose(
+        found, search.predict_proba(vectors).clip(LOWEST_SHARE), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_a_run_of_another_system_in_the_folder_is_refused(tmp_path: Path) -> None:

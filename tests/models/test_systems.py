@@ -65,6 +65,10 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         system_named("cnn4elu")
     with pytest.raises(RecipeError, match="no recipe 'random-forrest'; did you mean random-forest"):
         named_recipe("random-forrest")
+    with pytest.raises(RecipeError, match=r"did you mean crnn or papers/crnn or crnn-4\?$"):
+        named_recipe("crn")
+    with pytest.raises(RecipeError, match=r"did you mean crnn or papers/crnn or"):
+        named_recipe("papers/crn")
 
 
 def test_the_hash_follows_what_decides_a_run_and_not_its_words(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from affectd.models.calibration import fit_temperature
+from affectd.models.clips import Clip
 from affectd.models.features import FeatureSet
 from affectd.models.labels import label_index
 from affectd.models.metrics import Confusion
@@ -50,7 +51,7 @@ def measure_accuracy(
     Raises:
         ValueError: no clip has one of the labels.
     """
-    known = features.select(lambda clip: clip.label in labels)
+    known = _labelled(features, labels)
     logits = score_utterances(scorer, known, windowing)
     by_corpus: dict[str, Confusion] = {}
     for corpus in sorted({clip.corpus for clip in known.clips}):
@@ -63,6 +64,18 @@ def temperature_of(
     scorer: Scorer, features: FeatureSet, *, windowing: Windowing, labels: Sequence[str]
 ) -> float:
     """Return the temperature that fits a graph's probabilities on labelled clips best."""
-    known = features.select(lambda clip: clip.label in labels)
+    known = _labelled(features, labels)
     truth = np.array([label_index(str(clip.label), labels) for clip in known.clips])
     return fit_temperature(score_utterances(scorer, known, windowing), truth)
+
+
+def _labelled(features: FeatureSet, labels: Sequence[str]) -> FeatureSet:
+    """Return the clips that a model can name, labelled with its own words."""
+    clips = tuple(replace(clip, label=_label(clip, labels)) for clip in features.clips)
+    return replace(features, clips=clips).select(lambda clip: clip.label is not None)
+
+
+def _label(clip: Clip, labels: Sequence[str]) -> str | None:
+    emotions = ("calm" if clip.native == "calm" else clip.label, clip.label)
+    words = (*emotions, *(f"{clip.sex} {emotion}" for emotion in emotions))
+    return next((word for word in words if word in labels), None)

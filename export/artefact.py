@@ -50,6 +50,9 @@ __all__ = [
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
+_TERMS = "LICENSE-weights.md"
+"""Beside weights, the terms of each corpus that they were trained on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
@@ -100,6 +103,8 @@ class Export:
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write the artefacts and ``NAME.md``; each file is the old one or the new one, whole.
 
+        The card points to the terms where the folder has such.
+
         Returns:
             The paths, the card's last.
         """
@@ -112,7 +117,8 @@ class Export:
                 path.with_name(f"{path.name}.rejected").unlink(missing_ok=True)
         card = folder / f"{self.artefacts[0].metadata.name}.md"
         with replacing(card) as unfinished:
-            unfinished.write_bytes(self.card.encode())
+            terms = f"See {_TERMS}.\n" if (folder / _TERMS).is_file() else ""
+            unfinished.write_bytes(f"{self.card}{terms}".encode())
         return (*paths, card)
 
     def check(self) -> None:
@@ -122,7 +128,8 @@ class Export:
             GateError: one did; the message says which, and by how much.
         """
         clauses = [
-            f"{artefact.metadata.precision} fails {describe(gate)}"
+            f"{artefact.metadata.precision} fails "
+            f"{describe(gate, all_heard=artefact.judgement.all_heard)}"
             for artefact in self.artefacts
             for gate in artefact.failures
         ]
@@ -230,7 +237,8 @@ def export_model(
         artefacts[0].metadata,
         evaluations,
         [one.metadata for one in artefacts[1:]],
-        recorded_noise=original.recorded_noise,
+        fitted=original.temperature != 1,
+        noise=original.noise,
         teacher=original.teacher,
     )
     return Export(
@@ -347,4 +355,4 @@ def licence_of(licences: Iterable[str]) -> str:
         return "See whoever trained it: the licences of its data are not recorded."
     non_commercial = any("-NC" in licence or "research only" in licence for licence in named)
     use = "Non-commercial use only" if non_commercial else "See the data's terms"
-    return f"{use}: trained on data under {', '.join(named)}. See LICENSE-weights.md."
+    return f"{use}: trained on data under {', '.join(named)}."

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,6 +162,7 @@ def _checkpoint(
             calibration=calibration,
             labelled=bool(corpus) or set(precisions) != {"fp32"},
             progress=progress.preparing,
+            say=progress.say,
         )
     done = export_model(
         original,
@@ -176,17 +178,33 @@ def _checkpoint(
     for artefact, path in zip(done.artefacts, paths, strict=False):
         typer.echo(f"{path}  {len(artefact.graph) / 1e6:.1f} MB")
         typer.echo(summary(artefact))
-    report = write_report(done, output, command=_command(checkpoint, precisions, target, corpus))
+    command = _command(
+        checkpoint,
+        {
+            "--output": [output],
+            "--precision": [",".join(precisions)],
+            "--target": [processor],
+            "--name": [name] if name else (),
+            "--corpora": [corpora] if corpora else (),
+            "--corpus": corpus or (),
+            "--audio": audio or (),
+            "--calibration": [calibration] if calibration else (),
+            "--allow": allow or (),
+            "--evaluation": evaluation or (),
+        },
+    )
+    report = write_report(done, output, command=command)
     typer.echo(f"card: {paths[-1]}; report: {report}")
     done.check()
 
 
-def _command(
-    checkpoint: Path, precisions: Sequence[str], target: str, corpus: Sequence[str] | None
-) -> str:
-    words = [f"affectd export {checkpoint.name} --precision {','.join(precisions)}"]
-    words += [f"--target {target}"] if target != "cpu" else []
-    return " ".join([*words, *(f"--corpus {name}" for name in corpus or ())])
+def _command(checkpoint: Path, options: Mapping[str, Iterable[object]]) -> str:
+    """Return what gives the same again, the folder of the cache apart."""
+    words = ["affectd", "export", str(checkpoint)]
+    for option, values in options.items():
+        for value in values:
+            words += [option, str(value)]
+    return shlex.join(words)
 
 
 @export.command("inspect")
@@ -255,11 +273,12 @@ def _verify(
             audio=audio or (),
             labelled=bool(corpus) or metadata.precision != "fp32",
             progress=progress.preparing,
+            say=progress.say,
         )
     done = verify(file, speech, reference=against, allow=allow or ())
     windows = speech.compared
     typer.echo(f"{file} against {against} on {len(windows)} windows of {windows.source}")
-    typer.echo(gate_lines(done.judgement.gates))
+    typer.echo(gate_lines(done.judgement))
     done.check()
 
 

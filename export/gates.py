@@ -134,11 +134,22 @@ def failed(gates: Iterable[Gate]) -> list[Gate]:
     return [gate for gate in gates if not gate.passed and not gate.allowed]
 
 
-def describe(gate: Gate) -> str:
-    """Return one clause on a gate: the figure, the limit, and by how much it is missed."""
+def describe(gate: Gate, *, all_heard: bool = False) -> str:
+    """Return one clause on a gate: the figure, the limit, and by how much it is missed.
+
+    Args:
+        gate: Of an artefact.
+        all_heard: Whether a figure is missing because every speaker at hand was heard in training.
+    """
     rule = GATES[gate.name]
     bound = "at least" if rule.least else "at most"
     limit = f"{bound} {_shown(gate.limit, rule)}"
+    if gate.figure is None and all_heard:
+        way_out = "" if gate.allowed else f"; --allow {gate.name} lets it pass"
+        return (
+            f"{gate.name}: {rule.what} was not measured, for every speaker at hand was heard in "
+            f"training; needed is {limit}{way_out}"
+        )
     if gate.figure is None:
         return (
             f"{gate.name}: {rule.what} was not measured for want of labelled speech "

@@ -34,6 +34,8 @@ class Judgement:
     size: int
     """Bytes."""
     gates: tuple[Gate, ...]
+    all_heard: bool
+    """Whether nothing could be scored because every speaker at hand was heard in training."""
 
     @property
     def accepted(self) -> bool:
@@ -130,7 +132,12 @@ class Judge:
                 figures["uar"] = self.accuracy.uar - accuracy.uar
         gates = hold(figures, limits, allow=self._allow)
         return Judgement(
-            parity=parity, accuracy=accuracy, latency_ms=latency_ms, size=len(graph), gates=gates
+            parity=parity,
+            accuracy=accuracy,
+            latency_ms=latency_ms,
+            size=len(graph),
+            gates=gates,
+            all_heard=self.speech.all_heard,
         )
 
     def refitted(self, graph: bytes, temperature: float) -> float:

@@ -11,12 +11,14 @@ import numpy as np
 from torch import nn
 
 from affectd.kernels.voice_experts import VoiceExperts
+from affectd.models.card import AddedNoise
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.labels import valence_arousal_of
-from affectd.models.recipes import Distillation
+from affectd.models.recipes import Distillation, Recipe
+from affectd.models.systems import System
 from affectd.models.windowing import Windowing
 
-__all__ = ["Original", "sha256_of"]
+__all__ = ["Original", "added_noise", "sha256_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,8 @@ class Original:
     """Of the checkpoint's file, or of the weights: see `sha256_of`."""
     in_float: tuple[str, ...] = ()
     """Modules that INT8 leaves in floating point: small ones, on which every logit hangs."""
-    recorded_noise: bool = True
-    """Whether ESC-10 was added to the speech in training."""
+    noise: AddedNoise | None = None
+    """What was added to the speech in training; `None` where that is not known."""
     teacher: Distillation | None = None
     """Whom it has learnt from beside the labels."""
     voice_experts: VoiceExperts | None = None
@@ -72,7 +74,7 @@ class Original:
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             in_float=tuple(getattr(model, "in_float", ())),
-            recorded_noise=checkpoint.recipe.noise,
+            noise=added_noise(checkpoint.recipe),
             teacher=checkpoint.recipe.teacher,
             voice_experts=checkpoint.voice_experts,
         )
@@ -81,6 +83,14 @@ class Original:
     def speakers(self) -> dict[str, frozenset[str]]:
         """The speakers heard, by corpus."""
         return {one.corpus: frozenset(one.speakers) for one in self.heard}
+
+
+def added_noise(recipe: Recipe) -> AddedNoise:
+    """Return what is added to the speech where a recipe is trained."""
+    if not isinstance(recipe, System):
+        return "recorded" if recipe.noise else "coloured"
+    # A system hears no recordings of noise, whatever stands under `noise`.
+    return "coloured" if recipe.augmented and recipe.augmentation.noise else "none"
 
 
 def sha256_of(model: nn.Module) -> str:

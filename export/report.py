@@ -16,6 +16,7 @@ from affectd.export.accuracy import Accuracy
 from affectd.export.artefact import Artefact, Export
 from affectd.export.choices import REASONS
 from affectd.export.gates import describe
+from affectd.export.judge import Judgement
 from affectd.export.latency import percentiles
 from affectd.export.plots import confusion_plot, latency_plot, logit_plot
 from affectd.export.search import Attempt
@@ -38,12 +39,15 @@ def summary(artefact: Artefact) -> str:
             f"  {metadata.quantisation.scheme}; calibrated on {metadata.quantisation.windows} "
             f"windows of {metadata.quantisation.choice}"
         )
-    return "\n".join([*lines, gate_lines(metadata.gates)])
+    return "\n".join([*lines, gate_lines(artefact.judgement)])
 
 
-def gate_lines(gates: Iterable[Gate]) -> str:
+def gate_lines(judgement: Judgement) -> str:
     """Return a line a gate: how it went, the figure and the limit."""
-    return "\n".join(f"  {_mark(gate):<7} {describe(gate)}" for gate in gates)
+    return "\n".join(
+        f"  {_mark(gate):<7} {describe(gate, all_heard=judgement.all_heard)}"
+        for gate in judgement.gates
+    )
 
 
 def write_report(done: Export, folder: Path, *, command: str) -> Path:

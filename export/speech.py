@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class Speech:
     """Clips of speakers that the model has not heard; `None` without a corpus."""
     development: FeatureSet | None = None
     """Clips on which the temperature is fitted; `None` without a corpus."""
+    all_heard: bool = False
+    """Whether no clip is left to score because every speaker at hand was heard in training."""
 
 
 def gather_speech(
@@ -79,6 +82,7 @@ def gather_speech(
     calibration: Path | None = None,
     labelled: bool = True,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Speech:
     """Gather the best speech there is for an export.
 
@@ -89,16 +93,17 @@ def gather_speech(
         windowing: How to cut windows.
         heard: The speakers that the model has heard, by corpus.
         corpora: The folder of the corpora.
-        corpus: The corpora to use; every corpus at hand where none is named.
+        corpus: The corpora to use; where none is named, every one at hand that can be used.
         cache: The folder of the feature cache; needed with corpora.
         audio: Sound files to compare on instead.
         calibration: A sound file, a folder of such, or a feature file to calibrate on instead.
         labelled: Whether labelled clips are wanted; without them the features of the corpora need
             not be computed.
         progress: Told how far the features are.
+        say: Told in one line of each corpus at hand that is left out, and why.
 
     Raises:
-        CorpusError: a named corpus cannot be used.
+        CorpusError: a named corpus cannot be used, or none of those at hand.
         UnreadableClipError: a file that was asked for cannot be read.
         ValueError: no audio lasts as long as the shortest window.
     """
@@ -107,9 +112,12 @@ def gather_speech(
     if not names or corpora is None or cache is None:
         compared = windows_at_hand(windowing, corpora=corpora, audio=audio, heard=heard)
         return Speech(compared=compared, calibration=chosen or _some(compared))
-    features, _ = features_of(
-        names, corpora=corpora, cache=cache, front_end=windowing.front_end, progress=progress
+    extract = partial(
+        features_of, corpora=corpora, cache=cache, front_end=windowing.front_end, progress=progress
     )
+    if not corpus:
+        names = _usable(names, extract, corpora=corpora, say=say)
+    features, _ = extract(names)
 
     def unheard(clip: Clip) -> bool:
         return clip.speaker not in heard.get(clip.corpus, frozenset())
@@ -134,6 +142,7 @@ def gather_speech(
         calibration=chosen,
         labelled=test if len(test) else None,
         development=development if len(development) else None,
+        all_heard=not len(test),
     )
 
 
@@ -293,6 +302,31 @@ def _names(corpora: Path | None, wanted: Sequence[str]) -> tuple[str, ...]:
     if wanted or corpora is None:
         return tuple(wanted)
     return tuple(name for name in CORPORA if (corpora / name).is_dir())
+
+
+def _usable(
+    names: Iterable[str],
+    extract: Callable[[tuple[str]], object],
+    *,
+    corpora: Path,
+    say: Callable[[str], None] | None,
+) -> tuple[str, ...]:
+    """Return the corpora whose features can be had; what they are comes from the cache then."""
+    usable: list[str] = []
+    left_out: list[str] = []
+    for name in names:
+        try:
+            extract((name,))
+        except ValueError as error:
+            reason = str(error).removeprefix(f"corpus {name}: ")
+            left_out.append(f"{name}: {reason}")
+            if say is not None:
+                say(f"corpus {name} is left out: {reason}")
+        else:
+            usable.append(name)
+    if not usable:
+        raise CorpusError(f"no corpus in {corpora} can be used: {'; '.join(left_out)}")
+    return tuple(usable)
 
 
 def _corpus_clips(corpora: Path, heard: Mapping[str, frozenset[str]]) -> tuple[Path, ...]:

@@ -35,10 +35,12 @@ class Verification:
         Raises:
             GateError: one did; the message says which, and by how much.
         """
-        if misses := failed(self.judgement.gates):
-            raise GateError(
-                "; ".join(f"{self.metadata.precision} fails {describe(gate)}" for gate in misses)
-            )
+        clauses = [
+            f"{self.metadata.precision} fails {describe(gate, all_heard=self.judgement.all_heard)}"
+            for gate in failed(self.judgement.gates)
+        ]
+        if clauses:
+            raise GateError("; ".join(clauses))
 
 
 def verify(

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 from affectd.engine.artefact import Gate, Metadata
+from affectd.kernels.front_end import Spectrum
+from affectd.models.corpora import CORPORA
 from affectd.models.evaluation import Evaluation
 from affectd.models.labels import FOUR_LABELS
 from affectd.models.recipes import Distillation
 
-__all__ = ["write_card"]
+__all__ = ["AddedNoise", "write_card"]
 
-_CANNOT = """\
-## What it cannot do
+AddedNoise = Literal["recorded", "coloured", "none"]
+"""What was added to the speech in training: ESC-10 beside white and pink noise, those two alone, or
+nothing."""
 
-- It hears how speech sounds, not what a person feels. The labels are those of acted corpora; what
-  people do in daily life is weaker, mixed, and often none of the seven.
-- It has heard English, German and Polish, read or acted by adults, mostly in studios. Other
-  languages, children, age, illness, accents, telephone lines and noisy rooms are not covered by
-  any figure here.
-- It judges single utterances of one voice. Overlapping voices, singing, laughter, crying and music
-  give a label all the same; the engine abstains on some of these, the model does not.
-- It knows nothing of the speaker: a voice that is always loud or low is heard as a mood.
-- A point of valence and arousal is computed from the probabilities and fixed coordinates per label
-  (Russell and Mehrabian, 1977); no rating of valence or arousal was learnt.
-- Inferring the emotions of people at work or in education is prohibited in the European Union
-  (AI Act, Article 5(1)(f); medical and safety uses excepted). It must not be used for that, and
-  not for decisions on a person anywhere.
-"""
+_NOISE: Mapping[AddedNoise | None, str] = MappingProxyType(
+    {
+        "recorded": " Noise for augmentation: ESC-10 (CC BY 3.0), white and pink noise.",
+        "coloured": " Noise for augmentation: white and pink noise.",
+        "none": " No noise was added to the speech.",
+        None: "",
+    }
+)
+_INPUT: Mapping[Spectrum, tuple[str, str]] = MappingProxyType(
+    {
+        "mel": ("log-mel", "bands"),
+        "linear": ("log-spectrum", "bins"),
+        "samples": ("bare", "samples a frame"),
+    }
+)
 
 
 def write_card(
@@ -36,7 +43,8 @@ def write_card(
     evaluations: Sequence[Evaluation],
     variants: Sequence[Metadata] = (),
     *,
-    recorded_noise: bool = True,
+    fitted: bool = True,
+    noise: AddedNoise | None = None,
     teacher: Distillation | None = None,
 ) -> str:
     """Return the card of an artefact as Markdown; no figure is in it that was not measured.
@@ -45,7 +53,8 @@ def write_card(
         metadata: Of the artefact.
         evaluations: Of this very model, and of its recipe on folds.
         variants: Of the same model in other precisions.
-        recorded_noise: Whether ESC-10 was added to the speech in training.
+        fitted: Whether the model's temperature was fitted.
+        noise: What was added to the speech in training; `None` where that is not known.
         teacher: Of the recipe.
     """
     held_out = sorted(
@@ -57,8 +66,8 @@ def write_card(
     parts = [
         f"# Model card: {metadata.name}\n",
         "This file is written by `affectd export` from what was measured; edit the code instead.\n",
-        _summary(metadata),
-        _data(metadata, recorded_noise=recorded_noise),
+        _summary(metadata, fitted=fitted),
+        _data(metadata, fitted=fitted, noise=noise),
         *([_taught(teacher)] if teacher else []),
         _held_out(held_out, of_recipe=bool(folds)),
     ]
@@ -68,25 +77,38 @@ def write_card(
     parts += [_export(metadata)]
     if variants:
         parts.append(_variants([metadata, *variants]))
-    parts += [_CANNOT, _terms(metadata)]
+    parts += [_cannot(metadata), _terms(metadata)]
     return "\n".join(parts)
 
 
-def _summary(metadata: Metadata) -> str:
+def _summary(metadata: Metadata, *, fitted: bool) -> str:
     front_end = metadata.front_end
+    kind, columns = _INPUT[front_end.spectrum]
+    if front_end.extras:
+        columns += f", {_listed([extra.replace('_', ' ') for extra in front_end.extras])}"
+    temperature = f"Temperature {metadata.temperature:.3f}"
+    if fitted:
+        temperature += ", fitted on speech that was not trained on"
+    elif metadata.temperature == 1:
+        temperature += ": the logits are taken as they are"
+    else:
+        temperature += (
+            f": the checkpoint has none, and {metadata.precision} is brought to its sharpness"
+        )
     return (
         f"Emotion of speech in {len(metadata.labels)} classes: {', '.join(metadata.labels)}.\n\n"
-        f"- Input: log-mel windows of {metadata.minimum_seconds:g} to "
-        f"{metadata.window_seconds:g} s ({front_end.bands} bands, "
+        f"- Input: {kind} windows of {metadata.minimum_seconds:g} to "
+        f"{metadata.window_seconds:g} s ({front_end.bands} {columns}, "
         f"{1000 * front_end.frame_seconds:g} ms hop, {front_end.sample_rate} Hz), "
         f"normalisation `{metadata.normalisation}`.\n"
-        f"- Temperature {metadata.temperature:.3f}, fitted on speech that was not trained on.\n"
+        f"- {temperature}.\n"
         f"- Checkpoint SHA-256 `{metadata.checkpoint_sha256}`.\n"
     )
 
 
-def _data(metadata: Metadata, *, recorded_noise: bool) -> str:
-    noise = "ESC-10 (CC BY 3.0), white and pink noise" if recorded_noise else "white and pink noise"
+def _data(metadata: Metadata, *, fitted: bool, noise: AddedNoise | None) -> str:
+    if not metadata.corpora:
+        return "## Training data\n\nWhat it was trained on is not recorded.\n"
     rows = [
         (
             corpus.name,
@@ -96,13 +118,26 @@ def _data(metadata: Metadata, *, recorded_noise: bool) -> str:
         )
         for corpus in metadata.corpora
     ]
+    told = "Speakers heard are those trained on" + (
+        " and the development speakers on whom the best epoch and the temperature were chosen."
+        if fitted
+        else ", or that a setting was chosen on."
+    )
+    emotions = _emotions(metadata)
+    if "calm" not in emotions and "neutral" in emotions:
+        told += " Calm speech counts as neutral; bored speech is left out."
+    else:
+        told += " Bored speech is left out."
     return (
         "## Training data\n\n"
         + _table(("corpus", "clips trained on", "speakers heard", "licence"), rows)
-        + "\nSpeakers heard are those trained on and the development speakers on whom the best "
-        "epoch and the temperature were chosen. Calm speech counts as neutral; bored speech is "
-        f"left out. Noise for augmentation: {noise}.\n"
+        + f"\n{told}{_NOISE[noise]}\n"
     )
+
+
+def _emotions(metadata: Metadata) -> set[str]:
+    """Return what is told apart, without the sex that a label may have before it."""
+    return {label.removeprefix("female ").removeprefix("male ") for label in metadata.labels}
 
 
 def _taught(teacher: Distillation) -> str:
@@ -188,7 +223,8 @@ def _export(metadata: Metadata) -> str:
     if latency := metadata.latency:
         lines.append(
             f"- A window of {latency['frames']:.0f} frames on one thread of the exporting machine: "
-            f"p50 {latency['p50_ms']:.2f} ms, p99 {latency['p99_ms']:.2f} ms, log-mel apart."
+            f"p50 {latency['p50_ms']:.2f} ms, p99 {latency['p99_ms']:.2f} ms, the front end "
+            "apart."
         )
     return "\n".join(lines) + "\n"
 
@@ -225,10 +261,60 @@ def _figure(gate: Gate) -> str:
     return shown if gate.passed else f"{shown} (!)"
 
 
+def _cannot(metadata: Metadata) -> str:
+    published = all(corpus.name in CORPORA for corpus in metadata.corpora)
+    acted = "acted corpora" if metadata.corpora and published else "its corpora"
+    told = (
+        "It hears how speech sounds, not what a person feels. The labels are those of "
+        f"{acted}; what people do in daily life is weaker, mixed, and often none of its "
+        f"{len(_emotions(metadata))} emotions.",
+        f"{_languages(metadata)} Other languages, children, age, illness, accents, telephone lines "
+        "and noisy rooms are not covered by any figure here.",
+        "It judges single utterances of one voice. Overlapping voices, singing, laughter, crying "
+        "and music give a label all the same; the engine abstains on some of these, the model does "
+        "not.",
+        "It knows nothing of the speaker: a voice that is always loud or low is heard as a mood.",
+        "A point of valence and arousal is computed from the probabilities and fixed coordinates "
+        "per label (Russell and Mehrabian, 1977); no rating of valence or arousal was learnt.",
+        "Inferring the emotions of people at work or in education is prohibited in the European "
+        "Union (AI Act, Article 5(1)(f); medical and safety uses excepted). It must not be used "
+        "for that, and not for decisions on a person anywhere.",
+    )
+    return "## What it cannot do\n\n" + "".join(
+        textwrap.fill(
+            line, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        + "\n"
+        for line in told
+    )
+
+
+def _languages(metadata: Metadata) -> str:
+    known = sorted(
+        {
+            language
+            for corpus in metadata.corpora
+            if corpus.name in CORPORA
+            for language in CORPORA[corpus.name].language.split(" and ")
+        }
+    )
+    others = [corpus.name for corpus in metadata.corpora if corpus.name not in CORPORA]
+    if not known:
+        return "Which languages it has heard is not recorded."
+    heard = f"It has heard {_listed(known)}, read or acted by adults, mostly in studios"
+    if not others:
+        return f"{heard}."
+    return f"{heard}; which languages it has heard in {_listed(others)} is not recorded."
+
+
 def _terms(metadata: Metadata) -> str:
     return (
         f"## Licence\n\n{metadata.licence} The code that trains and runs it is under Apache-2.0.\n"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.architectures import build
 from affectd.models.labels import valence_arousal_of
-from affectd.models.recipes import Recipe, RecipeError
+from affectd.models.recipes import Recipe
 from affectd.models.replacing import replacing
 from affectd.models.safe_checkpoint import read_values
 from affectd.models.systems import recipe_from
@@ -138,12 +138,16 @@ class Checkpoint:
                 f"checkpoint {path}: it holds more than tensors and plain values, or is no "
                 "checkpoint, and was not loaded"
             ) from None
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointError(f"checkpoint {path} cannot be read: {reason}") from None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"checkpoint {path} cannot be read: {_reason(error)}") from None
+        except Exception as error:  # what torch makes of rubbish has no common base
+            raise CheckpointError(
+                f"checkpoint {path} cannot be read: it is cut short or no checkpoint "
+                f"({_reason(error)})"
+            ) from None
         try:
             return cls._from_values(values)
-        except (CheckpointError, RecipeError) as error:
+        except ValueError as error:
             raise CheckpointError(f"checkpoint {path}: {error}") from None
 
     @classmethod
@@ -193,6 +197,12 @@ class Checkpoint:
             raise CheckpointError(f"field {error.args[0]!r} is missing") from None
         except TypeError as error:
             raise CheckpointError(f"a field has the wrong type: {error}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first sentence of what an error says, its kind where it says nothing."""
+    said = next(iter(str(error).splitlines()), "").partition(". ")[0]
+    return said or type(error).__name__
 
 
 def _voice_experts(value: object) -> VoiceExperts | None:

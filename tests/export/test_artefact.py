@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -146,6 +148,7 @@ def other_architecture(values: dict[str, Any]) -> None:
         (changed("labels", ["angry", "bored"]), "label is 'bored'; allowed are angry"),
         (changed("format_version", 9), "format_version is 9; allowed is 1"),
         (changed("averaged", 3), "a field has the wrong type"),
+        (changed("seed", "one"), "invalid literal for int"),
         (changed("temperature", float("nan")), "temperature is nan; allowed is above 0"),
     ],
 )
@@ -199,6 +202,42 @@ def test_files_that_are_no_checkpoint_are_named(checkpoint_file: Path, tmp_path:
         make_artefact(tmp_path / "list.pt")
 
 
+RUBBISH = {
+    "sound": b"RIFF\x24\x7d\x00\x00WAVEfmt \x10\x00\x00\x00",
+    "four bytes": b"\x80\x02}q",
+    "letters": b"junk",
+    "an unknown opcode": b"\xff\xfe\xfd",
+    "a pickle of nothing": b".",
+    "a pickle that asks for what is not there": b"h\x07.",
+    "a pickle that was cut": b"\x80\x02X\xff\x00\x00",
+    "a mark without an end": b"((((u.",
+    "zeros": bytes(1000),
+    "a zip of nothing": b"PK\x05\x06" + bytes(18),
+    "the head of a zip": b"PK\x03\x04" + bytes(100),
+    "lines": b"label,clip\nangry,a.wav\n",
+}
+
+
+@pytest.mark.parametrize("content", RUBBISH.values(), ids=RUBBISH.keys())
+@pytest.mark.parametrize("suffix", [".pt", ".wav", ".safetensors"])
+def test_rubbish_is_refused_in_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"rubbish{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="rubbish") as raised:
+        Checkpoint.load(path)
+    assert "\n" not in str(raised.value)
+
+
+@given(content=st.binary(max_size=200))
+def test_no_bytes_whatsoever_end_in_another_error(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"any\.pt"):
+        Checkpoint.load(path)
+
+
 def test_the_fingerprint_tells_front_ends_apart() -> None:
     ours = fingerprint(FrontEnd())
     assert len(ours) == 64
@@ -207,7 +246,17 @@ def test_the_fingerprint_tells_front_ends_apart() -> None:
 
 def test_terms_follow_the_data() -> None:
     assert licence_of(["CC0 1.0", "CC BY-NC-SA 4.0"]).startswith("Non-commercial use only")
-    assert licence_of(["CC0 1.0"]).startswith("See the data's terms")
+    assert licence_of(["CC0 1.0"]) == "See the data's terms: trained on data under CC0 1.0."
+
+
+def test_a_card_points_to_the_terms_that_lie_beside_it(
+    checkpoint_file: Path, tmp_path: Path
+) -> None:
+    done = make_artefact(checkpoint_file)
+    assert "LICENSE" not in done.write(tmp_path)[-1].read_text("utf-8")
+    (tmp_path / "LICENSE-weights.md").write_text("# Terms\n")
+    card = done.write(tmp_path)[-1].read_text("utf-8")
+    assert card.endswith("is under Apache-2.0.\nSee LICENSE-weights.md.\n")
 
 
 def safe_values(path: Path) -> dict[str, Any]:

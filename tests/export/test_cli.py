@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def test_export_writes_the_artefact_and_says_what_it_checked(
     assert "tiny.onnx" in done.output
     assert "parity: largest difference of a logit" in done.output
     assert "p99" in done.output
+    command = json.loads((tmp_path / "report.json").read_text("utf-8"))["command"]
+    written = f"affectd export {checkpoint_file} --output {tmp_path} --precision fp32 --target cpu"
+    assert command == written
 
 
 def test_options_may_come_before_the_checkpoint(checkpoint_file: Path, tmp_path: Path) -> None:
@@ -57,6 +61,9 @@ def test_several_precisions_are_written_beside_each_other(
     ):
         metadata = metadata_of(tmp_path / file)
         assert (metadata.name, metadata.precision) == ("tiny", precision)
+    command = json.loads((tmp_path / "report.json").read_text("utf-8"))["command"]
+    assert "--precision fp32,fp16,int8" in command
+    assert command.endswith(f"--allow {' --allow '.join(gates.GATES)}")
     gate = {gate.name: gate for gate in metadata.gates}["uar"]
     assert (gate.figure, gate.passed, gate.allowed) == (None, False, True)
     assert metadata.quantisation is not None

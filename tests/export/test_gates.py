@@ -45,6 +45,17 @@ def test_a_miss_says_which_gate_and_by_how_much(
     assert clause in describe(miss)
 
 
+def test_a_model_that_has_heard_every_speaker_is_told_so() -> None:
+    figures = {**GOOD, "uar": None}
+    (miss,) = failed(hold(figures, INT8))
+    assert describe(miss, all_heard=True) == (
+        "uar: UAR lost on unheard speakers was not measured, for every speaker at hand was heard "
+        "in training; needed is at most 0.50 points; --allow uar lets it pass"
+    )
+    allowed = {gate.name: gate for gate in hold(figures, INT8, allow=["uar"])}["uar"]
+    assert describe(allowed, all_heard=True).endswith("needed is at most 0.50 points")
+
+
 def test_an_allowed_miss_is_recorded_and_rejects_nothing() -> None:
     gates = hold({**GOOD, "size": 0.5}, INT8, allow=["size", "uar"])
     assert not failed(gates)

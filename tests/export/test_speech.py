@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,10 @@ from affectd.export.speech import (
     windows_at_hand,
     windows_of,
 )
+from affectd.kernels.front_end import FrontEnd
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import UnreadableClipError
+from affectd.models.corpora import CorpusError
 
 
 def test_windows_come_from_the_best_audio_there_is(
@@ -83,16 +88,33 @@ def test_a_folder_without_sound_is_refused(checkpoint: Checkpoint, tmp_path: Pat
         windows_of(tmp_path, checkpoint.recipe.windowing)
 
 
-def test_with_corpora_the_compared_speakers_are_strangers(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def record_emodb(corpora: Path, *speakers: str) -> None:
     rng = np.random.default_rng(0)
-    folder = tmp_path / "emodb" / "wav"
+    folder = corpora / "emodb" / "wav"
     folder.mkdir(parents=True)
-    for speaker in ("03", "09", "16"):
+    for speaker in speakers:
         for letter in "WFNT":
             noise = 0.1 * rng.standard_normal(24_000)
             soundfile.write(folder / f"{speaker}a01{letter}a.wav", noise, 16_000)
+
+
+def store_crema_d(corpora: Path) -> None:
+    """Lay out a CREMA-D that was computed by a front end of its own."""
+    folder = corpora / "crema-d"
+    folder.mkdir(parents=True)
+    names = np.array([f"1001_DFA_{emotion}_XX" for emotion in ("ANG", "SAD")])
+    np.savez(
+        folder / "logmel64.npz",
+        clip=names,
+        logmel_u8=np.zeros((2, 64, 50), np.uint8),
+        active_frames=np.full(2, 50, np.int16),
+    )
+
+
+def test_with_corpora_the_compared_speakers_are_strangers(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    record_emodb(tmp_path, "03", "09", "16")
     speech = gather_speech(
         checkpoint.recipe.windowing,
         heard={"emodb": frozenset({"09", "16"})},
@@ -105,3 +127,45 @@ def test_with_corpora_the_compared_speakers_are_strangers(
     assert {clip.speaker for clip in speech.development.clips} == {"16"}
     assert "not heard" in speech.compared.source
     assert "heard in training" in speech.calibration.source
+
+
+def test_a_corpus_that_was_not_asked_for_and_cannot_be_used_is_left_out(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    record_emodb(tmp_path, "03", "09")
+    store_crema_d(tmp_path)
+    (tmp_path / "tess").mkdir()
+    other = replace(checkpoint.recipe.windowing, front_end=FrontEnd(hop_samples=200))
+    said: list[str] = []
+    gather = partial(
+        gather_speech,
+        other,
+        heard={"emodb": frozenset({"09"})},
+        corpora=tmp_path,
+        cache=tmp_path / "cache",
+        say=said.append,
+    )
+    speech = gather()
+    assert speech.labelled is not None
+    assert {clip.corpus for clip in speech.labelled.clips} == {"emodb"}
+    empty, foreign = said
+    assert empty.startswith("corpus tess is left out: expected in ")
+    assert foreign.startswith("corpus crema-d is left out: none of 2 clips could be read: ")
+    assert foreign.endswith("its log-mel features were made for another front end")
+    with pytest.raises(ValueError, match="made for another front end"):
+        gather(corpus=["emodb", "crema-d"])
+    shutil.rmtree(tmp_path / "emodb")
+    with pytest.raises(CorpusError, match=r"no corpus in .* can be used: tess: .*; crema-d: "):
+        gather()
+
+
+def test_a_model_that_has_heard_everyone_has_nothing_to_be_scored_on(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    record_emodb(tmp_path, "03", "09")
+    windowing = checkpoint.recipe.windowing
+    gather = partial(gather_speech, windowing, corpora=tmp_path, cache=tmp_path / "cache")
+    speech = gather(heard={"emodb": frozenset({"03", "09"})})
+    assert (speech.labelled, speech.all_heard) == (None, True)
+    assert not gather(heard={"emodb": frozenset({"03"})}).all_heard
+    assert not gather_speech(windowing, heard={}).all_heard

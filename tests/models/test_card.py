@@ -3,13 +3,14 @@ from __future__ import annotations
 from importlib import resources
 
 import numpy as np
+import pytest
 
 from affectd.engine.artefact import Corpus, Metadata
 from affectd.kernels.front_end import FrontEnd
-from affectd.models.card import write_card
+from affectd.models.card import AddedNoise, write_card
 from affectd.models.evaluation import Evaluation, Scored
 from affectd.models.features import FeatureSet
-from affectd.models.labels import LABELS, VALENCE_AROUSAL
+from affectd.models.labels import LABELS, VALENCE_AROUSAL, valence_arousal_of
 from affectd.models.recipes import Distillation
 
 METADATA = Metadata(
@@ -69,3 +70,94 @@ def test_a_teacher_is_named_without_the_folder_it_lay_in() -> None:
     assert "Taught by `big-int8`: what it says of each disturbed window counts 60 %" in card
     assert "/home" not in card
     assert "Taught" not in write_card(METADATA, [])
+
+
+def paper_card(noise: AddedNoise = "none") -> str:
+    """Return the card of a paper's system with calm, that has heard RAVDESS alone."""
+    corpus = Corpus(name="ravdess", licence="CC BY-NC-SA 4.0", clips=1_080, speakers=("01", "02"))
+    labels = (*LABELS, "calm")
+    metadata = METADATA.model_copy(
+        update={
+            "labels": labels,
+            "valence_arousal": {label: valence_arousal_of(label) for label in labels},
+            "temperature": 1.0,
+            "corpora": (corpus,),
+        }
+    )
+    return write_card(metadata, [], fitted=False, noise=noise)
+
+
+def test_a_card_says_of_calm_and_of_the_temperature_what_is_so() -> None:
+    card = paper_card()
+    assert "Calm speech counts as neutral" not in card
+    assert "Bored speech is left out." in card
+    assert "- Temperature 1.000: the logits are taken as they are.\n" in card
+    assert "fitted" not in card
+    assert "temperature were chosen" not in card
+    assert "none of its 8 emotions" in " ".join(card.split())
+    usual = write_card(METADATA, [])
+    assert "Calm speech counts as neutral; bored speech is left out." in usual
+    assert "- Temperature 1.250, fitted on speech that was not trained on.\n" in usual
+
+
+def test_a_temperature_that_int8_alone_has_is_not_called_fitted() -> None:
+    int8 = METADATA.model_copy(update={"precision": "int8"})
+    card = write_card(int8, [], fitted=False)
+    assert (
+        "Temperature 1.250: the checkpoint has none, and int8 is brought to its sharpness." in card
+    )
+
+
+@pytest.mark.parametrize(
+    ("front_end", "told"),
+    [
+        (FrontEnd(), "log-mel windows of 0.6 to 3 s (64 bands, 16 ms hop"),
+        (
+            FrontEnd(spectrum="linear", bands=513, extras=("rms", "zero_crossings")),
+            "log-spectrum windows of 0.6 to 3 s (513 bins, rms and zero crossings, 16 ms hop",
+        ),
+        (
+            FrontEnd(spectrum="samples", bands=320, fft_samples=320, hop_samples=320),
+            "bare windows of 0.6 to 3 s (320 samples a frame, 20 ms hop",
+        ),
+    ],
+)
+def test_the_input_of_the_card_is_what_the_front_end_gives(front_end: FrontEnd, told: str) -> None:
+    card = write_card(METADATA.model_copy(update={"front_end": front_end}), [])
+    assert f"- Input: {told}, 16000 Hz)" in card
+
+
+def test_a_sex_in_the_label_makes_no_emotion_more() -> None:
+    labels = tuple(f"{sex} {emotion}" for sex in ("female", "male") for emotion in LABELS)
+    card = write_card(METADATA.model_copy(update={"labels": labels}), [])
+    assert "Calm speech counts as neutral" in card
+    assert "none of its 7 emotions" in " ".join(card.split())
+
+
+def test_the_noise_of_the_card_is_the_one_that_was_added() -> None:
+    assert "Noise for augmentation: ESC-10 (CC BY 3.0), white and pink" in paper_card("recorded")
+    assert "Noise for augmentation: white and pink noise." in paper_card("coloured")
+    assert "No noise was added to the speech." in paper_card()
+    assert (
+        "oise" not in write_card(METADATA, []).partition("## Training data")[2].partition("##")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["ravdess"], "It has heard English, read or acted by adults, mostly in studios."),
+        (["ravdess", "emodb", "nemo", "tess"], "It has heard English, German and Polish, read"),
+        (["esd"], "It has heard English and Mandarin, read"),
+        (["own-calls"], "Which languages it has heard is not recorded."),
+        (["emodb", "own-calls"], "studios; which languages it has heard in own-calls is not rec"),
+        ([], "Which languages it has heard is not recorded."),
+    ],
+)
+def test_the_languages_are_those_of_the_corpora_heard(names: list[str], sentence: str) -> None:
+    corpora = tuple(Corpus(name=name, licence="x", clips=1, speakers=("1",)) for name in names)
+    card = " ".join(write_card(METADATA.model_copy(update={"corpora": corpora}), []).split())
+    assert sentence in card
+    published = bool(names) and "own-calls" not in names
+    assert ("The labels are those of acted corpora" in card) is published
+    assert ("What it was trained on is not recorded." in card) == (not names)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from affectd.bench.machine import describe_machine
 from affectd.bench.papers_file import FOLDS_CORPUS, ORDER, PROTOCOLS, Papers, command_of
@@ -22,6 +23,7 @@ from affectd.models.extra import MissingExtraError
 from affectd.models.folds import folds
 from affectd.models.foreign_weights import WeightsError, weights_of
 from affectd.models.metrics import Confusion
+from affectd.models.recipes import Recipe
 from affectd.models.system_protocols import (
     Place,
     evaluate_system_folds,
@@ -32,7 +34,7 @@ from affectd.models.system_training import build_system
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
-__all__ = ["check_trainable", "remove_run", "run_papers"]
+__all__ = ["check_trainable", "remove_run", "run_papers", "time_all"]
 
 PUBLISHED_FOLDS = len(folds(FOLDS_CORPUS, [f"{actor:02}" for actor in range(1, 25)]))
 Say = Callable[[str], None]
@@ -259,7 +261,7 @@ def row(system: System, place: Place, *, timed: bool = True) -> Papers:
         return figures
     checkpoint = Checkpoint.load(best)
     figures["parameters"] = parameters(checkpoint.recipe)
-    figures["latency_ms"] = latency_of(checkpoint) if timed else None
+    figures["latency_ms"] = latency_of(checkpoint.recipe, checkpoint.model()) if timed else None
     return figures
 
 
@@ -280,14 +282,35 @@ def parameters(system: Any) -> int | None:
     return grown
 
 
-def latency_of(checkpoint: Checkpoint) -> Papers:
+def time_all(rows: Sequence[Papers], place: Place) -> list[Papers]:
+    """Return rows whose latencies were all measured now, so that they can be compared.
+
+    A network that is not at hand is timed before it has learnt: weights do not change how long it
+    takes. A forest is nothing before it is grown, and keeps the latency that it has.
+    """
+    found: list[Papers] = []
+    for each in rows:
+        system = system_named(each["system"])
+        best = run_folder(system, place, "paper") / BEST
+        grows = system.architecture == "forest"
+        if each["paper"] is None or (grows and not best.exists()):
+            found.append(each)
+            continue
+        checkpoint = Checkpoint.load(best) if best.exists() else None
+        model = checkpoint.model() if checkpoint else build_system(system).eval()
+        recipe = checkpoint.recipe if checkpoint else system
+        found.append(each | {"latency_ms": latency_of(recipe, model)})
+    return found
+
+
+def latency_of(recipe: Recipe, model: nn.Module) -> Papers:
     """Return the percentiles of one full window in ONNX Runtime on one thread, milliseconds.
 
     Beside them stand the day and the processor.
     """
-    windowing = checkpoint.recipe.windowing
+    windowing = recipe.windowing
     columns, frames = windowing.front_end.columns, windowing.window_frames
-    graph = to_onnx(checkpoint.model(), bands=columns, frames=frames).SerializeToString()
+    graph = to_onnx(model, bands=columns, frames=frames).SerializeToString()
     times = interleaved_ms([graph], bands=columns, frames=frames)[0]
     return percentiles(times, frames=frames) | {
         "date": datetime.now(UTC).date().isoformat(),

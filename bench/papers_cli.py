@@ -36,6 +36,10 @@ def papers(
     train: Annotated[
         bool, typer.Option("--train", help="Train whatever has no figures yet, cheapest first.")
     ] = False,
+    latency: Annotated[
+        bool,
+        typer.Option("--latency", help="Time all of them again, in one run; needs quiet cores."),
+    ] = False,
     corpora: CorporaOption = None,
     cache: CacheOption = None,
     runs: Annotated[
@@ -83,14 +87,14 @@ def papers(
     file = json_file or _KEPT
     with resources.as_file(_SHIPPED) as shipped:
         earlier = kept(file if json_file is not None or file.exists() else shipped)
-    if trains or runs.is_dir():
+    if trains or latency or runs.is_dir():
         from affectd.models.extra import need_inference_extra, need_training_extra
 
         need_training_extra("bench papers")
         need_inference_extra("bench papers")
         import torch
 
-        from affectd.bench.papers import run_papers
+        from affectd.bench.papers import run_papers, time_all
         from affectd.models.corpora import corpora_folder
         from affectd.models.features import cache_folder
         from affectd.models.progress import RunProgress
@@ -119,6 +123,8 @@ def papers(
                 whole=True,
                 say=progress.say,
             )
+        if latency:
+            rows = time_all(rows, place)
     elif earlier:
         # There is nothing to be measured: PyTorch is not needed to read.
         rows = list(earlier.values())
@@ -126,7 +132,7 @@ def papers(
         raise FileNotFoundError(
             f"{file}: there are no figures; --json FILE names others, and --train makes some"
         )
-    if trains or json_file is not None:
+    if trains or latency or json_file is not None:
         save(rows, describe_machine(), file)
     told = markdown(rows)
     typer.echo(told)

@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 
 from affectd.bench import papers
 from affectd.bench.marked import mark
-from affectd.bench.papers import macro_f1, remove_run, run_papers
+from affectd.bench.papers import macro_f1, remove_run, run_papers, time_all
 from affectd.bench.papers_file import PROTOCOLS, Papers, kept, save
 from affectd.bench.papers_table import markdown, plot, put_into
 from affectd.cli import main
@@ -439,7 +439,7 @@ def test_a_latency_is_measured_again_only_with_its_system(
 ) -> None:
     place = replace(place, runs=tmp_path)
     timed = iter(range(1, 9))
-    monkeypatch.setattr(papers, "latency_of", lambda _: {"p50_ms": next(timed)})
+    monkeypatch.setattr(papers, "latency_of", lambda *_: {"p50_ms": next(timed)})
     earlier: dict[str, Papers] = {}
 
     def latency(**options: Any) -> int:
@@ -456,6 +456,11 @@ def test_a_latency_is_measured_again_only_with_its_system(
     assert latency(train=False) == 3
     earlier[quick.name]["configuration"] = "another"
     assert latency(train=False) == 4
+    rows = [earlier[quick.name], {"system": "cnn-4", "paper": {}, "latency_ms": None}]
+    rows += [{"system": name, "paper": None, "latency_ms": None} for name in ("vgg19", "cnn-3")]
+    rows += [{"system": "random-forest", "paper": {}, "latency_ms": {"p50_ms": 99}}]
+    again = [row["latency_ms"] for row in time_all(rows, place)]
+    assert again == [{"p50_ms": 5}, {"p50_ms": 6}, None, None, {"p50_ms": 99}]
 
 
 def evaluation(*, folds: int = 0) -> Evaluation:

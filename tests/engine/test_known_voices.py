@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.fake_classifier import fake_metadata
@@ -24,6 +25,11 @@ UTTERANCE = Utterance(
     arousal=0.0,
     snr_db=9.0,
 )
+
+
+def heard(utterances: float) -> dict[str, Any]:
+    """Return what is kept of a voice after so many utterances."""
+    return {**KEPT, "counts": [utterances, 0.0, 0.0, 0.0]}
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def test_a_named_voice_is_kept_after_each_utterance(files: VoiceFiles) -> None:
     baseline = voices.own("mic", "anna")
     assert baseline
     assert baseline.utterances == 3
-    baseline.kept = {**KEPT, "utterances": 9.0}
+    baseline.kept = heard(9.0)
     voices.saw(Gap(**ABOUT, reason="overflow", lost_seconds=0.1))
     assert files.baseline("anna", METADATA).utterances == 3
     voices.saw(UTTERANCE)
@@ -74,7 +80,7 @@ def test_only_the_newest_is_written_however_many_utterances_wait(files: VoiceFil
     baseline = voices.own("mic", "anna")
     assert baseline
     for count in (1.0, 2.0):
-        baseline.kept = {**KEPT, "utterances": count}
+        baseline.kept = heard(count)
         voices.saw(UTTERANCE)
     [work] = works
     work()
@@ -92,7 +98,7 @@ def test_a_client_begins_with_an_enrolled_voice_and_changes_nothing_of_it(
     assert first is not None
     assert first is not second
     assert first.utterances == 3
-    first.kept = {**KEPT, "utterances": 9.0}
+    first.kept = heard(9.0)
     voices.saw(UTTERANCE)
     assert files.baseline("anna", METADATA).utterances == 3
 
@@ -109,9 +115,9 @@ def test_what_somebody_changed_meanwhile_is_left_as_it_is(files: VoiceFiles, cha
     if change == "removed":
         files.remove("anna")
     else:
-        files.save("anna", METADATA, {**KEPT, "utterances": 1.0})
+        files.save("anna", METADATA, heard(1.0))
     for _ in range(2):
-        baseline.kept = {**KEPT, "utterances": 9.0}
+        baseline.kept = heard(9.0)
         voices.saw(UTTERANCE)
     [line] = said
     assert "was changed meanwhile" in line

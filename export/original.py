@@ -32,8 +32,6 @@ class Original:
     ``(batch, d)`` and attention ``(batch, steps)``, float32."""
     labels: tuple[str, ...]
     windowing: Windowing
-    margin_seconds: float | None = None
-    """How much silence its windows keep on either side of their speech; see `Recipe`."""
     temperature: float = 1.0
     """Divides the logits before the softmax."""
     heard: tuple[Heard, ...]
@@ -68,7 +66,6 @@ class Original:
             model=model,
             labels=checkpoint.labels,
             windowing=checkpoint.recipe.windowing,
-            margin_seconds=checkpoint.recipe.margin_seconds,
             temperature=checkpoint.temperature,
             heard=checkpoint.heard,
             valence_arousal={label: valence_arousal_of(label) for label in checkpoint.labels},

@@ -106,6 +106,7 @@ def windowing_of(metadata: Metadata) -> Windowing:
         window_seconds=metadata.window_seconds,
         hop_seconds=metadata.hop_seconds,
         minimum_seconds=metadata.minimum_seconds,
+        margin_seconds=metadata.margin_seconds,
     )
 
 

@@ -77,8 +77,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     may_have_a_teacher: ClassVar[bool] = True
     margin_seconds: ClassVar[float | None] = None
-    """How much silence windows keep on either side of their speech, where their ends are trimmed in
-    training, and so have to be live."""
+    """See `Windowing`."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
     architecture: str
@@ -146,6 +145,7 @@ class Recipe(BaseModel):
             window_seconds=self.window_seconds,
             hop_seconds=self.hop_seconds,
             minimum_seconds=self.minimum_seconds,
+            margin_seconds=self.margin_seconds,
         )
 
     def changed(

@@ -79,6 +79,7 @@ class Subject:
                 window_seconds=metadata.window_seconds,
                 hop_seconds=metadata.hop_seconds,
                 minimum_seconds=metadata.minimum_seconds,
+                margin_seconds=metadata.margin_seconds,
             ),
             temperature=metadata.temperature,
             scorer=score,

@@ -25,6 +25,9 @@ class Windowing:
     """Distance between two windows of one utterance."""
     minimum_seconds: float
     """Length of the shortest window."""
+    margin_seconds: float | None = None
+    """How much silence windows keep on either side of their speech, where their ends are trimmed in
+    training, and so have to be live."""
 
     def normalise(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return a window as the model takes it; see `affectd.kernels.normalisation.normalise`."""

@@ -19,7 +19,7 @@ from affectd.models.noise import NoiseBank
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
 from affectd.models.replacing import replacing
-from affectd.models.whisper_trunk import STEPS, WIDTH, Trunk, valid_steps
+from affectd.models.whisper_trunk import STEPS, Trunk, valid_steps
 
 __all__ = ["CleanSpeech", "clean_speech"]
 
@@ -42,7 +42,7 @@ class CleanSpeech:
     frames: npt.NDArray[np.int64]
     """Where each window's frames start, and where the last one's end, ``(windows + 1,)``."""
     answers: npt.NDArray[np.float16]
-    """What each layer says of the valid steps, float16 ``(all steps, layers, WIDTH)``,
+    """What each layer says of the valid steps, float16 ``(all steps, layers, width)``,
     memory-mapped."""
     steps: npt.NDArray[np.int64]
     """Where each window's steps start, as in `frames`."""
@@ -52,7 +52,7 @@ class CleanSpeech:
         return self.logmel[self.frames[place] : self.frames[place + 1]].astype(np.float32)
 
     def said(self, place: int) -> Frames:
-        """Return what each layer says of a window, float32 ``(layers, steps, WIDTH)``."""
+        """Return what each layer says of a window, float32 ``(layers, steps, width)``."""
         said = self.answers[self.steps[place] : self.steps[place + 1]]
         return said.astype(np.float32).transpose(1, 0, 2)
 
@@ -155,7 +155,9 @@ def _ask(
 ) -> None:
     """Write what each layer says of the valid steps of windows."""
     layers = len(teacher.blocks) + 1
-    answers = np.lib.format.open_memmap(path, "w+", np.float16, (int(counts.sum()), layers, WIDTH))
+    answers = np.lib.format.open_memmap(
+        path, "w+", np.float16, (int(counts.sum()), layers, teacher.size.width)
+    )
     steps = np.concatenate([[0], np.cumsum(counts)])
     for first in range(0, len(windows), _AT_ONCE):
         part = windows[first : first + _AT_ONCE]
@@ -169,7 +171,7 @@ def _ask(
 def _answers(
     teacher: Trunk, windows: list[npt.NDArray[np.float16]], stride: int, recipe: ProbeRecipe
 ) -> Frames:
-    """Return what each layer says of windows, float32 ``(windows, steps, layers, WIDTH)``."""
+    """Return what each layer says of windows, float32 ``(windows, steps, layers, width)``."""
     normalise = recipe.windowing.normalise
     inputs = np.stack([padded(normalise(window.astype(np.float32))) for window in windows])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -26,7 +26,7 @@ from affectd.models.encoders import keep_weights
 from affectd.models.noise import NoiseBank, add_noise
 from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.quantised_trunk import padded
-from affectd.models.whisper_trunk import BANDS, FRAMES, WIDTH, Trunk, valid_steps
+from affectd.models.whisper_trunk import BANDS, FRAMES, Trunk, valid_steps
 
 __all__ = ["distil", "disturbed"]
 
@@ -167,10 +167,15 @@ class _Lesson:
         self._names, self._chosen = tuple(chosen), chosen
         self._shares = shares / shares.sum()
         deepest = len(settings.layers) - 1
-        # What lies between the stem and the deepest layer is asked for while it learns, and then
-        # forgotten.
+        # Where a layer lies ahead of the blocks, what lies between the stem and the deepest one is
+        # asked for while it learns, and then forgotten.
+        between = range(1, deepest) if student.ahead is not None else ()
         self._heads = nn.ModuleDict(
-            {str(layer): _identity() for layer in range(1, deepest) if settings.layers[layer]}
+            {
+                str(layer): _identity(student.size.width)
+                for layer in between
+                if settings.layers[layer]
+            }
         )
         self._learning = [*self.student.parameters(), *self._heads.parameters()]
         self._optimiser = torch.optim.AdamW(
@@ -191,9 +196,7 @@ class _Lesson:
         windows, targets, valid = self._batch(settings.batch, clean=False)
         with torch.autocast("cpu", torch.bfloat16):
             said = self.student.layers(windows)
-            answers = {0: said[0], len(settings.layers) - 1: said[-1]} | {
-                int(layer): head(said[-2]) for layer, head in self._heads.items()
-            }
+            answers = self._answers(said)
         loss = torch.zeros(())
         for layer, answer in answers.items():
             spread, weight = self._spread[layer], settings.layers[layer]
@@ -203,11 +206,20 @@ class _Lesson:
         nn.utils.clip_grad_norm_(self._learning, _CLIP_NORM)
         self._optimiser.step()
 
+    def _answers(self, said: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Return what is said for each of the teacher's layers by what the student's say."""
+        if self.student.ahead is None:
+            return dict(enumerate(said))
+        deepest, blocks = len(self._settings.layers) - 1, len(self.student.blocks)
+        return {0: said[0], deepest: said[-1]} | {
+            int(layer): head(said[min(int(layer), blocks)]) for layer, head in self._heads.items()
+        }
+
     def _batch(self, size: int, *, clean: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Return windows, what the teacher says of them, and which steps are valid.
 
         Returns:
-            float32 ``(size, FRAMES, BANDS)``, ``(size, layers, steps, WIDTH)`` and ``(size, steps,
+            float32 ``(size, FRAMES, BANDS)``, ``(size, layers, steps, width)`` and ``(size, steps,
             1)``.
         """
         rng, windowing = self._rng, self._recipe.windowing
@@ -224,7 +236,8 @@ class _Lesson:
                 window = disturbed(window, recipe=self._recipe, noise=self._noise, rng=rng)
             row[:] = padded(windowing.normalise(window))
         valid = valid_steps(torch.tensor(lengths), stride=self.student.stride)
-        targets = np.zeros((size, len(self._settings.layers), valid.shape[1], WIDTH), np.float32)
+        shape = (size, len(self._settings.layers), valid.shape[1], self.student.size.width)
+        targets = np.zeros(shape, np.float32)
         for row, answer in zip(targets, said, strict=True):
             row[:, valid.shape[1] - answer.shape[1] :] = answer
         return torch.from_numpy(windows), torch.from_numpy(targets), valid.unsqueeze(2)
@@ -242,8 +255,8 @@ class _Lesson:
         ]
 
 
-def _identity() -> nn.Linear:
-    head = nn.Linear(WIDTH, WIDTH)
+def _identity(width: int) -> nn.Linear:
+    head = nn.Linear(width, width)
     nn.init.eye_(head.weight)
     nn.init.zeros_(head.bias)
     return head
@@ -255,7 +268,7 @@ def _apart(said: Tensor, wanted: Tensor, valid: Tensor, spread: _Spread) -> Tens
     What is said over a whole window, its mean and deviation, is what emotions are told by; it
     counts as much as the steps do, in which the words are louder.
     """
-    steps = (((said - wanted) / spread.steps).square() * valid).sum() / valid.sum() / WIDTH
+    steps = (((said - wanted) / spread.steps).square() * valid).sum() / valid.sum() / said.shape[2]
     mean, deviation = _pooled(said, valid)
     wanted_mean, wanted_deviation = _pooled(wanted, valid)
     windows = ((mean - wanted_mean) / spread.windows).square().mean()

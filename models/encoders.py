@@ -17,7 +17,8 @@ from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.pruning import PRUNING_VERSION, prune
 from affectd.models.quantised_trunk import padded
 from affectd.models.replacing import replacing
-from affectd.models.whisper_trunk import HIDDEN, WIDTH, Trunk, read_trunk
+from affectd.models.whisper_trunk import Trunk
+from affectd.models.whisper_weights import SIZES, read_trunk
 from affectd.models.windows import utterance_windows
 
 __all__ = ["keep_weights", "teacher_of", "untaught_encoder"]
@@ -48,27 +49,38 @@ def untaught_encoder(
     Raises:
         WeightsError: the encoder's weights are not there.
     """
-    found = Trunk(options.blocks, stride=options.stride).eval()
-    found.load_state_dict(read_trunk(weights, blocks=options.blocks))
-    if options.hidden != HIDDEN:
+    size = SIZES[options.encoder]
+    found = Trunk(options.blocks, size=size, stride=options.stride).eval()
+    found.load_state_dict(read_trunk(weights, blocks=options.blocks, size=size))
+    if options.hidden is not None and options.hidden != size.hidden:
         found = _pruned(found, recipe, heard, hidden=options.hidden, cache=cache)
     if not options.ahead:
         return found
-    further = Trunk(options.blocks, stride=options.stride, hidden=options.hidden, ahead=True).eval()
-    ahead = {"ahead.weight": torch.eye(WIDTH), "ahead.bias": torch.zeros(WIDTH)}
+    further = Trunk(
+        options.blocks, size=size, stride=options.stride, hidden=options.hidden, ahead=True
+    ).eval()
+    ahead = {"ahead.weight": torch.eye(size.width), "ahead.bias": torch.zeros(size.width)}
     further.load_state_dict(found.state_dict() | ahead)
     return further
 
 
-def teacher_of(settings: DistillingSettings, *, weights: Path) -> Trunk:
-    """Return the deeper encoder, as it comes.
+def teacher_of(
+    settings: DistillingSettings, options: PooledWhisperOptions, *, weights: Path
+) -> Trunk:
+    """Return more of the same encoder, as it comes.
+
+    Args:
+        settings: Say how many layers of it teach.
+        options: Say which encoder.
+        weights: The folder of its weights.
 
     Raises:
         WeightsError: its weights are not there.
     """
     blocks = len(settings.layers) - 1
-    teacher = Trunk(blocks).eval()
-    teacher.load_state_dict(read_trunk(weights, blocks=blocks))
+    size = SIZES[options.encoder]
+    teacher = Trunk(blocks, size=size).eval()
+    teacher.load_state_dict(read_trunk(weights, blocks=blocks, size=size))
     return teacher
 
 
@@ -105,6 +117,6 @@ def _pruned(
         cache / f"trunk-{digest.hexdigest()[:16]}.pt",
         lambda: prune(whole, windows, lengths, hidden=hidden).state_dict(),
     )
-    pruned = Trunk(len(whole.blocks), stride=whole.stride, hidden=hidden).eval()
+    pruned = Trunk(len(whole.blocks), size=whole.size, stride=whole.stride, hidden=hidden).eval()
     pruned.load_state_dict(state)
     return pruned

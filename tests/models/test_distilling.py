@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
+from tests.models.test_whisper_weights import folder as weights  # a trunk of one block
 
 from affectd.models.clean_speech import CleanSpeech
 from affectd.models.clips import Clip
@@ -17,7 +17,8 @@ from affectd.models.noise import NoiseBank, coloured_noise
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
 from affectd.models.recipes import RecipeError, load_recipe
-from affectd.models.whisper_trunk import WIDTH, Trunk, read_trunk
+from affectd.models.whisper_trunk import Trunk
+from affectd.models.whisper_weights import TINY, read_trunk
 
 __all__ = ["weights"]
 
@@ -51,7 +52,7 @@ def noise() -> NoiseBank:
 def student(weights: Path) -> Trunk:
     trunk = Trunk(0, stride=2, ahead=True)
     state = read_trunk(weights, blocks=0)
-    ahead = {"ahead.weight": torch.eye(WIDTH), "ahead.bias": torch.zeros(WIDTH)}
+    ahead = {"ahead.weight": torch.eye(TINY.width), "ahead.bias": torch.zeros(TINY.width)}
     trunk.load_state_dict(state | ahead)
     return trunk.eval()
 
@@ -73,7 +74,7 @@ def spoken(weights: Path) -> CleanSpeech:
         tuple(clip_of("heard" if place < 4 else "silent") for place in range(8)),
         windows.reshape(-1, 80),
         np.arange(9) * FRAMES,
-        answers.reshape(-1, 2, WIDTH).numpy().astype(np.float16),
+        answers.reshape(-1, 2, TINY.width).numpy().astype(np.float16),
         np.arange(9) * (FRAMES // 4),
     )
 
@@ -197,8 +198,29 @@ def test_each_disturbance_can_be_had_alone(only: str, noise: NoiseBank) -> None:
 def test_what_lies_ahead_needs_somebody_who_teaches_it() -> None:
     values = load_recipe("fast").to_dict()
     values["distilling"] = None
-    with pytest.raises(RecipeError, match=r"distilling and options\.ahead go together"):
+    with pytest.raises(RecipeError, match=r"options\.ahead needs distilling"):
         ProbeRecipe.from_dict(values)
+
+
+def test_without_a_layer_ahead_there_is_a_block_for_each_that_teaches() -> None:
+    values = recipe_of(layers=[0.3, 1.0, 1.0]).to_dict()
+    values["options"] |= {"blocks": 1, "ahead": False}
+    with pytest.raises(RecipeError, match=r"options\.blocks is 1 and distilling\.layers has 2"):
+        ProbeRecipe.from_dict(values)
+
+
+def test_blocks_learn_what_their_like_say(
+    weights: Path, spoken: CleanSpeech, noise: NoiseBank, tmp_path: Path
+) -> None:
+    recipe = recipe_of()
+    recipe = recipe.model_copy(update={"options": recipe.options | {"blocks": 1, "ahead": False}})
+    student = Trunk(1, stride=2).eval()
+    student.load_state_dict(read_trunk(weights, blocks=1))
+    learnt = distil(
+        student, {"ravdess": spoken}, without={}, recipe=recipe, noise=noise, cache=tmp_path
+    )
+    before, after = (apart(each, spoken, recipe, noise) for each in (student, learnt))
+    assert after < 0.7 * before
 
 
 @pytest.mark.parametrize(

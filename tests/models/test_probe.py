@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
+from tests.models.test_whisper_weights import folder as weights  # a trunk of one block
 
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import Clip
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
 from affectd.models.probe import KINDS, empty_network
 from affectd.models.probe_data import ProbeData, emotion_of, train_probe
@@ -21,7 +22,6 @@ from affectd.models.recipes import Recipe, load_recipe
 from affectd.models.trial_data import TrialData, gather_trial_data
 from affectd.models.trials import Trials, hold_trials
 from affectd.models.voice_experts import train_voice_experts, vectors_of
-from affectd.models.whisper_trunk import WeightsError
 from affectd.models.windows import utterance_windows
 
 __all__ = ["weights"]

@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 import torch
 from tests.models.test_distilling import recipe_of
-from tests.models.test_whisper_trunk import folder as weights  # a trunk of one block
+from tests.models.test_whisper_weights import folder as weights  # a trunk of one block
 
 from affectd.bench.voices import development
 from affectd.models.clean_speech import CleanSpeech, clean_speech
 from affectd.models.encoders import teacher_of
 from affectd.models.labels import LABELS
+from affectd.models.probe import empty_network
 from affectd.models.probe_data import CorpusMaterial, ProbeData
 from affectd.models.probe_training import fold_checkpoints, probe_checkpoint
 from affectd.models.trial_data import HeldOut, TrialData, encoders_on_trial, gather_trial_data
 from affectd.models.trials import hold_trials
 from affectd.models.voice_experts import hold_voice_trials
-from affectd.models.whisper_trunk import STEPS, WIDTH
+from affectd.models.whisper_trunk import STEPS
+from affectd.models.whisper_weights import TINY
 from affectd.models.window_statistics import WindowStatistics
 
 __all__ = ["weights"]
@@ -136,7 +138,7 @@ def test_what_the_teacher_says_is_computed_once(
 ) -> None:
     recipe = data.everyone.recipe
     assert recipe.distilling
-    teacher = teacher_of(recipe.distilling, weights=weights)
+    teacher = teacher_of(recipe.distilling, empty_network(recipe).options, weights=weights)
     told: list[int] = []
 
     def heard() -> CleanSpeech:
@@ -154,7 +156,7 @@ def test_what_the_teacher_says_is_computed_once(
     second = heard()
     assert told == [len(first.clips)]
     assert first.key == second.key
-    assert first.said(0).shape[::2] == (2, WIDTH)
+    assert first.said(0).shape[::2] == (2, TINY.width)
     assert first.said(0).shape[1] <= STEPS // 2
     np.testing.assert_array_equal(first.said(1), second.said(1))
     np.testing.assert_array_equal(first.window(1), second.window(1))

@@ -35,7 +35,7 @@ class SmoothingSettings:
     """Below this level above the background no label is named."""
     minimum_voiced: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """With a smaller share of voiced frames in the window no label is named."""
-    minimum_speech_likeness: Annotated[float, Interval(ge=0, le=1)] = 0.65
+    minimum_speech_likeness: Annotated[float, Interval(ge=0, le=1)] = 0.8
     """What sounds like speech with a smaller probability has no label named."""
 
 

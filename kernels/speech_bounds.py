@@ -15,6 +15,8 @@ _RANGE_DB = 30.0
 _ABOVE_NOISE_DB = 8.0
 _SURE_DB = 15.0
 _HUM_BANDS = 3
+_DECIBEL = np.log(10) / 10
+"""The natural logarithm of the ratio of powers that is one dB."""
 CONSTANTS = (_RANGE_DB, _ABOVE_NOISE_DB, _SURE_DB, _HUM_BANDS)
 """All that decides the bounds: whoever keeps them names what they were made with."""
 
@@ -33,7 +35,8 @@ def speech_bounds(logmel: Frames) -> tuple[int, int]:
         The first such frame, and one past the last.
     """
     above_hum = logmel[:, _HUM_BANDS:] if logmel.shape[1] > _HUM_BANDS else logmel
-    level = 10 * np.log10(np.power(10.0, above_hum.astype(np.float64) / 10).sum(axis=1))
+    # The exponential takes a third of the time of a power of ten.
+    level = 10 * np.log10(np.exp(above_hum.astype(np.float64) * _DECIBEL).sum(axis=1))
     loudest = level.max()
     noise = min(np.percentile(level, 5) + _ABOVE_NOISE_DB, loudest - _SURE_DB)
     loud = np.flatnonzero(level >= max(loudest - _RANGE_DB, noise))

@@ -169,7 +169,7 @@ def _held_out(evaluations: Sequence[Evaluation], *, of_recipe: bool) -> str:
         for one in evaluations
     ]
     head = ("corpus", "speakers", "clips", "classes", "UAR", "accuracy", "UAR of four", "ECE")
-    commands = "\n".join(one.command for one in evaluations)
+    commands = "\n".join(dict.fromkeys(one.command for one in evaluations))
     return (
         "## Figures: speakers that the model has not heard\n\n"
         + _table(head, rows)
@@ -197,7 +197,7 @@ def _folds(evaluations: Sequence[Evaluation]) -> str:
         for one in evaluations
     ]
     head = ("corpus", "folds", "epochs", "trained on", "UAR over folds", "UAR pooled", "accuracy")
-    commands = "\n".join(one.command for one in evaluations)
+    commands = "\n".join(dict.fromkeys(one.command for one in evaluations))
     return (
         "## Figures: published folds\n\n"
         "Each fold has a model of its own, of the same recipe, that has not heard its speakers. "
@@ -273,7 +273,9 @@ def _cannot(metadata: Metadata) -> str:
         "It judges single utterances of one voice. Overlapping voices, singing, laughter, crying "
         "and music give a label all the same; the engine abstains on some of these, the model does "
         "not.",
-        "It knows nothing of the speaker: a voice that is always loud or low is heard as a mood.",
+        "It knows nothing of the speaker"
+        + (" unless a voice's baseline is asked for" if metadata.voice_experts else "")
+        + ": a voice that is always loud or low is heard as a mood.",
         "A point of valence and arousal is computed from the probabilities and fixed coordinates "
         "per label (Russell and Mehrabian, 1977); no rating of valence or arousal was learnt.",
         "Inferring the emotions of people at work or in education is prohibited in the European "

@@ -1,9 +1,9 @@
 """Teaches the beginning of an encoder what the whole of it says, of speech that is disturbed.
 
 The student hears a window with noise, in a room, or through a telephone; it learns to say what
-the teacher's layers say of the same window as it was recorded. No label is seen. What the deeper
-layers say is learnt through linear layers after the student's last block (as in H.-J. Chang, S.
-Yang and H. Lee, "DistilHuBERT", ICASSP 2022), of which the deepest one stays.
+the teacher's layers say of the same window as it was recorded. No label is seen. Where the teacher
+has more blocks, what they say is learnt through linear layers after the student's last block (as in
+H.-J. Chang, S. Yang and H. Lee, "DistilHuBERT", ICASSP 2022), of which the deepest one stays.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.quantised_trunk import padded
 from affectd.models.whisper_trunk import BANDS, FRAMES, Trunk, valid_steps
 
-__all__ = ["distil", "disturbed"]
+__all__ = ["Lesson", "distil", "disturbed"]
 
 Frames = npt.NDArray[np.float32]
 
@@ -54,7 +54,7 @@ def distil(
     """Return a student that has learnt from every corpus; it is made once, and kept in the cache.
 
     Args:
-        student: What it begins as, with a layer ahead.
+        student: What it begins as: with a layer ahead, or with as many blocks as teach it.
         heard: Corpora, and what the teacher says of them.
         without: Speakers by corpus whom the student does not hear.
         recipe: How it learns, and how much each corpus counts.
@@ -77,7 +77,7 @@ def distil(
         raise ValueError("every speaker is left out: the encoder has nobody to learn from")
 
     def learnt() -> dict[str, Tensor]:
-        lesson = _Lesson(student, heard, chosen, recipe, settings, noise)
+        lesson = Lesson(student, heard, chosen, recipe, settings, noise)
         for step in range(settings.steps):
             lesson.step(step)
             if advance is not None:
@@ -145,8 +145,10 @@ class _Spread:
     """The mean over a window, from window to window."""
 
 
-class _Lesson:
-    """A student, its teacher's answers, and the optimiser."""
+class Lesson:
+    """A student, its teacher's answers, and the optimiser; see `distil`."""
+
+    student: Trunk
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ class _Lesson:
         windows, targets, valid = self._batch(settings.batch, clean=False)
         with torch.autocast("cpu", torch.bfloat16):
             said = self.student.layers(windows)
-            answers = self._answers(said)
+            answers = self.answers(said)
         loss = torch.zeros(())
         for layer, answer in answers.items():
             spread, weight = self._spread[layer], settings.layers[layer]
@@ -206,7 +208,7 @@ class _Lesson:
         nn.utils.clip_grad_norm_(self._learning, _CLIP_NORM)
         self._optimiser.step()
 
-    def _answers(self, said: Sequence[Tensor]) -> dict[int, Tensor]:
+    def answers(self, said: Sequence[Tensor]) -> dict[int, Tensor]:
         """Return what is said for each of the teacher's layers by what the student's say."""
         if self.student.ahead is None:
             return dict(enumerate(said))

@@ -67,7 +67,7 @@ def untaught_encoder(
 def teacher_of(
     settings: DistillingSettings, options: PooledWhisperOptions, *, weights: Path
 ) -> Trunk:
-    """Return more of the same encoder, as it comes.
+    """Return what teaches: at least as much of the same encoder, as it comes.
 
     Args:
         settings: Say how many layers of it teach.

@@ -29,7 +29,7 @@ class PooledWhisperOptions:
     encoder: str = "tiny"
     """One of `affectd.models.whisper_weights.SIZES`."""
     blocks: int = 3
-    """0 to 4."""
+    """As many as the encoder has, or fewer."""
     layers: tuple[int, ...] = (1, 2, 3)
     """The blocks whose output is pooled, counted from 1; 0 is the stem, and what lies ahead is one
     more than the blocks."""
@@ -96,6 +96,8 @@ class PooledWhisper(nn.Module):
         if options.encoder not in SIZES:
             raise ValueError(f"encoder is {options.encoder!r}; allowed are {', '.join(SIZES)}")
         size = SIZES[options.encoder]
+        if not 0 <= options.blocks <= size.blocks:
+            raise ValueError(f"blocks is {options.blocks}; allowed are 0 to {size.blocks}")
         if options.hidden is not None and not 1 <= options.hidden <= size.hidden:
             raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {size.hidden}")
         if options.stride not in (1, 2, 4):

@@ -26,7 +26,7 @@ class ProbeSettings(BaseModel):
 
 
 class DistillingSettings(BaseModel):
-    """How an encoder learns to say, of disturbed speech, what a deeper one says of clean speech.
+    """How a part of an encoder learns to say, of disturbed speech, what all says of clean speech.
 
     Windows are cut, stretched, shifted and filtered as the recipe's augmentation says; see
     `affectd.models.distilling`.
@@ -35,7 +35,7 @@ class DistillingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=2, max_length=5)]
-    """How much each layer of the deeper encoder counts, the stem first: one more than its
+    """How much each layer of the encoder that teaches counts, the stem first: one more than its
     blocks."""
     windows: Annotated[int, Field(ge=1, le=16)] = 2
     """Of each clip, drawn once."""
@@ -89,14 +89,14 @@ class ProbeRecipe(Recipe):
             if ahead:
                 raise ValueError("options.ahead needs distilling: nothing teaches what lies ahead")
             return self
-        blocks, deepest = self.options.get("blocks"), len(self.distilling.layers) - 1
+        blocks, deepest = self.options.get("blocks", "not said"), len(self.distilling.layers) - 1
         if not ahead and blocks != deepest:
             raise ValueError(
                 f"options.blocks is {blocks} and distilling.layers has {deepest} beside the stem: "
                 "without options.ahead each block learns what its like says, so give as many"
             )
         if not self.distilling.layers[-1]:
-            raise ValueError("distilling.layers ends with 0: nothing would teach what lies ahead")
+            raise ValueError("distilling.layers ends with 0: nothing would teach the last layer")
         if "hidden" in self.options:
             raise ValueError(
                 "distilling and options.hidden do not go together: units are pruned by "

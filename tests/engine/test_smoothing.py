@@ -102,13 +102,13 @@ def test_a_final_decision_is_not_smoothed_and_has_no_margin() -> None:
 @pytest.mark.parametrize(
     ("top", "snr_db", "voiced_fraction", "speech_likeness", "reason"),
     [
-        (0.26, 3.0, 0.2, 0.65, None),
-        (0.24, 3.0, 0.2, 0.65, Abstention.UNCERTAIN),
-        (0.9, 2.9, 0.2, 0.65, Abstention.NOISY),
+        (0.26, 3.0, 0.2, 0.8, None),
+        (0.24, 3.0, 0.2, 0.8, Abstention.UNCERTAIN),
+        (0.9, 2.9, 0.2, 0.8, Abstention.NOISY),
         (0.24, 2.9, 0.2, 0.3, Abstention.NOISY),
-        (0.9, 30.0, 0.2, 0.64, Abstention.NOT_SPEECH),
-        (0.24, 30.0, 0.2, 0.64, Abstention.NOT_SPEECH),
-        (0.9, 30.0, 0.19, 0.65, Abstention.NOT_SPEECH),
+        (0.9, 30.0, 0.2, 0.79, Abstention.NOT_SPEECH),
+        (0.24, 30.0, 0.2, 0.79, Abstention.NOT_SPEECH),
+        (0.9, 30.0, 0.19, 0.8, Abstention.NOT_SPEECH),
         (0.24, 2.9, 0.19, 0.3, Abstention.NOT_SPEECH),
     ],
 )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
+from tests.engine.voice_artefact import random_experts
 
 from affectd.engine.artefact import Metadata
 from affectd.export.artefact import fingerprint, licence_of, make_artefact
@@ -269,10 +271,22 @@ def test_a_safetensors_checkpoint_exports_the_same_graph(
 ) -> None:
     path = tmp_path / "best.safetensors"
     save_safe(checkpoint, path)
+    assert Checkpoint.load(path).voice_experts is None
     ours, theirs = (make_artefact(each).artefacts[0].metadata for each in (path, checkpoint_file))
     assert ours.graph_sha256 == theirs.graph_sha256
     assert ours.temperature == theirs.temperature == 1.5
     assert ours.corpora == theirs.corpora
+
+
+def test_a_safetensors_checkpoint_keeps_the_experts_for_voices(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "best.safetensors"
+    experts = random_experts()
+    save_safe(replace(checkpoint, voice_experts=experts), path)
+    kept = Checkpoint.load(path).voice_experts
+    assert kept is not None
+    assert kept.digest == experts.digest
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from tests.engine.voice_artefact import random_experts
 
 from affectd.engine.artefact import Corpus, Metadata
 from affectd.kernels.front_end import FrontEnd
@@ -54,8 +55,16 @@ def test_a_card_states_what_was_measured_and_how(separable_clips: FeatureSet) ->
     assert f"**{result.uar:.1f}**" in card
     assert "emodb (unseen corpus)" in card
     assert result.command in card
+    assert write_card(METADATA, [result, result]).count(result.command) == 1
     assert str(result.matrix) in card
     assert "| emodb | 300 | 09, 10 | CC0 1.0 |" in card
+
+
+def test_a_model_that_can_learn_a_voice_says_so() -> None:
+    knowing = METADATA.model_copy(update={"voice_experts": random_experts()})
+    assert "It knows nothing of the speaker: " in write_card(METADATA, [])
+    told = " ".join(write_card(knowing, []).split())
+    assert "nothing of the speaker unless a voice's baseline is asked for: " in told
 
 
 def test_the_shipped_weights_have_a_card_and_terms() -> None:

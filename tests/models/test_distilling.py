@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 
 from affectd.models.clean_speech import CleanSpeech
 from affectd.models.clips import Clip
-from affectd.models.distilling import distil, disturbed
+from affectd.models.distilling import Lesson, distil, disturbed
 from affectd.models.noise import NoiseBank, coloured_noise
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
@@ -166,6 +167,27 @@ def test_nobody_who_is_left_out_teaches_anything(
         torch.testing.assert_close(value, second.state_dict()[name])
 
 
+@pytest.mark.parametrize(("blocks", "asked"), [(1, [0, 1, 1, 2]), (2, [0, 1, 2, 3])])
+def test_the_teachers_layers_are_answered_by_the_nearest_of_the_students(
+    spoken: CleanSpeech, noise: NoiseBank, blocks: int, asked: list[int]
+) -> None:
+    recipe = recipe_of(layers=[0.3, 0.5, 1.0, 1.0])
+    assert recipe.distilling
+    answers = np.repeat(spoken.answers[:, :1], 4, axis=1)
+    lesson = Lesson(
+        Trunk(blocks, stride=2, ahead=True),
+        {"ravdess": replace(spoken, answers=answers)},
+        {"ravdess": np.arange(8)},
+        recipe,
+        recipe.distilling,
+        noise,
+    )
+    said = [torch.full((1, 4, TINY.width), float(layer)) for layer in range(blocks + 2)]
+    # What lies between begins as what is said.
+    told = lesson.answers(said)
+    assert [told[layer].detach().mean().item() for layer in range(4)] == asked
+
+
 def test_with_everybody_left_out_there_is_nobody_to_learn_from(
     student: Trunk, spoken: CleanSpeech, noise: NoiseBank, tmp_path: Path
 ) -> None:
@@ -225,7 +247,11 @@ def test_blocks_learn_what_their_like_say(
 
 @pytest.mark.parametrize(
     ("layers", "message"),
-    [([1.0], "at least 2"), ([1.0, 0.0], "ends with 0"), ([1.0] * 6, "at most 5")],
+    [
+        ([1.0], "at least 2"),
+        ([1.0, 0.0], "ends with 0: nothing would teach the last layer"),
+        ([1.0] * 6, "at most 5"),
+    ],
 )
 def test_a_teacher_that_teaches_nothing_is_refused(layers: list[float], message: str) -> None:
     with pytest.raises(RecipeError, match=message):

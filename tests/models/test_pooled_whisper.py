@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
+from affectd.export.conversion import to_onnx
 from affectd.models.architectures import build
 from affectd.models.labels import LABELS
 from affectd.models.pooled_whisper import PooledWhisper, PooledWhisperOptions, statistics_of
@@ -17,10 +20,11 @@ WINDOWING = load_recipe("accurate").windowing
 OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), corpora=2)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[("tiny", 1), ("tiny", 2), ("base", 2)])
 def network(request: pytest.FixtureRequest) -> PooledWhisper:
     torch.manual_seed(0)
-    options = replace(OPTIONS, stride=request.param)
+    encoder, stride = request.param
+    options = replace(OPTIONS, encoder=encoder, stride=stride)
     return PooledWhisper(WINDOWING, classes=len(LABELS), options=options).eval()
 
 
@@ -88,6 +92,33 @@ def test_only_some_steps_are_computed_up_to_the_last(stride: int) -> None:
 def test_a_stride_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="stride is 3; allowed are 1, 2 and 4"):
         PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, stride=3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoder": "large"}, "encoder is 'large'; allowed are tiny, base"),
+        ({"blocks": 5}, "blocks is 5; allowed are 0 to 4"),
+        ({"encoder": "base", "blocks": 7}, "blocks is 7; allowed are 0 to 6"),
+        ({"hidden": 0}, "hidden is 0; allowed are 1 to 1536"),
+        ({"encoder": "base", "hidden": 2_049}, "hidden is 2049; allowed are 1 to 2048"),
+    ],
+)
+def test_more_than_the_encoder_has_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, **options))
+
+
+def test_a_wider_encoder_gives_more_statistics(network: PooledWhisper) -> None:
+    width = {"tiny": 384, "base": 512}[network.options.encoder]
+    assert network.judge.in_features == 2 * 2 * width
+    graph = to_onnx(network, bands=80, frames=WINDOWING.window_frames)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    window = torch.randn(1, 200, 80)
+    with torch.inference_mode():
+        wanted = network(window, torch.tensor([200]))[0].numpy()
+    fed = {"logmel": window.numpy(), "frames": np.array([200])}
+    np.testing.assert_allclose(session.run(["logits"], fed)[0], wanted, atol=1e-3)
 
 
 def test_other_windows_are_refused() -> None:

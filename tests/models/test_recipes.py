@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from affectd.engine.classifier import Classifier
+from affectd.engine.shipped import find_model
 from affectd.models.recipes import Recipe, RecipeError, load_recipe, shipped_recipes
 
 
@@ -19,6 +21,14 @@ def test_an_emotion_that_no_corpus_has_is_no_label() -> None:
     recipe = load_recipe("open")
     assert recipe.labels == ("angry", "disgust", "fearful", "happy", "neutral", "sad")
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize("name", ["fast", "accurate", "crnn", "light", "open"])
+def test_shipped_artefacts_hear_windows_cut_as_their_recipes_say(name: str) -> None:
+    windowing, metadata = load_recipe(name).windowing, Classifier(find_model(name)).metadata
+    assert metadata.margin_seconds == windowing.margin_seconds
+    assert metadata.front_end == windowing.front_end
+    assert metadata.normalisation == windowing.normalisation
 
 
 def test_a_file_is_a_recipe_too(tmp_path: Path) -> None:

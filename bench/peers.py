@@ -138,7 +138,7 @@ def _ours(classifier: Classifier) -> Way:
         nonlocal held
         new = logmel.push(samples[-hop:] if held.size else samples)
         held = np.concatenate((held, new))[-front_end.frames(samples.size) :]
-        return classifier.run([normalise(held, metadata.normalisation, metadata.front_end)])
+        return classifier.run([metadata.window(held)])
 
     return run
 

@@ -27,9 +27,8 @@ Matrix = npt.NDArray[np.float64]
 
 LIKENESSES: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 """Of `SmoothingSettings.minimum_speech_likeness`."""
-CONFIDENCES: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4, 0.45)
-"""Of `SmoothingSettings.minimum_confidence`: what is named is nearly twice as probable as by
-guessing among seven, at least."""
+CONFIDENCES: tuple[float, ...] = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
+"""Of `SmoothingSettings.minimum_confidence`."""
 _SEED = 3
 """Of the synthesised sounds: the gate was fitted on others, and others yet are measured on."""
 _WITHHELD = -1.0

@@ -17,7 +17,6 @@ from affectd.engine.segmenter import Cut
 from affectd.engine.session import Session, SessionSettings, Window
 from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.kernels.logmel import LogMel
-from affectd.kernels.normalisation import normalise
 
 __all__ = ["Analysis", "Hearing", "Span", "analyse", "judge_span"]
 
@@ -193,9 +192,7 @@ def judge_span(
     judge = Judge(artefact, settings.smoothing)
     verdict = {}
     for cut in cuts:
-        logits = classifier.run(
-            [normalise(cut.logmel, artefact.normalisation, artefact.front_end)]
-        )[0]
+        logits = classifier.run([artefact.window(cut.logmel)])[0]
         verdict = judge.judge(cut, logits, cut.end / front_end.sample_rate)
     return Utterance(
         stream="", seq=0, start=span.start, end=span.end, captured_at=span.end, **verdict

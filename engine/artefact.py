@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
-from affectd.kernels.normalisation import Normalisation
+from affectd.kernels.normalisation import Normalisation, normalise
+from affectd.kernels.speech_bounds import trimmed
 from affectd.kernels.voice_experts import VoiceExperts
 
 __all__ = [
@@ -149,6 +150,21 @@ class Metadata(BaseModel):
     voice_experts: VoiceExperts | None = None
     """What knows, from the output ``embedding``, how a voice lies; without it no baseline of a
     voice can be had."""
+
+    def window(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return a window as the model takes it: trimmed, if it wants that, and normalised.
+
+        Args:
+            logmel: In dB, not normalised, float32 ``(frames, bands)``, at least one frame.
+        """
+        if self.margin_seconds is not None:
+            logmel = trimmed(
+                logmel,
+                self.front_end,
+                margin_seconds=self.margin_seconds,
+                minimum_seconds=self.minimum_seconds,
+            )
+        return normalise(logmel, self.normalisation, self.front_end)
 
     @property
     def title(self) -> str:

@@ -35,10 +35,8 @@ from affectd.engine.voice_baseline import VoiceBaseline
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.listening import FRAME_SPEAKING, FRAME_VOICED, Listener
 from affectd.kernels.logmel import LogMel
-from affectd.kernels.normalisation import normalise
 from affectd.kernels.samples import require_audio
 from affectd.kernels.speech import NoiseFloor
-from affectd.kernels.speech_bounds import trimmed
 
 __all__ = ["Session", "SessionSettings", "Window"]
 
@@ -63,7 +61,7 @@ class Window:
     stream: str
     cut: Cut
     logmel: npt.NDArray[np.float32]
-    """Normalised as the artefact says, float32 ``(frames, bands)``."""
+    """As the model takes it, float32 ``(frames, bands)``."""
     captured_at: float
     """When its last sample was captured, in seconds of the engine's clock."""
     completed_at: float
@@ -473,18 +471,10 @@ class Session:
         return [self._speech("end", end), *map(self._window, cuts)]
 
     def _window(self, cut: Cut) -> Window:
-        artefact, logmel = self.artefact, cut.logmel
-        if artefact.margin_seconds is not None:
-            logmel = trimmed(
-                logmel,
-                artefact.front_end,
-                margin_seconds=artefact.margin_seconds,
-                minimum_seconds=artefact.minimum_seconds,
-            )
         return Window(
             stream=self.stream,
             cut=cut,
-            logmel=normalise(logmel, artefact.normalisation, artefact.front_end),
+            logmel=self.artefact.window(cut.logmel),
             captured_at=self._captured_at(cut.end),
             completed_at=self._block_end,
             wants_vector=self._baseline is not None,

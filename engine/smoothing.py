@@ -29,7 +29,7 @@ class SmoothingSettings:
     """After this long, a change in the posterior is shown to 63 %."""
     switch_margin: Annotated[float, Interval(ge=0, le=1)] = 0.1
     """A new label must lead the shown one by this much probability."""
-    minimum_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.25
+    minimum_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """Below this probability no label is named."""
     minimum_snr_db: Annotated[float, Interval(ge=-20, le=60)] = 3.0
     """Below this level above the background no label is named."""

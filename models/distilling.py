@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from affectd.models.augmentation import limit_band, reverberate, shift_filters
 from affectd.models.clean_speech import CleanSpeech
-from affectd.models.encoders import keep_weights
 from affectd.models.noise import NoiseBank, add_noise
 from affectd.models.probe_recipe import DistillingSettings, ProbeRecipe
 from affectd.models.quantised_trunk import padded
+from affectd.models.replacing import replacing
 from affectd.models.whisper_trunk import BANDS, FRAMES, Trunk, valid_steps
 
 __all__ = ["Lesson", "distil", "disturbed"]
@@ -96,7 +96,12 @@ def distil(
     }
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     found = copy.deepcopy(student)
-    found.load_state_dict(keep_weights(cache / f"trunk-{key}.pt", learnt))
+    path = cache / f"trunk-{key}.pt"
+    if not path.exists():
+        made = learnt()
+        with replacing(path) as unfinished:
+            torch.save(made, unfinished)
+    found.load_state_dict(torch.load(path, weights_only=True))
     return found.eval()
 
 

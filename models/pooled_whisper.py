@@ -35,9 +35,6 @@ class PooledWhisperOptions:
     more than the blocks."""
     stride: int = 1
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
-    hidden: int | None = None
-    """Units kept of each block's feed-forward layer, all without it; see
-    `affectd.models.pruning`."""
     ahead: bool = False
     """Whether the encoder says what a deeper block would; see `affectd.models.distilling`."""
     corpora: int = 4
@@ -98,15 +95,12 @@ class PooledWhisper(nn.Module):
         size = SIZES[options.encoder]
         if not 0 <= options.blocks <= size.blocks:
             raise ValueError(f"blocks is {options.blocks}; allowed are 0 to {size.blocks}")
-        if options.hidden is not None and not 1 <= options.hidden <= size.hidden:
-            raise ValueError(f"hidden is {options.hidden}; allowed are 1 to {size.hidden}")
         if options.stride not in (1, 2, 4):
             raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
         self.trunk = Trunk(
             options.blocks,
             size=size,
             stride=options.stride,
-            hidden=options.hidden,
             ahead=options.ahead,
         )
         self.trunk.requires_grad_(requires_grad=False)

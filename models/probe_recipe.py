@@ -97,9 +97,4 @@ class ProbeRecipe(Recipe):
             )
         if not self.distilling.layers[-1]:
             raise ValueError("distilling.layers ends with 0: nothing would teach the last layer")
-        if "hidden" in self.options:
-            raise ValueError(
-                "distilling and options.hidden do not go together: units are pruned by "
-                "windows of everybody"
-            )
         return self

@@ -138,7 +138,7 @@ def gather_trial_data(
         for name in recipe.corpora
     }
     options = empty_network(recipe).options
-    untaught = untaught_encoder(recipe, options, heard.values(), weights=weights, cache=cache)
+    untaught = untaught_encoder(options, weights=weights)
     recent: list[ProbeData] = []
 
     def heard_by(trunk: Trunk, who: str) -> ProbeData:

@@ -153,7 +153,6 @@ class Trunk(nn.Module):
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
         size: Of the encoder.
-        hidden: Units of each block's feed-forward layer; all without it.
         ahead: Whether a linear layer after the last block says what a block further on would say;
             see `affectd.models.distilling`.
     """
@@ -164,7 +163,6 @@ class Trunk(nn.Module):
         *,
         size: Size = TINY,
         stride: int = 1,
-        hidden: int | None = None,
         ahead: bool = False,
     ) -> None:
         super().__init__()
@@ -173,7 +171,7 @@ class Trunk(nn.Module):
         self.conv1 = nn.Conv1d(BANDS, width, 3, 1, 1)
         self.conv2 = nn.Conv1d(width, width, 3, 2, 1)
         self.positions = nn.Parameter(torch.zeros(size.positions, width))
-        self.blocks = nn.ModuleList(Block(size, hidden) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(size) for _ in range(blocks))
         self.ahead = nn.Linear(width, width) if ahead else None
 
     def forward(self, logmel: Tensor) -> Tensor:
@@ -243,13 +241,11 @@ class Block(nn.Module):
 
     Args:
         size: Of the encoder.
-        hidden: Units of the feed-forward layer; all without it.
     """
 
-    def __init__(self, size: Size = TINY, hidden: int | None = None) -> None:
+    def __init__(self, size: Size = TINY) -> None:
         super().__init__()
-        self.heads, width = size.heads, size.width
-        hidden = hidden or size.hidden
+        self.heads, width, hidden = size.heads, size.width, size.hidden
         self.before = nn.LayerNorm(width)
         self.queries, self.values = nn.Linear(width, width), nn.Linear(width, width)
         self.keys = nn.Linear(width, width, bias=False)
@@ -259,12 +255,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 ``(batch, steps, width)`` of as much."""
-        x = self.attended(x)
-        thought: Tensor = x + self.narrow(self.units(x))
+        x = self._attended(x)
+        hidden = nn.functional.gelu(self.widen(self.between(x)))
+        thought: Tensor = x + self.narrow(hidden)
         return thought
 
-    def attended(self, x: Tensor) -> Tensor:
-        """Return a block's input after its self-attention."""
+    def _attended(self, x: Tensor) -> Tensor:
         steps, width = x.shape[1], self.out.out_features
         # One product, so that eight bits are rounded to once.
         parts = (self.queries, self.keys, self.values)
@@ -279,7 +275,3 @@ class Block(nn.Module):
         shares = torch.softmax(queries @ keys.transpose(2, 3) * size**-0.5, dim=3)
         looked: Tensor = self.out((shares @ values).transpose(1, 2).reshape(-1, steps, width))
         return x + looked
-
-    def units(self, x: Tensor) -> Tensor:
-        """Return what the hidden units say, ``(batch, steps, hidden)``, of what `attended` gave."""
-        return nn.functional.gelu(self.widen(self.between(x)))

@@ -18,8 +18,8 @@ def sure_of(confidence: npt.ArrayLike, likeness: npt.ArrayLike) -> npt.NDArray[n
 
 def heard(seed: int, *, alike: float) -> Heard:
     rng = np.random.default_rng(seed)
-    speech = sure_of(rng.uniform(0.3, 1, 400), rng.uniform(0.8, 1, 400))
-    noise = sure_of(rng.uniform(0.3, 1, 400), rng.uniform(0, alike, 400))
+    speech = sure_of(rng.uniform(0.2, 1, 400), rng.uniform(0.8, 1, 400))
+    noise = sure_of(rng.uniform(0.2, 1, 400), rng.uniform(0, alike, 400))
     return Heard(speech, {"ESC-10": noise})
 
 

@@ -102,14 +102,14 @@ def test_a_final_decision_is_not_smoothed_and_has_no_margin() -> None:
 @pytest.mark.parametrize(
     ("top", "snr_db", "voiced_fraction", "speech_likeness", "reason"),
     [
-        (0.26, 3.0, 0.2, 0.8, None),
-        (0.24, 3.0, 0.2, 0.8, Abstention.UNCERTAIN),
+        (0.21, 3.0, 0.2, 0.8, None),
+        (0.19, 3.0, 0.2, 0.8, Abstention.UNCERTAIN),
         (0.9, 2.9, 0.2, 0.8, Abstention.NOISY),
-        (0.24, 2.9, 0.2, 0.3, Abstention.NOISY),
+        (0.19, 2.9, 0.2, 0.3, Abstention.NOISY),
         (0.9, 30.0, 0.2, 0.79, Abstention.NOT_SPEECH),
-        (0.24, 30.0, 0.2, 0.79, Abstention.NOT_SPEECH),
+        (0.19, 30.0, 0.2, 0.79, Abstention.NOT_SPEECH),
         (0.9, 30.0, 0.19, 0.8, Abstention.NOT_SPEECH),
-        (0.24, 2.9, 0.19, 0.3, Abstention.NOT_SPEECH),
+        (0.19, 2.9, 0.19, 0.3, Abstention.NOT_SPEECH),
     ],
 )
 def test_abstention_names_the_gravest_reason(

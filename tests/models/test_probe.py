@@ -34,7 +34,6 @@ def recipe() -> ProbeRecipe:
     values["options"] = {
         "blocks": 1,
         "layers": [1],
-        "hidden": 24,
     }
     values["noise"] = False
     made = ProbeRecipe.from_dict(values)

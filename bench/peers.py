@@ -146,11 +146,14 @@ def _ours(classifier: Classifier) -> Way:
 def _papers(metadata: Metadata) -> Way:
     import librosa
     import torch
+    from threadpoolctl import threadpool_limits
 
     from affectd.models.crnn import Crnn
 
     front_end = metadata.front_end
     torch.set_num_threads(1)
+    # A second thread of the libraries below would wait by spinning, at everybody's cost.
+    threadpool_limits(1)
     model = Crnn(bands=front_end.bands, classes=len(metadata.labels)).eval()
 
     def run(samples: Samples) -> object:

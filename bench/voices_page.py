@@ -67,13 +67,13 @@ def plot(told: Figures, path: Path) -> None:
         for how, place in places.items():
             least = WANTED.get(told["model"], {}).get(how, {}).get(name)
             if least is not None and not told["development"]:
-                axes.plot([least] * 2, [place - height / 2, place + height / 2], color="#cc0000")
+                axes.plot([least] * 2, [place - height / 2, place + height / 2], color="black")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(ways)), ways)
     axes.invert_yaxis()
-    axes.set_xlabel(
-        f"points of UAR that {told['model']} gains by knowing the voice; red: wanted at least"
-    )
+    wanted = told["model"] in WANTED and not told["development"]
+    goals = "; line: wanted at least" if wanted else ""
+    axes.set_xlabel(f"points of UAR that {told['model']} gains by knowing the voice{goals}")
     axes.grid(axis="x", alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=100)

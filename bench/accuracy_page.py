@@ -76,7 +76,8 @@ def put_into(page: Path, told: Figures) -> None:
 def _accuracies(told: Figures) -> str:
     wanted = WANTED.get(told["model"], {})
     lines = [
-        "| protocol | clips | UAR % | each model | wanted at least | | this corpus alone |",
+        f"| protocol | clips | UAR % | each model, seed {told['runs'][0]['seed']} "
+        "| wanted at least | | this corpus alone |",
         "|---|---:|---:|---|---:|---|---:|",
     ]
     first = told["runs"][0]["protocols"]

@@ -74,7 +74,7 @@ def analyze(
         int | None, typer.Option(min=1, help="Files at once.  [default: one a processor]")
     ] = None,
 ) -> None:
-    """Hear files as fast as it goes: who sounds how, and when.
+    """Hear files as fast as it goes: how they sound, and when.
 
     Whatever libsndfile reads, and through ffmpeg, where it is installed, the rest. What cannot be
     read is named and skipped.

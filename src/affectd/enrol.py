@@ -113,8 +113,10 @@ def voices(
     for name in names:
         try:
             known = files.read(name)
-            told = f"{known.get('utterances'):g} utterances, heard by {known.get('model')}"
-        except (OSError, ValueError, TypeError) as error:
+            told = f"{sum(known['counts']):g} utterances, heard by {known['model']}"
+        except (KeyError, TypeError):
+            told = "its file is of another version of affectd, or damaged: enrol it again"
+        except (OSError, ValueError) as error:
             told = str(error)
         print(f"{name}: {told}")
 

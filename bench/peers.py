@@ -47,8 +47,8 @@ def measure_peers(
 
     In every round each way takes the same window of the demo's speech, one hop after that of the
     round before. This engine has what overlapping windows share from the hops before, and computes
-    the last hop's frames, the normalisation and the model; librosa and PyTorch, called as the
-    papers do, begin anew with every window, as do openSMILE and the encoders.
+    the last hop's frames, the trimming, the normalisation and the model; librosa and PyTorch,
+    called as the papers do, begin anew with every window, as do openSMILE and the encoders.
 
     Args:
         encoders: Models of others to be run by ONNX Runtime, as files or inside wheels: those that

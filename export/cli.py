@@ -256,16 +256,17 @@ def _verify(
     from affectd.export.inspection import open_artefact
     from affectd.export.report import gate_lines
     from affectd.export.speech import gather_speech
-    from affectd.export.verification import reference_beside, verify, windowing_of
+    from affectd.export.verification import reference_beside, verify
     from affectd.models.features import cache_folder
     from affectd.models.progress import RunProgress
+    from affectd.models.windowing import Windowing
 
     check_names(allow or ())
     _, metadata = open_artefact(file)
     against = reference or reference_beside(file, metadata)
     with RunProgress() as progress:
         speech = gather_speech(
-            windowing_of(metadata),
+            Windowing.of(metadata),
             heard={one.name: frozenset(one.speakers) for one in metadata.corpora},
             corpora=corpora,
             corpus=corpus or (),

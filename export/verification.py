@@ -19,7 +19,7 @@ from affectd.export.speech import Speech
 from affectd.models.scoring import Scorer, torch_scorer
 from affectd.models.windowing import Windowing
 
-__all__ = ["Verification", "reference_beside", "verify", "windowing_of"]
+__all__ = ["Verification", "reference_beside", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def verify(
         scorer,
         graph,
         speech,
-        windowing=windowing_of(metadata),
+        windowing=Windowing.of(metadata),
         labels=metadata.labels,
         allow=allowed,
         target=metadata.target,
@@ -96,18 +96,6 @@ def reference_beside(path: Path, metadata: Metadata) -> Path:
             + ("" if metadata.precision == "fp32" else f" or its FP32 artefact ({beside.name})")
         )
     return beside
-
-
-def windowing_of(metadata: Metadata) -> Windowing:
-    """Return how an artefact's windows are cut."""
-    return Windowing(
-        front_end=metadata.front_end,
-        normalisation=metadata.normalisation,
-        window_seconds=metadata.window_seconds,
-        hop_seconds=metadata.hop_seconds,
-        minimum_seconds=metadata.minimum_seconds,
-        margin_seconds=metadata.margin_seconds,
-    )
 
 
 def _reference(path: Path) -> tuple[Scorer, bytes, str]:

@@ -16,7 +16,8 @@ _ABOVE_NOISE_DB = 8.0
 _SURE_DB = 15.0
 _HUM_BANDS = 3
 _DECIBEL = np.log(10) / 10
-"""The natural logarithm of the ratio of powers that is one dB."""
+"""The natural logarithm of the ratio of powers that is one dB; it is of double precision, which
+what it is multiplied with becomes."""
 CONSTANTS = (_RANGE_DB, _ABOVE_NOISE_DB, _SURE_DB, _HUM_BANDS)
 """All that decides the bounds: whoever keeps them names what they were made with."""
 
@@ -36,7 +37,7 @@ def speech_bounds(logmel: Frames) -> tuple[int, int]:
     """
     above_hum = logmel[:, _HUM_BANDS:] if logmel.shape[1] > _HUM_BANDS else logmel
     # The exponential takes a third of the time of a power of ten.
-    level = 10 * np.log10(np.exp(above_hum.astype(np.float64) * _DECIBEL).sum(axis=1))
+    level = 10 * np.log10(np.exp(above_hum * _DECIBEL).sum(axis=1))
     loudest = level.max()
     noise = min(np.percentile(level, 5) + _ABOVE_NOISE_DB, loudest - _SURE_DB)
     loud = np.flatnonzero(level >= max(loudest - _RANGE_DB, noise))
@@ -51,7 +52,7 @@ def bounds_within(frames: npt.NDArray[np.floating], front_end: FrontEnd) -> tupl
         front_end: Theirs.
     """
     # What is measured of the samples is no power of a band.
-    bands = frames[:, : front_end.bands].astype(np.float32)
+    bands = frames[:, : front_end.bands].astype(np.float32, copy=False)
     if front_end.spectrum == "samples":
         bands = 10 * np.log10(np.square(bands) + front_end.floor_power)
     return speech_bounds(bands)

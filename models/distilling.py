@@ -154,6 +154,7 @@ class Lesson:
     """A student, its teacher's answers, and the optimiser; see `distil`."""
 
     student: Trunk
+    """What it has become so far."""
 
     def __init__(
         self,

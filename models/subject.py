@@ -73,14 +73,7 @@ class Subject:
         return cls(
             name=metadata.name,
             labels=metadata.labels,
-            windowing=Windowing(
-                front_end=metadata.front_end,
-                normalisation=metadata.normalisation,
-                window_seconds=metadata.window_seconds,
-                hop_seconds=metadata.hop_seconds,
-                minimum_seconds=metadata.minimum_seconds,
-                margin_seconds=metadata.margin_seconds,
-            ),
+            windowing=Windowing.of(metadata),
             temperature=metadata.temperature,
             scorer=score,
             checkpoint_sha256=metadata.checkpoint_sha256,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from affectd.engine.artefact import Metadata
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.normalisation import Normalisation, normalise
 
@@ -31,6 +32,18 @@ class Windowing:
     margin_seconds: float | None = None
     """How much silence windows keep on either side of their speech, where their ends are trimmed in
     training, and so have to be live."""
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> Windowing:
+        """Return how an artefact's windows are cut."""
+        return cls(
+            front_end=metadata.front_end,
+            normalisation=metadata.normalisation,
+            window_seconds=metadata.window_seconds,
+            hop_seconds=metadata.hop_seconds,
+            minimum_seconds=metadata.minimum_seconds,
+            margin_seconds=metadata.margin_seconds,
+        )
 
     def normalise(self, logmel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return a window as the model takes it; see `affectd.kernels.normalisation.normalise`."""

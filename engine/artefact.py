@@ -27,6 +27,7 @@ __all__ = [
     "INPUTS",
     "OUTPUTS",
     "ArtefactError",
+    "ArtefactWarning",
     "Corpus",
     "Gate",
     "Metadata",
@@ -62,6 +63,10 @@ class ArtefactError(ValueError):
     """A file cannot be used as an artefact; the message names the field and what is allowed."""
 
 
+class ArtefactWarning(UserWarning):
+    """A file is used as an artefact that its export rejected."""
+
+
 class Corpus(BaseModel):
     """What of a corpus a model was trained on."""
 
@@ -86,6 +91,11 @@ class Gate(BaseModel):
     passed: bool
     allowed: bool = False
     """Whether whoever exported it let a failure pass."""
+
+    @property
+    def rejects(self) -> bool:
+        """Whether it keeps the artefact from being used."""
+        return not (self.passed or self.allowed)
 
 
 class Quantisation(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from affectd.engine.artefact import (
     INPUTS,
     OUTPUTS,
     ArtefactError,
+    ArtefactWarning,
     Metadata,
     fingerprint,
 )
@@ -48,6 +50,9 @@ class Classifier:
         metadata: What the artefact says of itself.
         costs: How long each size takes on this machine, as measured at the warm-up.
 
+    Warns:
+        ArtefactWarning: its export rejected it.
+
     Raises:
         ArtefactError: the file is no artefact, is damaged, or was made for what this engine
             cannot do; the message names the field.
@@ -66,6 +71,9 @@ class Classifier:
             self.costs = Costs(self._warm_up(), mixed=self._device.mixes)
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
+        if missed := ", ".join(gate.name for gate in self.metadata.gates if gate.rejects):
+            text = f"{path} missed what its export demands ({missed}); it runs all the same"
+            warnings.warn(text, ArtefactWarning, stacklevel=2)
 
     def run(self, windows: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the logits of some windows.

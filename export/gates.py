@@ -131,7 +131,7 @@ def hold(
 
 def failed(gates: Iterable[Gate]) -> list[Gate]:
     """Return the gates that keep an artefact from being used."""
-    return [gate for gate in gates if not gate.passed and not gate.allowed]
+    return [gate for gate in gates if gate.rejects]
 
 
 def describe(gate: Gate, *, all_heard: bool = False) -> str:

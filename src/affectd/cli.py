@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -139,6 +140,15 @@ def _affectd(
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit code 1."""
+    show = warnings.showwarning
+
+    def warn(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if category.__module__.startswith("affectd."):
+            print(f"affectd: {_one_line(str(message))}", file=sys.stderr, flush=True)
+        else:
+            show(message, category, *place, **rest)
+
+    warnings.showwarning = warn
     try:
         code = _app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
+import onnx
 import pandas
 import pytest
 import soundfile
@@ -23,6 +24,7 @@ import affectd
 from affectd.analyze import Format
 from affectd.cli import main
 from affectd.clients.subtitles import Subtitles
+from affectd.engine.shipped import find_model
 from affectd.engine.sources import DemoSource
 
 RATE = 16_000
@@ -101,6 +103,21 @@ def test_a_folder_is_heard_and_what_is_no_audio_is_named_and_skipped(
         assert line["end"] > line["start"]
         assert sum(line["scores"].values()) == pytest.approx(1, abs=1e-3)
         assert line["confidence"] == max(line["scores"].values())
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_model_that_its_export_rejected_is_told_of_in_one_line(
+    affectd_: Command, folder: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(find_model("light"))
+    (gates,) = (entry for entry in model.metadata_props if entry.key == "affectd.gates")
+    gate = {"name": "agreement", "figure": 90.0, "limit": 99.0, "passed": False}
+    gates.value = json.dumps([gate])
+    path = tmp_path / "mine.onnx.rejected"
+    onnx.save(model, path)
+    done = affectd_(str(folder / "talk.wav"), "--model", str(path))
+    (line,) = (line for line in done.stderr.splitlines() if "mine" in line)
+    assert line.startswith(f"affectd: {path} missed what its export demands (agreement)")
 
 
 def test_many_files_at_once_score_as_one_after_the_other(

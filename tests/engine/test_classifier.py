@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import metadata
@@ -12,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 
-from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError
+from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError, ArtefactWarning
 from affectd.engine.classifier import BATCHES, CPU, Classifier
 from affectd.engine.runtime import load_runtime
 from affectd.engine.shipped import find_model, shipped_models
@@ -120,6 +121,19 @@ def changed(shipped: Path, tmp_path: Path, field: str, value: object) -> Path:
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
     return path
+
+
+def test_an_artefact_that_its_export_rejected_runs_with_a_warning(
+    shipped: Path, tmp_path: Path
+) -> None:
+    gate = {"name": "agreement", "figure": 90.0, "limit": 99.0, "passed": False}
+    path = changed(shipped, tmp_path, "gates", [gate])
+    with pytest.warns(ArtefactWarning, match=r"changed\.onnx missed what .* \(agreement\)"):
+        Classifier(path)
+    changed(shipped, tmp_path, "gates", [gate | {"allowed": True}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Classifier(path)
 
 
 def test_a_name_that_is_no_model_lists_those_there_are() -> None:

@@ -21,7 +21,7 @@ from affectd.models.corpora import CorpusError, corpus_named
 from affectd.models.evaluation import Evaluation
 from affectd.models.extra import MissingExtraError
 from affectd.models.folds import folds
-from affectd.models.foreign_weights import WeightsError, weights_of
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.metrics import Confusion
 from affectd.models.recipes import Recipe
 from affectd.models.system_protocols import (
@@ -30,7 +30,7 @@ from affectd.models.system_protocols import (
     evaluate_system_paper,
     run_folder,
 )
-from affectd.models.system_training import build_system
+from affectd.models.system_training import build_system, fresh_model
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 
@@ -162,10 +162,7 @@ def check_trainable(system: System, place: Place) -> None:
     for name in system.corpora:
         corpus_named(name).list(place.corpora)
     if system.pretrained:
-        if place.weights is None:
-            raise WeightsError(f"{system.name} needs weights: {system.needs_weights}")
-        model: Any = build_system(system)
-        model.take_weights(weights_of(system.name, place.weights))
+        fresh_model(system, place.weights)
 
 
 def remove_run(system: System, place: Place, protocol: str, *, most_folds: int = 0) -> None:

@@ -11,12 +11,19 @@ class WeightsError(ValueError):
     """Foreign weights cannot be used; the message says what was expected and what was found."""
 
 
-def weights_of(name: str, folder: Path) -> Path:
+def weights_of(name: str, folder: Path | None, *, needed: str) -> Path:
     """Return the folder of one system's weights: that of its name inside, or the folder itself.
 
+    Args:
+        name: Of the system.
+        folder: What the user gave.
+        needed: Which weights they are, and whence.
+
     Raises:
-        WeightsError: there is no such folder.
+        WeightsError: none was given, or there is no such folder.
     """
+    if folder is None:
+        raise WeightsError(f"{name} needs weights: {needed}")
     if not folder.is_dir():
         raise WeightsError(f"--weights {folder}: there is no such folder")
     own = folder / name

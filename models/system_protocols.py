@@ -17,7 +17,7 @@ from affectd.models.features import FeatureSet
 from affectd.models.folds import folds
 from affectd.models.material import Progress, features_of
 from affectd.models.system_inputs import Inputs
-from affectd.models.system_training import check_same_run, fit_system, score
+from affectd.models.system_training import check_same_run, fit_system, fresh_model, score
 from affectd.models.systems import System
 from affectd.models.training import BEST, RunObserver
 
@@ -46,7 +46,11 @@ def train_system(system: System, place: Place, folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: the folder holds another run.
         CorpusError: none of its corpora can be used.
+        WeightsError: the foreign weights are missing or of another kind.
     """
+    if system.pretrained and not (folder / BEST).exists():
+        # Said before minutes are spent on the corpora.
+        fresh_model(system, place.weights)
     features = _features(system, place)
     division = divide(features.clips, system.split)
     return _fitted(system, features, division, place, folder)

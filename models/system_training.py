@@ -16,14 +16,14 @@ from affectd.models.architectures import build
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.division import Division
 from affectd.models.features import FeatureSet
-from affectd.models.foreign_weights import WeightsError, weights_of
+from affectd.models.foreign_weights import weights_of
 from affectd.models.forest import Forest
 from affectd.models.labels import label_index, valence_arousal_of
 from affectd.models.system_inputs import Inputs
 from affectd.models.systems import Schedule, System
 from affectd.models.training import BEST, LATEST, RunObserver
 
-__all__ = ["check_same_run", "fit_system", "rate_share", "score"]
+__all__ = ["check_same_run", "fit_system", "fresh_model", "rate_share", "score"]
 
 _SAVE_SECONDS = 60.0
 _PLATEAU_EPOCHS = 3
@@ -99,6 +99,24 @@ def fit_system(
     return best
 
 
+def fresh_model(system: System, weights: Path | None) -> nn.Module:
+    """Return what a system begins as, with the foreign weights of one that has some.
+
+    Args:
+        system: Which.
+        weights: The folder of foreign weights.
+
+    Raises:
+        MissingExtraError: the library that builds it is not installed.
+        WeightsError: the foreign weights are missing or of another kind.
+    """
+    model = build_system(system)
+    if system.pretrained:
+        take: Any = model.take_weights
+        take(weights_of(system.name, weights, needed=system.needs_weights))
+    return model
+
+
 def score(system: System, model: nn.Module, inputs: Inputs, places: Any) -> npt.NDArray[np.float64]:
     """Return the logits of some clips, float64 ``(clips, classes)``."""
     model.eval()
@@ -157,12 +175,7 @@ class _Run:
     ) -> None:
         self.system, self.division, self.seed, self.heard = system, division, seed, heard
         torch.manual_seed(seed)
-        self.model = build_system(system)
-        if system.pretrained:
-            take: Any = self.model.take_weights
-            if weights is None:
-                raise WeightsError(f"{system.name} needs weights: {system.needs_weights}")
-            take(weights_of(system.name, weights))
+        self.model = fresh_model(system, weights)
         self.inputs = Inputs(features, system, self.model)
         fit: Any = getattr(self.model, "fit", None)
         if fit is not None:

@@ -118,6 +118,9 @@ def gather_trial_data(
             advance=advancing(f"features of {name}"),
         )
 
+    # First of all: no minutes are spent on corpora where it is not there.
+    options = empty_network(recipe).options
+    untaught = untaught_encoder(options, weights=weights)
     disturbs = recipe.probe.drawn or recipe.distilling
     recordings = None
     if recipe.noise and disturbs and (corpora / NOISE.name).is_dir():
@@ -137,8 +140,6 @@ def gather_trial_data(
         )
         for name in recipe.corpora
     }
-    options = empty_network(recipe).options
-    untaught = untaught_encoder(options, weights=weights)
     recent: list[ProbeData] = []
 
     def heard_by(trunk: Trunk, who: str) -> ProbeData:

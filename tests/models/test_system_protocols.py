@@ -11,6 +11,7 @@ from tests.models.conftest import voice, write
 from affectd.models.checkpoint import CheckpointError
 from affectd.models.corpora import CorpusError
 from affectd.models.evaluation import EvaluationError
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.system_protocols import (
     Place,
     evaluate_system_folds,
@@ -33,6 +34,14 @@ def hurried(name: str = "cnn2-stft", **changes: object) -> System:
         "trees": [5], "depth": [0], "split": [2], "leaf": [1], "criterion": ["gini"]
     }  # fmt: skip
     return System.from_dict(values | changes)
+
+
+def test_weights_that_are_missing_are_asked_for_before_a_corpus_is_read(
+    place: Place, tmp_path: Path
+) -> None:
+    nowhere = replace(place, corpora=tmp_path / "none")
+    with pytest.raises(WeightsError, match="whisper-tiny-blocks-2 needs weights: "):
+        train_system(system_named("whisper-tiny-blocks-2"), nowhere, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["cnn2-stft", "random-forest"])

@@ -14,6 +14,7 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 from affectd.bench.voices import development
 from affectd.models.clean_speech import CleanSpeech, clean_speech
 from affectd.models.encoders import teacher_of
+from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
 from affectd.models.probe import empty_network
 from affectd.models.probe_data import CorpusMaterial, ProbeData
@@ -33,6 +34,13 @@ def data(corpora: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory)
     cache = tmp_path_factory.mktemp("cache")
     recipe = recipe_of(steps=1, batch=2)
     return gather_trial_data(recipe, corpora=corpora, cache=cache, weights=weights, seed=1)
+
+
+def test_weights_that_are_missing_are_asked_for_before_a_corpus_is_read(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError):
+        gather_trial_data(
+            recipe_of(steps=1, batch=2), corpora=tmp_path, cache=tmp_path, weights=tmp_path, seed=1
+        )
 
 
 def test_every_fold_is_tried_with_an_encoder_that_has_not_learnt_from_it() -> None:

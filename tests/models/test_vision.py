@@ -71,11 +71,11 @@ def test_the_weights_of_a_folder_are_taken(network: str, tmp_path: Path) -> None
         {name: theirs[name] for name in theirs if name not in left_out}, tmp_path / network
     )
     model = vision(network)
-    model.take_weights(weights_of(network, tmp_path))
+    model.take_weights(weights_of(network, tmp_path, needed=""))
     for name, value in model.trunk.state_dict().items():
         if name not in left_out:
             assert torch.equal(value, theirs[name]), name
-    model.take_weights(weights_of("anything", folder))
+    model.take_weights(weights_of("anything", folder, needed=""))
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

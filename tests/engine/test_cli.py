@@ -179,6 +179,17 @@ def test_an_option_that_would_do_nothing_is_refused() -> None:
     assert_one_line(run("--source", "mic", "--pace", "fast"), "--pace does nothing with")
 
 
+def test_a_pipe_that_nobody_heard_is_told_of() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", "--source", "-"],
+        input=bytes(32_000),
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert b"the source has ended, and no client came to hear it" in done.stderr
+
+
 def test_what_a_pipe_held_is_seen_in_a_terminal_and_stays_there(
     clips: list[np.ndarray],
 ) -> None:

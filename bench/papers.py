@@ -24,13 +24,13 @@ from affectd.models.folds import folds
 from affectd.models.foreign_weights import WeightsError
 from affectd.models.metrics import Confusion
 from affectd.models.recipes import Recipe
+from affectd.models.system_network import build_system, fresh_model
 from affectd.models.system_protocols import (
     Place,
     evaluate_system_folds,
     evaluate_system_paper,
     run_folder,
 )
-from affectd.models.system_training import build_system, fresh_model
 from affectd.models.systems import System, system_named, systems
 from affectd.models.training import BEST
 

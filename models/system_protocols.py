@@ -17,7 +17,8 @@ from affectd.models.features import FeatureSet
 from affectd.models.folds import folds
 from affectd.models.material import Progress, features_of
 from affectd.models.system_inputs import Inputs
-from affectd.models.system_training import check_same_run, fit_system, fresh_model, score
+from affectd.models.system_network import fresh_model
+from affectd.models.system_training import check_same_run, fit_system, score
 from affectd.models.systems import System
 from affectd.models.training import BEST, RunObserver
 

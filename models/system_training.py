@@ -12,18 +12,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from affectd.models.architectures import build
 from affectd.models.checkpoint import Checkpoint, CheckpointError, Heard
 from affectd.models.division import Division
 from affectd.models.features import FeatureSet
-from affectd.models.foreign_weights import weights_of
-from affectd.models.forest import Forest
+from affectd.models.forest_training import fit_forest
 from affectd.models.labels import label_index, valence_arousal_of
 from affectd.models.system_inputs import Inputs
+from affectd.models.system_network import fresh_model
 from affectd.models.systems import Schedule, System
 from affectd.models.training import BEST, LATEST, RunObserver
 
-__all__ = ["check_same_run", "fit_system", "fresh_model", "rate_share", "score"]
+__all__ = ["check_same_run", "fit_system", "rate_share", "score"]
 
 _SAVE_SECONDS = 60.0
 _PLATEAU_EPOCHS = 3
@@ -68,7 +67,15 @@ def fit_system(
         WeightsError: the foreign weights are missing or of another kind.
     """
     if system.schedule.optimiser == "forest":
-        return _fit_forest(system, features, division, folder, seed, heard, observer)
+        return fit_forest(
+            system,
+            features=features,
+            division=division,
+            folder=folder,
+            seed=seed,
+            heard=heard,
+            observer=observer,
+        )
     run = _Run(system, features, division, seed, heard, weights)
     if (folder / LATEST).exists():
         run.resume(Checkpoint.load(folder / LATEST))
@@ -97,24 +104,6 @@ def fit_system(
     best = run.checkpoint(best=True)
     best.save(folder / BEST)
     return best
-
-
-def fresh_model(system: System, weights: Path | None) -> nn.Module:
-    """Return what a system begins as, with the foreign weights of one that has some.
-
-    Args:
-        system: Which.
-        weights: The folder of foreign weights.
-
-    Raises:
-        MissingExtraError: the library that builds it is not installed.
-        WeightsError: the foreign weights are missing or of another kind.
-    """
-    model = build_system(system)
-    if system.pretrained:
-        take: Any = model.take_weights
-        take(weights_of(system.name, weights, needed=system.needs_weights))
-    return model
 
 
 def score(system: System, model: nn.Module, inputs: Inputs, places: Any) -> npt.NDArray[np.float64]:
@@ -371,17 +360,6 @@ def check_same_run(
             )
 
 
-def build_system(system: System) -> nn.Module:
-    """Return the network of a system, freshly initialised."""
-    return build(
-        system.architecture,
-        bands=system.front_end.columns,
-        classes=len(system.labels),
-        options=system.options,
-        windowing=system.windowing,
-    )
-
-
 def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -401,61 +379,3 @@ def _optimiser(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     return kind([group for group in groups if group["params"]], lr=schedule.rate)
-
-
-def _fit_forest(
-    system: System,
-    features: FeatureSet,
-    division: Division,
-    folder: Path,
-    seed: int,
-    heard: tuple[Heard, ...],
-    observer: RunObserver | None,
-) -> Checkpoint:
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.model_selection import ParameterGrid, StratifiedKFold, cross_val_score
-
-    model = build_system(system)
-    inputs = Inputs(features, system, model)
-    targets = np.array([label_index(str(c.label), system.labels) for c in features.clips])
-    vectors = inputs.kept.numpy()[division.train]
-    truth = targets[division.train]
-    folds = min(5, int(np.bincount(truth)[np.unique(truth)].min()))
-    forest = RandomForestClassifier(random_state=system.split.seed)
-    share = 0.0
-    if folds >= 2:
-        candidates = list(ParameterGrid(system.schedule.forest_grid.to_sklearn()))
-        parts = StratifiedKFold(folds, shuffle=True, random_state=system.split.seed)
-        if observer is not None:
-            observer.epoch_started(1, epochs=1, steps=len(candidates))
-        shares: list[float] = []
-        for candidate in candidates:
-            forest.set_params(**candidate)
-            shares.append(float(cross_val_score(forest, vectors, truth, cv=parts).mean()))
-            if observer is not None:
-                observer.batch_done(loss=1 - shares[-1])
-        share = max(shares)
-        forest.set_params(**candidates[shares.index(share)])
-    forest.fit(vectors, truth)
-    figures = {"cross-validated-accuracy": 100 * share}
-    if observer is not None and folds >= 2:
-        observer.epoch_done(figures)
-    sized = system.model_copy(update={"options": {**system.options, **Forest.sizes_of(forest)}})
-    grown = build_system(sized)
-    assert isinstance(grown, Forest)
-    grown.take(forest)
-    checkpoint = Checkpoint(
-        recipe=sized,
-        labels=system.labels,
-        seed=seed,
-        epoch=1,
-        step=1,
-        weights={},
-        averaged=_copied(grown),
-        optimiser={},
-        random_state=torch.get_rng_state(),
-        heard=heard,
-        history=(figures,),
-    )
-    checkpoint.save(folder / BEST)
-    return checkpoint

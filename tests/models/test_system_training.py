@@ -19,7 +19,8 @@ from affectd.models.division import Division, divide, relabelled
 from affectd.models.features import FeatureSet
 from affectd.models.forest import LOWEST_SHARE
 from affectd.models.system_inputs import Inputs, disturb
-from affectd.models.system_training import _Run, build_system, fit_system, rate_share, score
+from affectd.models.system_network import build_system
+from affectd.models.system_training import _Run, fit_system, rate_share, score
 from affectd.models.systems import Disturbance, Schedule, System, system_named
 
 

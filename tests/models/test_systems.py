@@ -6,7 +6,7 @@ import pytest
 
 from affectd.models.labels import valence_arousal_of
 from affectd.models.recipes import RecipeError
-from affectd.models.system_training import build_system
+from affectd.models.system_network import build_system
 from affectd.models.systems import System, named_recipe, recipe_from, system_named, systems
 
 NAMES = {

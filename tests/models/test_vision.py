@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from affectd.models.foreign_weights import WeightsError, weights_of
-from affectd.models.system_training import build_system
+from affectd.models.system_network import build_system
 from affectd.models.systems import system_named
 from affectd.models.vision import WEIGHTS, Vision, VisionOptions
 from affectd.models.vision_trunks import TRUNKS, convolutions

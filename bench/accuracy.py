@@ -119,7 +119,7 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
     the other corpora, without their labels. It is in closed form and has no seed.
     """
     found: Figures = {}
-    everyone = data.everyone.speakers()
+    everyone = data.speakers
     for protocol in PROTOCOLS:
         if protocol.unseen:
             continue

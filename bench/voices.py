@@ -82,9 +82,7 @@ def development(data: TrialData) -> TrialData:
     What is chosen is chosen on them. An encoder that is taught may have heard the others all the
     same, without their labels.
     """
-    tested = {
-        name: published_folds(name, who)[0].test for name, who in data.everyone.speakers().items()
-    }
+    tested = {name: published_folds(name, who)[0].test for name, who in data.speakers.items()}
     made: dict[int, ProbeData] = {}
 
     def untested(one: HeldOut) -> HeldOut:
@@ -93,10 +91,11 @@ def development(data: TrialData) -> TrialData:
         left = {name: _but(who, tested[name]) for name, who in one.without.items()}
         return HeldOut({name: who for name, who in left.items() if who}, made[id(one.data)])
 
-    everyone = untested(HeldOut({}, data.everyone)).data
     folds = [untested(fold) for fold in data.folds]
     return TrialData(
-        everyone,
+        data.recipe,
+        {name: _but(who, tested[name]) for name, who in data.speakers.items()},
+        lambda: untested(HeldOut({}, data.everyone())).data,
         tuple(fold for fold in folds if fold.without),
         {name: untested(one) for name, one in data.strangers.items()},
     )
@@ -137,9 +136,8 @@ def measure_voices(data: TrialData, *, seed: int, say: Callable[[str], None]) ->
     Raises:
         ValueError: no corpus of the recipe has published folds.
     """
-    everyone = data.everyone
-    if not any(not each.unseen and each.corpus in everyone.corpora for each in PROTOCOLS):
-        raise ValueError(f"recipe {everyone.recipe.name} has no corpus with published folds")
+    if not any(not each.unseen and each.corpus in data.speakers for each in PROTOCOLS):
+        raise ValueError(f"recipe {data.recipe.name} has no corpus with published folds")
     folds: dict[str, list[HeardFold]] = {}
     trials = hold_trials(data)
     say(f"{len(trials.folds)} models of folds and {len(trials.unseen)} others are made")

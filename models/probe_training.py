@@ -57,7 +57,7 @@ def fit_and_save(
     data = gather_trial_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )
-    checkpoint = probe_checkpoint(data.everyone, hold_trials(data), seed=seed)
+    checkpoint = probe_checkpoint(data.everyone(), hold_trials(data), seed=seed)
     checkpoint.save(folder / BEST)
     return checkpoint
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache as once
 from pathlib import Path
 
 from affectd.models.clean_speech import clean_speech
@@ -38,8 +39,12 @@ class HeldOut:
 class TrialData:
     """What a probe learns from, and what it is tried on."""
 
-    everyone: ProbeData
-    """As the encoder hears them that is shipped."""
+    recipe: ProbeRecipe
+    speakers: Without
+    """Who speaks, by corpus."""
+    everyone: Callable[[], ProbeData]
+    """The corpora as the encoder hears them that is shipped; made when it is asked for: no trial
+    needs it."""
     folds: tuple[HeldOut, ...]
     """The test speakers of each model on trial."""
     strangers: Mapping[str, HeldOut]
@@ -57,7 +62,9 @@ class TrialData:
         folds = shared_folds(speakers, published=published)
         strangers = {name: HeldOut({name: who}, data) for name, who in speakers.items()}
         return cls(
-            data,
+            data.recipe,
+            speakers,
+            lambda: data,
             tuple(HeldOut(without, data) for without in folds),
             strangers if len(speakers) > 1 else {},
         )
@@ -194,9 +201,11 @@ def gather_trial_data(
         return heard_by(trunk, who)
 
     halves, strangers = encoders_on_trial(folds, speakers)
-    everyone, own = taught({}), [taught(half) for half in halves]
+    own = [taught(half) for half in halves]
     return TrialData(
-        everyone,
+        recipe,
+        speakers,
+        once(lambda: taught({})),
         tuple(HeldOut(fold, own[place % len(own)]) for place, fold in enumerate(folds)),
         {name: HeldOut(without, taught(without)) for name, without in strangers.items()},
     )

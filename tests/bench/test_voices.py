@@ -131,7 +131,7 @@ def test_what_is_chosen_is_chosen_without_whom_the_first_fold_tests() -> None:
     whole = ProbeData(
         load_recipe("fast"), {"emodb": CorpusMaterial(features, clean, (drawn,))}, None
     )  # type: ignore[arg-type]
-    some = development(TrialData.untaught(whole)).everyone.corpora["emodb"]
+    some = development(TrialData.untaught(whole)).everyone().corpora["emodb"]
     assert some.speakers() == ("08", "09")
     assert [clip.name for clip in some.features.clips] == ["1", "3", "4"]
     assert some.clean.owners.tolist() == [0, 1, 1, 2]

@@ -36,6 +36,7 @@ def recipe() -> ProbeRecipe:
         "layers": [1],
     }
     values["noise"] = False
+    values["distilling"] = None
     made = ProbeRecipe.from_dict(values)
     assert isinstance(made, ProbeRecipe)
     return made
@@ -57,14 +58,14 @@ def whole(
         progress=lambda name, done, of: told.append(name),
     )
     assert not told, "what the encoder says is computed once"
-    for name, one in first.everyone.corpora.items():
-        np.testing.assert_array_equal(one.clean.values, again.everyone.corpora[name].clean.values)
+    for name, one in first.everyone().corpora.items():
+        np.testing.assert_array_equal(one.clean.values, again.everyone().corpora[name].clean.values)
     return again
 
 
 @pytest.fixture(scope="module")
 def data(whole: TrialData) -> ProbeData:
-    return whole.everyone
+    return whole.everyone()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from affectd.engine.protocol import (
     about_connection,
     decode,
 )
-from affectd.engine.publishing import Publication, Publishers
+from affectd.engine.publication import Publication
+from affectd.engine.publishing import Publishers
 from affectd.engine.refusal import RequestError
 
 __all__ = ["RequestError", "Requests"]

@@ -39,7 +39,8 @@ from affectd.engine.protocol import (
     Hello,
     about_connection,
 )
-from affectd.engine.publishing import Publication, Publishers
+from affectd.engine.publication import Publication
+from affectd.engine.publishing import Publishers
 from affectd.engine.requests import RequestError, Requests
 
 __all__ = ["Greeting", "Server", "ServerSettings"]

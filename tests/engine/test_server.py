@@ -32,7 +32,8 @@ from affectd.engine.protocol import (
     decode,
     encode,
 )
-from affectd.engine.publishing import Publishers, PublisherSettings
+from affectd.engine.publication import PublisherSettings
+from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server, ServerSettings
 
 GREETING = Greeting(

@@ -71,7 +71,11 @@ class Classifier:
             self.costs = Costs(self._warm_up(), mixed=self._device.mixes)
         except ArtefactError as error:
             raise ArtefactError(f"{path} cannot be used: {error}") from None
-        if missed := ", ".join(gate.name for gate in self.metadata.gates if gate.rejects):
+        if missed := ", ".join(
+            f"{gate.name} {gate.figure}, limit {gate.limit:g}"
+            for gate in self.metadata.gates
+            if gate.rejects
+        ):
             text = f"{path} missed what its export demands ({missed}); it runs all the same"
             warnings.warn(text, ArtefactWarning, stacklevel=2)
 

@@ -23,7 +23,7 @@ from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.load import LoadSettings
 from affectd.engine.processor import Processor
 from affectd.engine.protocol import DEFAULT_PORT
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
 from affectd.engine.smoothing import SmoothingSettings

@@ -224,10 +224,7 @@ class Daemon:
         for failure in (*self._worker.failures, *self._loop_worker.failures):
             raise SourceError(failure)
         if self._reason == "ended" and not joined.is_set():
-            self._say(
-                "the source has ended, and no client came to hear it; 'affectd analyze' hears a "
-                "file without one"
-            )
+            self._say("the source has ended, and no client came to hear it")
 
     def _status(self) -> dict[str, Any]:
         """Say how it fares, for ``/status``."""

@@ -6,17 +6,14 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
-
-from annotated_types import Interval
 
 from affectd.engine.protocol import ErrorCode
 from affectd.engine.publisher import FrameFormat, PublisherSource, frame_samples
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 
-__all__ = ["Publication", "PublisherSettings"]
+__all__ = ["Publication"]
 
 _KEY_BYTES = 12
 # Whoever was away may catch up on what the network held back, but on no more than this.
@@ -24,30 +21,6 @@ _CREDIT_SECONDS = 5.0
 # A frame costs the engine about as much as this much audio does. A browser's audio worklet hands
 # over 128 samples, 2.7 ms at 48 kHz, and may send them as they are.
 _SHORTEST_FRAME_SECONDS = 0.0025
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublisherSettings:
-    """Limits of those who send audio."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    largest_streams: Annotated[int, Interval(ge=0, le=100_000)] = 4_096
-    """Published streams at once; with 0 nobody may publish."""
-    admission: Literal["measured", "all"] = "measured"
-    """Whether a stream beyond what the machine was measured to carry is refused; with ``all`` the
-    steps of overload alone look after it."""
-    ahead_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 2.0
-    """How far ahead of real time audio is taken; beyond that it is left unread."""
-    fast_seconds: Annotated[float, Interval(ge=0.1, le=600)] = 10.0
-    """Who must be held back for this long without a break is refused."""
-    stall_seconds: Annotated[float, Interval(ge=0.1, le=60)] = 1.0
-    """Who sends nothing for this long is reported as lost."""
-    talking_share: Annotated[float, Interval(ge=0.01, le=1)] = 1.0
-    """How much of the time a stream is expected to talk: with less than 1 more streams are let
-    in than the machine carries if all talk at once; then `load` is announced."""
-    grace_seconds: Annotated[float, Interval(ge=0, le=600)] = 10.0
-    """How long a stream waits for its publisher after a loss of the connection."""
 
 
 class Publication:

@@ -12,8 +12,9 @@ from typing import Any
 
 from affectd.engine.opus import OPUS_RATE, can_decode
 from affectd.engine.protocol import HIGHEST_RATE, LOWEST_RATE, ErrorCode, Event
-from affectd.engine.publication import Publication, PublisherSettings
+from affectd.engine.publication import Publication
 from affectd.engine.publisher import FORMATS, FrameFormat, PublisherSource
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.refusal import RequestError
 from affectd.engine.sources import Notice
 from affectd.engine.voice_baseline import VoiceError

@@ -6,6 +6,8 @@ import inspect
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -140,17 +142,9 @@ def _affectd(
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line, and exit code 1."""
-    show = warnings.showwarning
-
-    def warn(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
-        if category.__module__.startswith("affectd."):
-            print(f"affectd: {_one_line(str(message))}", file=sys.stderr, flush=True)
-        else:
-            show(message, category, *place, **rest)
-
-    warnings.showwarning = warn
     try:
-        code = _app(standalone_mode=False)
+        with _warnings_in_one_line():
+            code = _app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except _UsageError as error:
         if error.__class__.__name__ == "NoArgsIsHelpError":
@@ -169,6 +163,22 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Show affectd's own warnings as it shows errors; others as they are."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def warn(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+            if category.__module__.startswith("affectd."):
+                print(f"affectd: {_one_line(str(message))}", file=sys.stderr, flush=True)
+            else:
+                show(message, category, *place, **rest)
+
+        warnings.showwarning = warn
+        yield
 
 
 def _describe(error: Exception) -> str:

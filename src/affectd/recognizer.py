@@ -112,6 +112,9 @@ class Recognizer:
         model: A shipped model's name, or an artefact's file.
         settings: When it hears speech, cuts windows, and is sure; as for the daemon.
 
+    Warns:
+        ArtefactWarning: the model's export rejected it.
+
     Raises:
         ArtefactError: the model cannot be used.
         ImportError: ONNX Runtime is not installed.

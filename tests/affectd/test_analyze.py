@@ -117,7 +117,9 @@ def test_a_model_that_its_export_rejected_is_told_of_in_one_line(
     onnx.save(model, path)
     done = affectd_(str(folder / "talk.wav"), "--model", str(path))
     (line,) = (line for line in done.stderr.splitlines() if "mine" in line)
-    assert line.startswith(f"affectd: {path} missed what its export demands (agreement)")
+    assert line.startswith(
+        f"affectd: {path} missed what its export demands (agreement 90.0, limit 99)"
+    )
 
 
 def test_many_files_at_once_score_as_one_after_the_other(

@@ -14,7 +14,7 @@ from affectd.engine.access import AccessRules
 from affectd.engine.hub import Hub
 from affectd.engine.metrics import Metrics
 from affectd.engine.protocol import Abstention, Emotion, Event, Speech, Utterance
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server, ServerSettings
 

@@ -26,7 +26,7 @@ from affectd.clients.address import Address
 from affectd.clients.publication import Publication
 from affectd.clients.refusal import RefusedError, SubscriptionError
 from affectd.engine.microphone import input_devices
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.sources import DemoSource
 
 RATE = 16_000

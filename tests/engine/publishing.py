@@ -20,8 +20,8 @@ from affectd.engine.load import LoadSettings
 from affectd.engine.loop_worker import LoopWorker
 from affectd.engine.metrics import Metrics
 from affectd.engine.protocol import JSON, Event, decode, encode
-from affectd.engine.publication import PublisherSettings
 from affectd.engine.publisher import PublisherSource
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server, ServerSettings
 from affectd.engine.session import Session

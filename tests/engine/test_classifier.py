@@ -128,7 +128,9 @@ def test_an_artefact_that_its_export_rejected_runs_with_a_warning(
 ) -> None:
     gate = {"name": "agreement", "figure": 90.0, "limit": 99.0, "passed": False}
     path = changed(shipped, tmp_path, "gates", [gate])
-    with pytest.warns(ArtefactWarning, match=r"changed\.onnx missed what .* \(agreement\)"):
+    with pytest.warns(
+        ArtefactWarning, match=r"changed\.onnx missed what .* \(agreement 90\.0, limit 99\)"
+    ):
         Classifier(path)
     changed(shipped, tmp_path, "gates", [gate | {"allowed": True}])
     with warnings.catch_warnings():

@@ -92,10 +92,15 @@ def test_standard_input_gives_what_the_file_gives(demo_file: Path, demo_events: 
     command = [sys.executable, "-m", "affectd", "run", "--source", "-", "--rate", str(rate)]
     command += ["--port", "0", "--no-view"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
     ) as process:
         assert process.stdin
         assert process.stdout
+        assert process.stderr
         address = process.stdout.readline().decode().rsplit(" ", 1)[1].strip()
         from affectd.clients.subscriber import subscribe_sync
 
@@ -106,6 +111,7 @@ def test_standard_input_gives_what_the_file_gives(demo_file: Path, demo_events: 
             process.stdin.close()
             utterances = [event for event in events if event["type"] == "utterance"]
         assert process.wait(timeout=10) == 0
+        assert b"no client came" not in process.stderr.read()
     expected = [(event["start"], event["label"]) for event in of_type(demo_events, "utterance")]
     assert [(event["start"], event["label"]) for event in utterances] == expected
 

@@ -12,8 +12,9 @@ from tests.engine.publishing import DEADLINE, METADATA, RATE, engine, of
 from websockets.exceptions import ConnectionClosed
 
 from affectd.engine.protocol import JSON, MSGPACK
-from affectd.engine.publication import Publication, PublisherSettings
+from affectd.engine.publication import Publication
 from affectd.engine.publisher import PublisherSource
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.refusal import RequestError
 from affectd.engine.session import Session
 

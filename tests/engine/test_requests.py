@@ -7,7 +7,7 @@ from tests.engine.parcels import Emotion, Utterance, event
 
 from affectd.engine.hub import Hub
 from affectd.engine.protocol import JSON, MSGPACK, ErrorCode, encode
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.publishing import Publishers
 from affectd.engine.requests import RequestError, Requests
 

@@ -32,7 +32,7 @@ from affectd.engine.protocol import (
     decode,
     encode,
 )
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.publishing import Publishers
 from affectd.engine.server import Greeting, Server, ServerSettings
 

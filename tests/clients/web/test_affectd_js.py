@@ -12,7 +12,7 @@ from tests.clients.web.javascript import javascript, values_of
 from websockets.asyncio.server import ServerConnection, serve
 
 from affectd.engine.protocol import JSON
-from affectd.engine.publication import PublisherSettings
+from affectd.engine.publisher_settings import PublisherSettings
 
 DEADLINE = 30
 LISTEN = """

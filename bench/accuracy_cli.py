@@ -39,9 +39,7 @@ def accuracy(
     cache: CacheOption = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            "--weights", metavar="DIR", help="Folder of the encoder's weights (default: .)."
-        ),
+        typer.Option("--weights", metavar="DIR", help="Folder of the encoder's weights."),
     ] = None,
     json_file: Annotated[
         Path | None,
@@ -119,7 +117,7 @@ def accuracy(
                     recipe,
                     corpora=corpora_folder(corpora),
                     cache=cache_folder(cache),
-                    weights=weights or Path(),
+                    weights=weights,
                     seed=each,
                     published=True,
                     progress=progress.preparing,
@@ -229,7 +227,7 @@ def voices(
                     recipe,
                     corpora=corpora_folder(corpora),
                     cache=cache_folder(cache),
-                    weights=weights or Path(),
+                    weights=weights,
                     seed=each,
                     progress=progress.preparing,
                 )

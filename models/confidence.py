@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from affectd.models.experts import ABSENT, Confidence
+from affectd.models.experts import ABSENT, Confidence, others_of, own_share
 
 __all__ = ["Trial", "fit_confidence"]
 
@@ -34,6 +34,8 @@ class Trial:
     """From each corpus's voices, ``(clips, corpora)``."""
     absent: npt.NDArray[np.bool_]
     """``(experts, kinds)``."""
+    voices: npt.NDArray[np.float64]
+    """How many each corpus's expert has learnt from, ``(corpora,)``."""
     truth: npt.NDArray[np.int64]
     """Places among the columns."""
     columns: tuple[tuple[int, ...], ...]
@@ -46,9 +48,9 @@ def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     """Return the confidence that fits trials best.
 
     How far a corpus's voices reach is fitted first, as a logistic regression of which corpus, or
-    none that was heard, a window came from. Then the sharpness is what makes the truth likeliest.
-    All experts share it: with one for each, what was fitted on a few corpora was too sure of the
-    next.
+    none that was heard, a window came from. Then sharpness, familiarity and company are what makes
+    the truth likeliest. All experts share them: with a sharpness for each, what was fitted on a few
+    corpora was too sure of the next.
 
     Raises:
         ValueError: there are no trials.
@@ -70,28 +72,34 @@ def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     _minimise([gate], lost_of_gate)
     slope, offset = gate.detach()[0].exp(), gate.detach()[1]
     shares = [torch.softmax(_nearness(trial, slope, offset), dim=1) for trial in trials]
+    others = [torch.from_numpy(others_of(one.parts[:, 1:], one.absent[1:])) for one in trials]
     sharp = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
-    company = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    familiar = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    company = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
 
     def lost_of_sharpness() -> Tensor:
         lost = torch.zeros((), dtype=torch.float64)
-        for trial, share in zip(trials, shares, strict=True):
-            beside = torch.cat([company.exp() * (1 - share[:, :1]), 0 * share[:, 1:]], dim=1)
-            said = torch.from_numpy(trial.parts) * sharp.exp()
+        for trial, share, beside in zip(trials, shares, others, strict=True):
+            # As `affectd.models.experts.blended` does it.
+            parts, voices = torch.from_numpy(trial.parts), torch.from_numpy(trial.voices)
+            kept = own_share(voices, company.exp())[:, None]
+            own = familiar.exp() * (kept * parts[:, 1:] + (1 - kept) * beside)
+            said = sharp.exp() * torch.cat([parts[:, :1], own], dim=1)
             said = said + ABSENT * torch.from_numpy(trial.absent.astype(np.float64))
-            judged = ((share + beside)[:, :, None] * said).sum(1)
+            judged = (share[:, :, None] * said).sum(1)
             logits = torch.stack(
-                [torch.logsumexp(judged[:, list(own)], dim=1) for own in trial.columns], dim=1
+                [torch.logsumexp(judged[:, list(kinds)], dim=1) for kinds in trial.columns], dim=1
             )
             truth = torch.from_numpy(trial.truth)
             lost = lost + trial.weight * torch.nn.functional.cross_entropy(logits, truth)
         return lost / total
 
-    _minimise([sharp, company], lost_of_sharpness)
+    _minimise([sharp, familiar, company], lost_of_sharpness)
     return Confidence(
         sharpness=float(sharp.detach().exp()),
         slope=float(slope),
         reach=float(offset / slope),
+        familiarity=float(familiar.detach().exp()),
         company=float(company.detach().exp()),
     )
 

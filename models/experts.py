@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,17 @@ import numpy.typing as npt
 from affectd.models.discriminant import Discriminant, Matrix
 from affectd.models.voice_space import VoiceSpace
 
-__all__ = ["ABSENT", "Confidence", "Experts", "experts_of", "judge_from", "shares"]
+__all__ = [
+    "ABSENT",
+    "Confidence",
+    "Experts",
+    "blended",
+    "experts_of",
+    "judge_from",
+    "others_of",
+    "own_share",
+    "shares",
+]
 
 ABSENT = -3.0
 """Score of a kind that an expert's corpus has not, beside a mean of zero of those that it has."""
@@ -22,13 +33,17 @@ class Confidence:
     """How far experts are to be believed."""
 
     sharpness: float
-    """What all experts' scores are multiplied with."""
+    """What all scores are multiplied with."""
     slope: float
     """How fast belief in a corpus's own expert goes, with the distance from its voices."""
     reach: float
     """How far from them a window lies where that expert is half believed."""
+    familiarity: float = 1.0
+    """How many times as sharp a corpus's own expert is as the mean of all, which judges
+    strangers."""
     company: float = 0.0
-    """How far the mean of all experts is believed where a corpus's own one is, too."""
+    """How much the others count beside an expert: `company` over the root of the number of voices
+    that it has learnt from, to its own one. So falls what is chance in its word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,8 @@ class Experts:
     discriminant of all corpora's clips together. A mixture of experts (R. Jacobs et al.,
     "Adaptive mixtures of local experts", Neural Computation 3, 1991) whose gate knows strangers by
     their distance from all voices: a discriminant of the corpora takes them for the corpus that is
-    most like them.
+    most like them. Beside each corpus's own expert the others have a word, too: the fewer voices
+    it has learnt from, the more of one.
     """
 
     corpora: tuple[str, ...]
@@ -90,15 +106,90 @@ class Experts:
             for windows, weights, bias in zip(values, self.weights[1:], self.bias[1:], strict=True)
         ]
 
+    def blended(self, confidence: Confidence) -> Experts:
+        """Return the weights and the bias with which these judge; see `blended`.
+
+        Their scores are no longer of a deviation of one, and not to be blended again.
+        """
+
+        def of(said: Matrix) -> Matrix:
+            return blended(said, self.absent, self.voices.counts, confidence)
+
+        return replace(
+            self,
+            weights=np.moveaxis(of(np.moveaxis(self.weights, 2, 0)), 0, 2),
+            bias=of(self.bias),
+        )
+
     def distances(self, values: npt.NDArray[np.float32]) -> Matrix:
         """Return how far windows lie from each corpus's voices, ``(windows, corpora)``."""
         return self.voices.distances(values)
+
+
+def others_of(said: Matrix, absent: npt.NDArray[np.bool_]) -> Matrix:
+    """Return the mean of what all other experts say, for each.
+
+    An expert's own word counts for another that has not met a kind: it has nothing to say against
+    it.
+
+    Args:
+        said: Of the expert of each corpus, ``(…, corpora, kinds)``; what one says of a kind that
+            it has not met does not count.
+        absent: Which kinds those are, ``(corpora, kinds)``.
+
+    Returns:
+        As `said`, with zeros for kinds that an expert has not met; an only expert's own word.
+    """
+    said = np.where(absent, 0.0, said)
+    if len(absent) == 1:
+        return said
+    silent = absent.sum(axis=0) - absent
+    total = said.sum(axis=-2, keepdims=True)
+    others: Matrix = np.where(absent, 0.0, total - said + silent * said) / (len(absent) - 1)
+    return others
+
+
+def own_share(voices: Any, company: Any) -> Any:
+    """Return what an expert's own word counts beside the others', 0 to 1.
+
+    Args:
+        voices: How many it has learnt from, an array or a tensor of floats.
+        company: Of `Confidence`.
+    """
+    return 1 / (1 + company / voices**0.5)
+
+
+def blended(
+    said: Matrix,
+    absent: npt.NDArray[np.bool_],
+    voices: npt.NDArray[np.float64],
+    confidence: Confidence,
+) -> Matrix:
+    """Return how experts judge: as sharply as fits, and with the others' word beside each one's.
+
+    All of that is linear: what comes out are scores for scores, and weights for weights.
+
+    Args:
+        said: ``(…, experts, kinds)``, the mean of all first.
+        absent: Of `Experts.absent`.
+        voices: How many the expert of each corpus has learnt from, ``(corpora,)``.
+        confidence: Whom to believe how far.
+
+    Returns:
+        As `said`, with zeros for kinds that an expert has not met.
+    """
+    said = np.where(absent, 0.0, said)
+    mean, own = said[..., :1, :], said[..., 1:, :]
+    share = own_share(voices, confidence.company)[:, None]
+    own = share * own + (1 - share) * others_of(own, absent[1:])
+    return confidence.sharpness * np.concatenate([mean, confidence.familiarity * own], axis=-2)
 
 
 def judge_from(
     scores: Matrix,
     distances: Matrix,
     absent: npt.NDArray[np.bool_],
+    voices: npt.NDArray[np.float64],
     confidence: Confidence,
 ) -> Matrix:
     """Return the scores of the kinds, ``(windows, kinds)``.
@@ -107,25 +198,22 @@ def judge_from(
         scores: Of `Experts.scores`.
         distances: Of `Experts.distances`.
         absent: Of `Experts.absent`.
+        voices: As for `blended`.
         confidence: Whom to believe how far.
     """
-    said = scores * confidence.sharpness + ABSENT * absent
+    said = blended(scores, absent, voices, confidence) + ABSENT * absent
     judged: Matrix = np.einsum("ne,nek->nk", shares(distances, confidence), said)
     return judged
 
 
 def shares(distances: Matrix, confidence: Confidence) -> Matrix:
-    """Return how far each expert is believed, ``(windows, experts)``.
-
-    They add up to one, but for the company that the expert of all corpora keeps the others.
-    """
+    """Return how far each expert is believed, ``(windows, experts)``; they add up to one."""
     near = confidence.slope * (confidence.reach - distances)
     # Zero is for what is near nothing known.
     raw = np.concatenate([np.zeros((len(near), 1)), near], axis=1)
     raw -= raw.max(axis=1, keepdims=True)
     exponentials = np.exp(raw)
     share: Matrix = exponentials / exponentials.sum(axis=1, keepdims=True)
-    share[:, 0] += confidence.company * (1 - share[:, 0])
     return share
 
 

@@ -40,6 +40,9 @@ def fit_forest(
         seed: Kept with the checkpoint; the draws are decided by that of the system's split.
         heard: What of each corpus it hears.
         observer: Told of each candidate.
+
+    Returns:
+        Its checkpoint, whose recipe says how large it is.
     """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import ParameterGrid, StratifiedKFold, cross_val_score

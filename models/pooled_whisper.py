@@ -72,7 +72,6 @@ class PooledWhisper(nn.Module):
     voices: Tensor
     allowance: Tensor
     reach: Tensor
-    company: Tensor
 
     def __init__(
         self, windowing: Windowing, *, classes: int, options: PooledWhisperOptions | None = None
@@ -116,7 +115,6 @@ class PooledWhisper(nn.Module):
         self.register_buffer("voices", torch.zeros(options.corpora * options.voices, AXES))
         self.register_buffer("allowance", torch.zeros(options.corpora))
         self.register_buffer("reach", torch.zeros(()))
-        self.register_buffer("company", torch.zeros(()))
 
     def forward(self, logmel: Tensor, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score windows.
@@ -135,15 +133,21 @@ class PooledWhisper(nn.Module):
         weights = valid / valid.sum(1, keepdim=True)
         said = self.trunk.layers(on_the_right(logmel, frames))
         pooled = statistics_of([said[each] for each in options.layers], weights)
+        return *self.judged(pooled), weights
+
+    def judged(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first two of what `forward` returns.
+
+        Args:
+            pooled: Of `statistics_of`, float32 ``(batch, d)``.
+        """
         z = (pooled - self.centre) * self.scale
         near = self.near(z)
         # Zero is for what is near nothing known.
         shares = torch.softmax(torch.cat([0 * near[:, :1], near], dim=1), dim=1)
-        common = shares[:, :1]
-        shares = torch.cat([common + self.company * (1 - common), shares[:, 1:]], dim=1)
-        experts = self.judge(z).reshape(z.shape[0], 1 + options.corpora, -1)
+        experts = self.judge(z).reshape(z.shape[0], 1 + self.options.corpora, -1)
         logits = self.merged((shares.unsqueeze(2) * experts).sum(1))
-        return logits, torch.cat([self.voice(z), shares], dim=1), weights
+        return logits, torch.cat([self.voice(z), shares], dim=1)
 
     def near(self, z: Tensor) -> Tensor:
         """Return how near each corpus's voices windows are, float32 ``(batch, corpora)``."""

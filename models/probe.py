@@ -55,7 +55,11 @@ class Probe:
         """
         experts = self.experts
         scores = judge_from(
-            experts.scores(values), experts.distances(values), experts.absent, self.confidence
+            experts.scores(values),
+            experts.distances(values),
+            experts.absent,
+            experts.voices.counts,
+            self.confidence,
         )
         return merged(scores, among)
 
@@ -76,13 +80,13 @@ class Probe:
         """
         network = empty_network(recipe)
         network.trunk.load_state_dict(trunk.state_dict())
-        experts, confidence, voice_space = self.experts, self.confidence, self.experts.voices
+        confidence, voice_space = self.confidence, self.experts.voices
+        experts, apart = self.experts.blended(confidence), voice.blended(confidence)
         # All statistics vary alike, for the sake of quantisation.
         centre, scale = voice_space.centre, voice_space.scale
-        judge = experts.weights * confidence.sharpness / scale
-        known = voice.weights * confidence.sharpness / scale
+        judge, known = experts.weights / scale, apart.weights / scale
         # Of the statistics less the centre.
-        said = (experts.bias + experts.weights @ centre) * confidence.sharpness
+        said = experts.bias + experts.weights @ centre
         state = {
             "centre": centre,
             "scale": scale,
@@ -95,7 +99,6 @@ class Probe:
             "voices": confidence.slope * _in_rows(voice_space, network),
             "allowance": confidence.slope * voice_space.allowance,
             "reach": confidence.slope * confidence.reach,
-            "company": confidence.company,
         }
         network.load_state_dict(
             network.state_dict()

@@ -23,7 +23,7 @@ __all__ = ["CorpusMaterial", "ProbeData", "Scores", "emotion_of", "train_probe"]
 _NATIVE = {"calm": ("calm",), "bored": ("bored", "boredom")}
 """Emotions that the shipped models do not tell apart, as the corpora write them."""
 
-_REMEMBERED = 3
+_REMEMBERED = 2
 """Of how many encoders the sums are kept."""
 
 

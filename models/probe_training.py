@@ -14,7 +14,6 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
 from affectd.models.experts import Experts
-from affectd.models.foreign_weights import weights_of
 from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import Probe
@@ -53,7 +52,6 @@ def fit_and_save(
         CorpusError: a corpus cannot be used.
         WeightsError: the encoder's weights are not there.
     """
-    weights = weights_of(recipe.name, weights, needed=recipe.needs_weights)
     data = gather_trial_data(
         recipe, corpora=corpora, cache=cache, weights=weights, seed=seed, progress=progress
     )

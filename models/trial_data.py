@@ -14,6 +14,7 @@ from affectd.models.distilling import distil
 from affectd.models.encoders import teacher_of, untaught_encoder
 from affectd.models.features import FeatureSet, extract
 from affectd.models.folds import HEARD_NOISE, Without, shared_folds
+from affectd.models.foreign_weights import weights_of
 from affectd.models.material import Progress
 from affectd.models.noise import NoiseBank
 from affectd.models.pooled_whisper import PooledWhisper
@@ -86,7 +87,7 @@ def gather_trial_data(
     *,
     corpora: Path,
     cache: Path,
-    weights: Path,
+    weights: Path | None,
     seed: int,
     published: bool = False,
     progress: Progress | None = None,
@@ -125,8 +126,9 @@ def gather_trial_data(
             advance=advancing(f"features of {name}"),
         )
 
-    # First of all: no minutes are spent on corpora where it is not there.
+    # First of all: where its weights are missing, no minutes are spent on corpora.
     options = empty_network(recipe).options
+    weights = weights_of(recipe.name, weights, needed=recipe.needs_weights)
     untaught = untaught_encoder(options, weights=weights)
     disturbs = recipe.probe.drawn or recipe.distilling
     recordings = None

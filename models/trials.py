@@ -94,6 +94,7 @@ def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_]) -> Trial:
         parts=scores.parts[heard],
         distances=scores.distances[heard],
         absent=np.asarray(experts.absent),
+        voices=experts.voices.counts,
         truth=scores.truth[heard],
         columns=columns_of(attempt.among),
         weight=attempt.share,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.kernels.voice_experts import VoiceExperts
-from affectd.models.experts import ABSENT, Experts, experts_of
+from affectd.models.experts import ABSENT, Experts, blended, experts_of
 from affectd.models.folds import Without
 from affectd.models.labels import LABELS
 from affectd.models.probe import KINDS, Probe, columns_of
@@ -87,11 +87,14 @@ class VoiceTrials:
             probe: The model that they stand beside.
             but_fold: As for `offsets`.
         """
-        sharpness = probe.confidence.sharpness
+        confidence, absent = probe.confidence, experts.absent
         offsets = self.offsets(experts.corpora, but_fold=but_fold)
+        each = offsets.reshape(len(offsets), *absent.shape)
+        heard = blended(each, absent, experts.voices.counts, confidence)
+        bias = experts.blended(confidence).bias
         return VoiceExperts(
-            offsets=_half(offsets * sharpness),
-            constants=_half(np.where(experts.absent, ABSENT, experts.bias * sharpness)),
+            offsets=_half(heard.reshape(offsets.shape)),
+            constants=_half(np.where(absent, ABSENT, bias)),
             columns=columns_of(LABELS),
             prior_utterances=PRIOR_UTTERANCES,
         )
@@ -119,7 +122,7 @@ def train_voice_experts(
 
 def vectors_of(experts: Experts, probe: Probe, values: npt.NDArray[np.float32]) -> Doubles:
     """Return the vectors that the exported network gives of windows, ``(windows, d)``."""
-    said = experts.weights * probe.confidence.sharpness
+    said = experts.blended(probe.confidence).weights
     flat = said.reshape(-1, said.shape[2])
     scores = (values - probe.experts.voices.centre) @ flat.T
     return np.concatenate([scores, probe.beliefs(values)], axis=1)

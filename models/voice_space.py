@@ -57,6 +57,11 @@ class VoiceSpace:
     corpus are is not to be known from one voice, whose corpus reaches half of the way to the next
     voice."""
 
+    @property
+    def counts(self) -> npt.NDArray[np.float64]:
+        """How many voices of each corpus there are, ``(corpora,)``."""
+        return np.bincount(self.owners, minlength=len(self.corpora)).astype(np.float64)
+
     def distances(self, values: npt.NDArray[np.float32]) -> Matrix:
         """Return how far windows lie from the nearest voice of each corpus, ``(windows, corpora)``.
 

@@ -1,4 +1,4 @@
-"""Experts speak near their corpus's voices, as sharply as fits what they never heard."""
+"""Experts speak near their corpus's voices, each with the others' word beside its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from affectd.models.confidence import Trial, fit_confidence
 from affectd.models.discriminant import Discriminant, Moments
-from affectd.models.experts import ABSENT, Confidence, experts_of, judge_from, shares
+from affectd.models.experts import (
+    ABSENT,
+    Confidence,
+    blended,
+    experts_of,
+    judge_from,
+    others_of,
+    shares,
+)
 from affectd.models.voice_space import Voice, VoiceSpace, voice_space
 
 
@@ -66,44 +73,37 @@ def test_what_is_near_no_corpus_is_judged_by_all_and_what_is_near_one_by_its_own
     assert believed[0, 0] > 0.99
     assert believed[1, 2] > 0.99
     assert believed[2, 0] == pytest.approx(believed[2, 1])
-    beside = shares(distances, replace(confidence, company=0.5))
-    np.testing.assert_allclose(beside[:, 0], [1, 0.5, 0.75], atol=0.01)
-    np.testing.assert_array_equal(beside[:, 1:], believed[:, 1:])
     scores = np.ones((3, 3, 2)) * [[[1.0], [2.0], [3.0]]]
     absent = np.zeros((3, 2), bool)
     absent[2, 1] = True
-    judged = judge_from(np.where(absent, 0, scores), distances, absent, confidence)
+    judged = judge_from(scores, distances, absent, np.ones(2), confidence)
     np.testing.assert_allclose(judged[1], [6.0, ABSENT], atol=0.1)
 
 
-def trial(rng: np.random.Generator, right: float, *, far: float, weight: float = 1.0) -> Trial:
-    """Experts of equal mind, who are right as often as said and a little far or near."""
-    truth = rng.integers(0, 3, 600)
-    told = np.where(rng.random(600) < right, truth, (truth + rng.integers(1, 3, 600)) % 3)
-    parts = np.repeat((4 * np.eye(3)[told])[:, None], 2, axis=1)
-    return Trial(
-        "one" if far < 0.5 else "another",
-        ("one",),
-        parts,
-        np.full((600, 1), 40.0 * far) + rng.normal(0, 5, (600, 1)),
-        np.zeros((2, 3), bool),
-        truth,
-        ((0,), (1,), (2,)),
-        weight,
-    )
+def test_another_expert_has_no_word_on_a_kind_that_it_never_met() -> None:
+    said = np.array([[1.0, 2.0, 3.0], [4.0, 0.0, 6.0], [7.0, 8.0, 0.0]])
+    absent = np.array([[False] * 3, [False, True, False], [False, False, True]])
+    others = others_of(said, absent)
+    # The first one's own word stands for the second on kind 1, and for the third on kind 2.
+    np.testing.assert_allclose(others[0], [(4 + 7) / 2, (2 + 8) / 2, (3 + 6) / 2])
+    np.testing.assert_allclose(others[1], [(1 + 7) / 2, 0, (3 + 6) / 2])
+    np.testing.assert_allclose(others_of(said[:1], absent[:1]), said[:1])
 
 
-def test_where_experts_are_often_right_they_are_believed_more() -> None:
-    rng = np.random.default_rng(2)
-    trials = [trial(rng, 0.9, far=0.0), trial(rng, 0.5, far=1.0)]
-    confidence = fit_confidence(trials)
-    for each, right in zip(trials, (0.9, 0.5), strict=True):
-        judged = judge_from(each.parts, each.distances, each.absent, confidence)
-        odds = np.exp(judged - judged.max(1, keepdims=True))
-        mean = float((odds.max(1) / odds.sum(1)).mean())
-        assert mean == pytest.approx(right, abs=0.05)
+def test_the_more_voices_an_expert_knows_the_less_the_others_count() -> None:
+    confidence = Confidence(sharpness=2.0, familiarity=1.5, slope=1.0, reach=1.0, company=2.0)
+    said = np.array([[5.0, 5.0], [1.0, -1.0], [-3.0, 3.0]])
+    absent = np.zeros((3, 2), bool)
+    heard = blended(said, absent, np.array([4.0, 16.0]), confidence)
+    np.testing.assert_allclose(heard[0], [10, 10], err_msg="strangers hear the mean as it is")
+    np.testing.assert_allclose(heard[1], 3 * (0.5 * said[1] + 0.5 * said[2]))
+    np.testing.assert_allclose(heard[2], 3 * (2 * said[2] + said[1]) / 3)
 
 
-def test_without_trials_nothing_is_fitted() -> None:
-    with pytest.raises(ValueError, match="no trials"):
-        fit_confidence([])
+def test_experts_that_are_blended_say_what_is_blended_of_what_they_say() -> None:
+    whole, part = discriminant([0.0, 1.0, 2.0]), discriminant([0.5, -np.inf, 0.0])
+    experts = experts_of(["one", "two"], [whole, part], voices("one", "two"))
+    confidence = Confidence(sharpness=2.0, familiarity=1.5, slope=1.0, reach=1.0, company=0.7)
+    values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    expected = blended(experts.scores(values), experts.absent, experts.voices.counts, confidence)
+    np.testing.assert_allclose(experts.blended(confidence).scores(values), expected, atol=1e-5)

@@ -12,6 +12,7 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 
 from affectd.models.checkpoint import Checkpoint
 from affectd.models.clips import Clip
+from affectd.models.experts import Confidence
 from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
 from affectd.models.probe import KINDS, empty_network
@@ -179,6 +180,18 @@ def test_the_network_says_what_the_probe_says(
     assert read.voice_experts
     assert read.voice_experts.digest == checkpoint.voice_experts.digest
     assert read.voice_experts.size == vectors.shape[1]
+
+
+def test_the_network_believes_as_the_probe_does(data: ProbeData, recipe: ProbeRecipe) -> None:
+    confidence = Confidence(sharpness=1.7, slope=0.5, reach=3.0, familiarity=1.4, company=0.8)
+    probe = train_probe(data, confidence=confidence)
+    voice = train_voice_experts(data, probe)
+    values = np.concatenate([one.clean.values[:9] for one in data.corpora.values()])
+    with torch.inference_mode():
+        network = probe.network(recipe, data.trunk, voice)
+        logits, vectors = network.judged(torch.from_numpy(values))
+    np.testing.assert_allclose(logits.numpy(), probe.logits(values, LABELS), atol=5e-3)
+    np.testing.assert_allclose(vectors.numpy(), vectors_of(voice, probe, values), atol=5e-3)
 
 
 def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_confidence(

@@ -87,11 +87,11 @@ class VoiceTrials:
             probe: The model that they stand beside.
             but_fold: As for `offsets`.
         """
-        confidence, absent = probe.confidence, experts.absent
+        absent, voices = experts.absent, experts.voices.counts
         offsets = self.offsets(experts.corpora, but_fold=but_fold)
         each = offsets.reshape(len(offsets), *absent.shape)
-        heard = blended(each, absent, experts.voices.counts, confidence)
-        bias = experts.blended(confidence).bias
+        heard = blended(each, absent, voices, probe.confidence)
+        bias = blended(experts.bias, absent, voices, probe.confidence)
         return VoiceExperts(
             offsets=_half(heard.reshape(offsets.shape)),
             constants=_half(np.where(absent, ABSENT, bias)),

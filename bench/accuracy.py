@@ -23,6 +23,7 @@ from affectd.models.trials import Held, Trials, shipped_labels
 
 __all__ = [
     "PROTOCOLS",
+    "UNSEEN",
     "Protocol",
     "evaluations",
     "load",
@@ -55,13 +56,17 @@ PROTOCOLS: tuple[Protocol, ...] = (
         "emodb-7", "emodb", ("angry", "bored", "disgust", "fearful", "happy", "neutral", "sad")
     ),
     Protocol("tess-7", "tess", LABELS),
+    Protocol("crema-d-6", "crema-d", tuple(each for each in LABELS if each != "surprised")),
     *(
         Protocol(f"four-unseen-{corpus}", corpus, FOUR_LABELS, unseen=True)
         for corpus in ("ravdess", "emodb", "nemo", "tess")
     ),
 )
 """RAVDESS in EmoBox's six folds, nEMO and EmoDB leaving one speaker out, TESS trained on the other
-speaker; then four emotions of a corpus of which nothing was heard."""
+speaker, CREMA-D in EMO-SUPERB's five folds, as far as the recipe has these corpora; then four
+emotions of a corpus of which nothing was heard, be it one of the recipe's or not."""
+UNSEEN = tuple(one.corpus for one in PROTOCOLS if one.unseen)
+"""Corpora that every recipe is tried on without having heard of them."""
 
 
 def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
@@ -72,29 +77,31 @@ def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
         seed: That their data was drawn with.
         say: Told a line for each figure.
     """
-    scored: dict[str, list[Scores]] = {one.name: [] for one in PROTOCOLS}
+    known_corpora = {corpus for held in trials.folds for corpus in held.without}
+    protocols = [one for one in PROTOCOLS if one.unseen or one.corpus in known_corpora]
+    scored: dict[str, list[Scores]] = {one.name: [] for one in protocols}
     shipped: dict[str, list[Scores]] = {}
     say(
         f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
     )
     for place in range(len(trials.folds)):
         held = trials.fold(place)
-        for protocol in PROTOCOLS:
+        for protocol in protocols:
             if protocol.unseen or protocol.corpus not in held.without:
                 continue
-            known = shipped_labels(held.data.corpora[protocol.corpus])
+            known = _known(held, protocol.corpus)
             scored[protocol.name].append(_scored(held, protocol.corpus, protocol.labels))
             shipped.setdefault(protocol.corpus, []).append(_scored(held, protocol.corpus, known))
     unseen: dict[str, Scores] = {}
-    for protocol in PROTOCOLS:
+    for protocol in protocols:
         if protocol.unseen:
             held = trials.stranger(protocol.corpus)
-            known = shipped_labels(held.data.corpora[protocol.corpus])
+            known = _known(held, protocol.corpus)
             unseen[protocol.corpus] = _scored(held, protocol.corpus, known)
             scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
     found = {
         one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
-        for one in PROTOCOLS
+        for one in protocols
     }
     for name, figures in found.items():
         say(f"seed {seed}, {name}: UAR {figures['uar']:.1f}")
@@ -105,6 +112,12 @@ def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
         "protocols": found,
         "calibration": calibration,
     }
+
+
+def _known(held: Held, corpus: str) -> tuple[str, ...]:
+    """Return those of the model's labels that a corpus has."""
+    labels = held.data.recipe.labels
+    return tuple(each for each in shipped_labels(held.data.corpora[corpus]) if each in labels)
 
 
 def _scored(held: Held, corpus: str, among: tuple[str, ...]) -> Scores:
@@ -121,7 +134,7 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
     found: Figures = {}
     everyone = data.speakers
     for protocol in PROTOCOLS:
-        if protocol.unseen:
+        if protocol.unseen or protocol.corpus not in everyone:
             continue
         corpus = protocol.corpus
         others = {name: who for name, who in everyone.items() if name != corpus}
@@ -255,7 +268,7 @@ def evaluations(told: Figures) -> list[Evaluation]:
     errors = run["calibration"]["error_unseen_speakers"]
     found: list[Evaluation] = []
     for protocol in PROTOCOLS:
-        if protocol.unseen:
+        if protocol.unseen or protocol.name not in run["protocols"]:
             continue
         figures = run["protocols"][protocol.name]
         found.append(

@@ -82,6 +82,7 @@ def accuracy(
     import torch
 
     from affectd.bench.accuracy import (
+        UNSEEN,
         evaluations,
         load,
         markdown,
@@ -120,6 +121,7 @@ def accuracy(
                     weights=weights,
                     seed=each,
                     published=True,
+                    foreign=UNSEEN,
                     progress=progress.preparing,
                 )
                 trials = hold_trials(data)

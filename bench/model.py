@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from affectd.bench.percentiles import Percentiles
 from affectd.engine.artefact import INPUTS, OUTPUTS, Metadata
 from affectd.engine.runtime import load_runtime
 from affectd.engine.shipped import find_model
@@ -19,7 +20,7 @@ __all__ = ["interleaved_ms", "measure_model", "open_model"]
 
 _BATCHES = (1, 2, 4, 8, 16, 32)
 _RUNS = 60
-_SECONDS = 2.0
+_SECONDS = 4.0
 
 Run = Callable[[], object]
 
@@ -30,7 +31,8 @@ def measure_model(*, model: str, batches: Sequence[int] = _BATCHES) -> dict[str,
     Returns:
         For each size of batch, milliseconds a window, median and best: in batches of one length,
         as the engine runs them; in batches with one shorter window, which need masks; and with two
-        threads in one session. And how many windows a second two sessions do in a thread each,
+        threads in one session. Percentiles of one window after the other on one thread, with
+        nothing else between them. And how many windows a second two sessions do in a thread each,
         against one session alone.
     """
     path = find_model(model)
@@ -66,6 +68,7 @@ def measure_model(*, model: str, batches: Sequence[int] = _BATCHES) -> dict[str,
         "model": model,
         "frames": frames,
         "windows": rows,
+        "one_after_the_other_ms": _percentiles(alone, _feed(1, frames, bands)).to_dict(),
         "windows_a_second": {
             "one session": round(_rate([alone], feed), 1),
             "two sessions, a thread each": round(_rate([alone, second], feed), 1),
@@ -99,6 +102,15 @@ def interleaved_ms(ways: Mapping[str, Run], *, runs: int) -> dict[str, tuple[flo
 def _feed(batch: int, frames: int, bands: int) -> dict[str, Any]:
     logmel = np.random.default_rng(0).standard_normal((batch, frames, bands), np.float32)
     return dict(zip(INPUTS, (logmel, np.full(batch, frames, np.int64)), strict=True))
+
+
+def _percentiles(session: Any, feed: Mapping[str, Any]) -> Percentiles:
+    taken: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while (began := time.perf_counter()) < end:
+        session.run(OUTPUTS[:1], feed)
+        taken.append(1000 * (time.perf_counter() - began))
+    return Percentiles.of(taken)
 
 
 def _rate(sessions: Sequence[Any], feed: Mapping[str, Any]) -> float:

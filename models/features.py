@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.kernels.speech_bounds import CONSTANTS, bounds_within, with_margin
 from affectd.models.clips import Clip, UnreadableClipError, read_audio
 from affectd.models.replacing import replacing
+from affectd.models.resynthesis import VERSION, resynthesised
 
 __all__ = ["FeatureSet", "cache_folder", "extract"]
 
@@ -26,7 +28,8 @@ Frames = npt.NDArray[np.float32]
 
 _CACHE_VERSION = 1
 _CREMA_D_FRONT_END = FrontEnd()
-"""What CREMA-D's log-mel file was computed with, but for its frames being centred."""
+"""What CREMA-D's log-mel file was computed with, but for its frames being centred. For any other it
+is made sound again: see `affectd.models.resynthesis`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,7 @@ def extract(
         advance: Told how many clips are done, and of how many.
 
     Raises:
-        ValueError: there is no clip, none of them could be read, or features made for another
-            front end are asked for.
+        ValueError: there is no clip, or none of them could be read.
     """
     if not clips:
         raise ValueError("no clips to compute features of")
@@ -180,6 +182,7 @@ def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
         "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
         "speech": list(CONSTANTS),
+        **({"resynthesised": VERSION} if _is_resynthesised(clips, front_end) else {}),
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
     }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
@@ -226,25 +229,35 @@ def _computed(
     clips: Sequence[Clip], front_end: FrontEnd, workers: int
 ) -> Iterator[npt.NDArray[np.float16] | str]:
     tasks = [(clip.path, clip.row, front_end) for clip in clips]
-    if workers <= 1 or all(clip.row is not None for clip in clips):
+    only_read = all(clip.row is not None for clip in clips) and front_end == _CREMA_D_FRONT_END
+    if workers <= 1 or only_read:
         yield from map(_compute, tasks)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # A forked process hangs in PyTorch's threads where this one has used them.
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         yield from pool.map(_compute, tasks, chunksize=16)
 
 
 def _compute(task: tuple[Path, int | None, FrontEnd]) -> npt.NDArray[np.float16] | str:
     path, row, front_end = task
     if row is not None:
-        return _crema_d(path, row, front_end)
-    try:
-        samples = read_audio(path, sample_rate=front_end.sample_rate)
-    except UnreadableClipError as error:
-        return str(error)
+        decibels = _crema_d(path, row)
+        if isinstance(decibels, str) or front_end == _CREMA_D_FRONT_END:
+            return decibels
+        samples = resynthesised(decibels.astype(np.float32), _CREMA_D_FRONT_END)
+    else:
+        try:
+            samples = read_audio(path, sample_rate=front_end.sample_rate)
+        except UnreadableClipError as error:
+            return str(error)
     frames = _logmel(front_end).batch(samples)
     if not len(frames):
         return f"{path}: {samples.size} samples are shorter than one frame"
     return frames.astype(np.float16)
+
+
+def _is_resynthesised(clips: Sequence[Clip], front_end: FrontEnd) -> bool:
+    return front_end != _CREMA_D_FRONT_END and any(clip.row is not None for clip in clips)
 
 
 @cache
@@ -252,9 +265,7 @@ def _logmel(front_end: FrontEnd) -> LogMel:
     return LogMel(front_end)
 
 
-def _crema_d(path: Path, row: int, front_end: FrontEnd) -> npt.NDArray[np.float16] | str:
-    if front_end != _CREMA_D_FRONT_END:
-        return f"{path}: its log-mel features were made for another front end"
+def _crema_d(path: Path, row: int) -> npt.NDArray[np.float16] | str:
     levels, active = _crema_d_arrays(path)
     # dB below the clip's own maximum; the frames after the active ones are padding.
     decibels = levels[row, :, : active[row]].T.astype(np.float32) * (80 / 255) - 80

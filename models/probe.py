@@ -18,7 +18,7 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.voice_space import VoiceSpace
 from affectd.models.whisper_trunk import Trunk
 
-__all__ = ["KINDS", "LinearProbe", "Probe", "columns_of", "empty_network", "merged"]
+__all__ = ["KINDS", "LinearProbe", "Probe", "columns_of", "empty_network", "merged", "outputs_of"]
 
 KINDS: tuple[str, ...] = (*LABELS, "calm", "bored")
 """What a probe tells apart in training."""
@@ -68,7 +68,7 @@ class Probe:
         return shares(self.experts.distances(values), self.confidence)
 
     def network(self, recipe: ProbeRecipe, trunk: Trunk, voice: Experts) -> PooledWhisper:
-        """Return encoder and probe as one network with the classes of the shipped models.
+        """Return encoder and probe as one network with the labels of the recipe.
 
         Args:
             recipe: Of the probe.
@@ -82,11 +82,12 @@ class Probe:
         network.trunk.load_state_dict(trunk.state_dict())
         confidence, voice_space = self.confidence, self.experts.voices
         experts, apart = self.experts.blended(confidence), voice.blended(confidence)
+        kept = outputs_of(recipe.labels)
         # All statistics vary alike, for the sake of quantisation.
         centre, scale = voice_space.centre, voice_space.scale
-        judge, known = experts.weights / scale, apart.weights / scale
+        judge, known = experts.weights[:, kept] / scale, apart.weights[:, kept] / scale
         # Of the statistics less the centre.
-        said = experts.bias + experts.weights @ centre
+        said = experts.bias + experts.weights @ centre + ABSENT * experts.absent
         state = {
             "centre": centre,
             "scale": scale,
@@ -94,7 +95,7 @@ class Probe:
             # Whatever is added falls away with the voice's middle.
             "voice.bias": np.zeros(known.shape[0] * known.shape[1]),
             "judge.weight": judge.reshape(-1, judge.shape[2]),
-            "judge.bias": (said + ABSENT * experts.absent).reshape(-1),
+            "judge.bias": said[:, kept].reshape(-1),
             "axes.weight": confidence.slope * voice_space.directions,
             "voices": confidence.slope * _in_rows(voice_space, network),
             "allowance": confidence.slope * voice_space.allowance,
@@ -108,6 +109,11 @@ class Probe:
             }
         )
         return network.eval()
+
+
+def outputs_of(labels: Sequence[str]) -> list[int]:
+    """Return which of `KINDS` the network of a model with some labels says: the others beside."""
+    return [KINDS.index(each) for each in (*labels, *KINDS[len(LABELS) :])]
 
 
 def columns_of(among: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -157,7 +163,7 @@ def empty_network(recipe: ProbeRecipe) -> PooledWhisper:
     network = build(
         recipe.architecture,
         bands=recipe.front_end.columns,
-        classes=len(LABELS),
+        classes=len(recipe.labels),
         options=recipe.options,
         windowing=recipe.windowing,
     )

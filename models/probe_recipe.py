@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from affectd.models.labels import LABELS
 from affectd.models.recipes import Recipe
 from affectd.models.windowing import MARGIN_SECONDS
 
@@ -76,11 +77,20 @@ class ProbeRecipe(Recipe):
 
     @model_validator(mode="before")
     @classmethod
-    def _room_for_each_corpus(cls, values: Any) -> Any:
+    def _as_corpora_and_labels_say(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        found: dict[str, int] = {}
         # The network has an expert for each: told once, as the corpora.
-        if isinstance(values, dict) and isinstance(corpora := values.get("corpora"), dict):
-            return {**values, "options": {**values.get("options", {}), "corpora": len(corpora)}}
-        return values
+        if isinstance(corpora := values.get("corpora"), dict):
+            found["corpora"] = len(corpora)
+        # And calm speech counts as neutral, wherever that stands among the labels.
+        if isinstance(absent := values.get("absent"), list | tuple) and absent:
+            labels = [label for label in LABELS if label not in absent]
+            if "neutral" not in labels:
+                raise ValueError("absent names neutral, which calm speech counts as")
+            found["neutral"] = labels.index("neutral")
+        return {**values, "options": {**values.get("options", {}), **found}} if found else values
 
     @model_validator(mode="after")
     def _learns_what_is_deeper(self) -> Self:

@@ -14,7 +14,6 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.checkpoint import Checkpoint, Heard
 from affectd.models.corpora import corpus_named
 from affectd.models.experts import Experts
-from affectd.models.labels import LABELS
 from affectd.models.material import Progress
 from affectd.models.probe import Probe
 from affectd.models.probe_data import ProbeData, train_probe
@@ -70,7 +69,7 @@ def fold_checkpoints(trials: Trials, *, seed: int) -> Iterator[Checkpoint]:
     voices = hold_voice_trials(trials)
     for place, experts in enumerate(voices.experts):
         held = trials.fold(place)
-        live = voices.live(experts, held.probe, but_fold=place)
+        live = voices.live(experts, held.probe, labels=held.data.recipe.labels, but_fold=place)
         yield _checkpoint(held.data, held.probe, experts, live, seed=seed, without=held.without)
 
 
@@ -78,7 +77,7 @@ def probe_checkpoint(data: ProbeData, trials: Trials, *, seed: int) -> Checkpoin
     """Return a probe of every speaker, with the confidence of trials; see `fold_checkpoints`."""
     probe = train_probe(data, confidence=trials.confidence())
     experts = train_voice_experts(data, probe)
-    live = hold_voice_trials(trials).live(experts, probe)
+    live = hold_voice_trials(trials).live(experts, probe, labels=data.recipe.labels)
     return _checkpoint(data, probe, experts, live, seed=seed, without={})
 
 
@@ -97,7 +96,7 @@ def _checkpoint(
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     return Checkpoint(
         recipe=recipe,
-        labels=LABELS,
+        labels=recipe.labels,
         seed=seed,
         epoch=1,
         step=0,
@@ -110,7 +109,7 @@ def _checkpoint(
                 corpus=name,
                 licence=corpus_named(name).licence,
                 clips=sum(
-                    clip.label in LABELS and clip.speaker not in silent[name]
+                    clip.label in recipe.labels and clip.speaker not in silent[name]
                     for clip in one.features.clips
                 ),
                 speakers=tuple(each for each in one.speakers() if each not in silent[name]),

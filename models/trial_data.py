@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache as once
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class TrialData:
     """The test speakers of each model on trial."""
     strangers: Mapping[str, HeldOut]
     """All speakers of each corpus."""
+    foreign: HeldOut | None = None
+    """All speakers of corpora that the recipe does not have, where some were asked for."""
 
     @classmethod
     def untaught(cls, data: ProbeData, *, published: bool = False) -> TrialData:
@@ -90,6 +92,7 @@ def gather_trial_data(
     weights: Path | None,
     seed: int,
     published: bool = False,
+    foreign: Iterable[str] = (),
     progress: Progress | None = None,
 ) -> TrialData:
     """Return what a probe learns from; what encoders say is computed once and kept.
@@ -101,6 +104,7 @@ def gather_trial_data(
         weights: The folder of the encoder's weights.
         seed: Of the disturbed windows.
         published: Whether no other folds will do than those that are published.
+        foreign: Corpora that the recipe does not have, to try on them what has heard all others.
         progress: Told how far it is.
 
     Raises:
@@ -138,23 +142,30 @@ def gather_trial_data(
             NOISE.name, tuple(clip for clip in recorded if clip.speaker in HEARD_NOISE)
         )
     noise = noise_bank(recipe, recordings) if disturbs else NoiseBank(())
-    heard = {
-        name: features_of(
-            name,
-            tuple(
-                clip
-                for clip in corpus_named(name).list(corpora).clips
-                if emotion_of(clip, KINDS) is not None
-            ),
-        )
-        for name in recipe.corpora
-    }
+
+    def spoken_in(names: Iterable[str]) -> dict[str, FeatureSet]:
+        return {
+            name: features_of(
+                name,
+                tuple(
+                    clip
+                    for clip in corpus_named(name).list(corpora).clips
+                    if emotion_of(clip, KINDS) is not None
+                ),
+            )
+            for name in names
+        }
+
+    heard = spoken_in(recipe.corpora)
+    further = spoken_in(name for name in foreign if name not in recipe.corpora)
+    abroad = {name: features.speakers() for name, features in further.items()}
     recent: list[ProbeData] = []
 
-    def heard_by(trunk: Trunk, who: str) -> ProbeData:
+    def heard_by(trunk: Trunk, who: str, *, everywhere: bool = False) -> ProbeData:
         network = _network(recipe, trunk)
         found: dict[str, CorpusMaterial] = {}
-        for name, features in heard.items():
+        for name, features in (heard | further if everywhere else heard).items():
+            draws = recipe.probe.drawn if name in heard else 0
             clean, *drawn = (
                 window_statistics(
                     features,
@@ -166,14 +177,17 @@ def gather_trial_data(
                 )
                 for disturbed in (
                     None,
-                    *(Disturbed(noise, seed + 1000 * view) for view in range(recipe.probe.drawn)),
+                    *(Disturbed(noise, seed + 1000 * view) for view in range(draws)),
                 )
             )
             found[name] = CorpusMaterial(features, clean, tuple(drawn))
         return ProbeData(recipe, found, trunk, recent=recent)
 
     if recipe.distilling is None:
-        return TrialData.untaught(heard_by(untaught, ""), published=published)
+        found = TrialData.untaught(heard_by(untaught, ""), published=published)
+        if not further:
+            return found
+        return replace(found, foreign=HeldOut(abroad, heard_by(untaught, "", everywhere=True)))
     speakers = {name: features.speakers() for name, features in heard.items()}
     folds = shared_folds(speakers, published=published)
     teacher = teacher_of(recipe.distilling, options, weights=weights)
@@ -189,7 +203,7 @@ def gather_trial_data(
         for name, features in heard.items()
     }
 
-    def taught(without: Without) -> ProbeData:
+    def taught(without: Without, *, everywhere: bool = False) -> ProbeData:
         who = _named(without)
         trunk = distil(
             untaught,
@@ -200,7 +214,7 @@ def gather_trial_data(
             cache=cache,
             advance=advancing(f"encoder{who}"),
         )
-        return heard_by(trunk, who)
+        return heard_by(trunk, who, everywhere=everywhere)
 
     halves, strangers = encoders_on_trial(folds, speakers)
     own = [taught(half) for half in halves]
@@ -210,6 +224,7 @@ def gather_trial_data(
         once(lambda: taught({})),
         tuple(HeldOut(fold, own[place % len(own)]) for place, fold in enumerate(folds)),
         {name: HeldOut(without, taught(without)) for name, without in strangers.items()},
+        HeldOut(abroad, taught({}, everywhere=True)) if further else None,
     )
 
 

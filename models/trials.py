@@ -51,6 +51,9 @@ class Trials:
     folds: tuple[Held, ...]
     unseen: Mapping[str, Held]
     """For each corpus the model that has heard nothing of it."""
+    foreign: Held | None
+    """The model that has heard all of the recipe's corpora, as it is shipped, for others. No
+    confidence is fitted on these."""
     attempts: tuple[_Attempt, ...]
 
     def confidence(
@@ -78,8 +81,15 @@ class Trials:
         return _believing(self.folds[place], self.confidence(but_fold=place))
 
     def stranger(self, corpus: str) -> Held:
-        """Return the model that has heard nothing of a corpus, its confidence fitted on others."""
-        return _believing(self.unseen[corpus], self.confidence(but_corpus=corpus))
+        """Return the model that has heard nothing of a corpus, its confidence fitted on others.
+
+        Raises:
+            ValueError: there is none.
+        """
+        held = self.unseen.get(corpus, self.foreign)
+        if held is None or corpus not in held.without:
+            raise ValueError(f"no model on trial has left out all of {corpus}")
+        return _believing(held, self.confidence(but_corpus=corpus))
 
 
 def _believing(held: Held, confidence: Confidence) -> Held:
@@ -109,6 +119,7 @@ def hold_trials(data: TrialData) -> Trials:
 
     trained = tuple(held(fold) for fold in data.folds)
     unseen = {name: held(one) for name, one in data.strangers.items()}
+    foreign = held(data.foreign) if data.foreign else None
 
     def attempt(place: int | None, corpus: str, model: Held) -> _Attempt:
         count = 1 if place is None else sum(corpus in fold.without for fold in data.folds)
@@ -123,7 +134,7 @@ def hold_trials(data: TrialData) -> Trials:
         for corpus in model.without
     ]
     attempts += [attempt(None, corpus, model) for corpus, model in unseen.items()]
-    return Trials(trained, unseen, tuple(attempts))
+    return Trials(trained, unseen, foreign, tuple(attempts))
 
 
 def shipped_labels(one: CorpusMaterial) -> tuple[str, ...]:

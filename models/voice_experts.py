@@ -12,7 +12,7 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.experts import ABSENT, Experts, blended, experts_of
 from affectd.models.folds import Without
 from affectd.models.labels import LABELS
-from affectd.models.probe import KINDS, Probe, columns_of
+from affectd.models.probe import KINDS, Probe, columns_of, outputs_of
 from affectd.models.probe_data import ProbeData, emotion_of
 from affectd.models.trials import Trials
 
@@ -79,12 +79,20 @@ class VoiceTrials:
         found: Doubles = sums / np.maximum(counts, 1)
         return found
 
-    def live(self, experts: Experts, probe: Probe, *, but_fold: int | None = None) -> VoiceExperts:
+    def live(
+        self,
+        experts: Experts,
+        probe: Probe,
+        *,
+        labels: Sequence[str] = LABELS,
+        but_fold: int | None = None,
+    ) -> VoiceExperts:
         """Return what the engine needs to use experts.
 
         Args:
             experts: Of this, or trained on all.
             probe: The model that they stand beside.
+            labels: Of that model.
             but_fold: As for `offsets`.
         """
         absent, voices = experts.absent, experts.voices.counts
@@ -92,10 +100,11 @@ class VoiceTrials:
         each = offsets.reshape(len(offsets), *absent.shape)
         heard = blended(each, absent, voices, probe.confidence)
         bias = blended(experts.bias, absent, voices, probe.confidence)
+        kept, rows = outputs_of(labels), [LABELS.index(label) for label in labels]
         return VoiceExperts(
-            offsets=_half(heard.reshape(offsets.shape)),
-            constants=_half(np.where(absent, ABSENT, bias)),
-            columns=columns_of(LABELS),
+            offsets=_half(heard[rows][:, :, kept].reshape(len(rows), -1)),
+            constants=_half(np.where(absent, ABSENT, bias)[:, kept]),
+            columns=tuple(tuple(map(kept.index, own)) for own in columns_of(labels)),
             prior_utterances=PRIOR_UTTERANCES,
         )
 

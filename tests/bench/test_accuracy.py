@@ -126,7 +126,7 @@ def test_seeds_become_a_mean_and_a_spread(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "figures.json").read_text().endswith("}\n")
     assert load(tmp_path / "deep" / "figures.json") == json.loads(json.dumps(told))
     cards = evaluations(told)
-    assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess"}
+    assert {one.corpus for one in cards} == {"ravdess", "nemo", "emodb", "tess", "crema-d"}
     cards[0].save(tmp_path / "one.json")
     assert Evaluation.load(tmp_path / "one.json") == cards[0]
 

@@ -13,4 +13,7 @@ def test_every_batch_is_timed_in_every_way_it_has() -> None:
     assert "mixed lengths: ms" not in one
     for way in ("one length", "mixed lengths", "two threads"):
         assert 0 < two[f"{way}: best ms"] <= two[f"{way}: ms"]
+    alone = figures["one_after_the_other_ms"]
+    assert alone["samples"] > 10
+    assert 0 < alone["p50"] <= alone["p95"] <= alone["p99"] <= alone["max"]
     assert all(rate > 0 for rate in figures["windows_a_second"].values())

@@ -11,6 +11,7 @@ from affectd.kernels.logmel import LogMel
 from affectd.models.clips import read_audio
 from affectd.models.corpora import CORPORA
 from affectd.models.features import FeatureSet, cache_folder, extract
+from affectd.models.recipes import load_recipe
 
 FRONT_END = FrontEnd()
 
@@ -63,8 +64,23 @@ def test_crema_d_is_scaled_and_cut_to_its_active_frames(corpora: Path, tmp_path:
     assert features.logmel(0)[0, 0] == -80
     assert features.logmel(0)[50, 15] == pytest.approx(200 * 80 / 255 - 80, abs=0.01)
     assert tuple(features.speech[0]) == (20, 80)
-    with pytest.raises(ValueError, match="made for another front end"):
-        extract(clips, front_end=FrontEnd(bands=40), cache=tmp_path)
+
+
+def test_crema_d_is_made_sound_again_for_other_front_ends(corpora: Path, tmp_path: Path) -> None:
+    clips = CORPORA["crema-d"].list(corpora).clips
+    whisper = load_recipe("fast").front_end
+    features = extract(clips, front_end=whisper, cache=tmp_path / "one")
+    # 100 and 188 frames of 16 ms, each around its time, hold 99 and 187 hops.
+    assert list(features.lengths) == [whisper.frames(99 * 256), whisper.frames(187 * 256)]
+    first, last = (whisper.frame_seconds * features.speech[0]).tolist()
+    # A frame of either front end hears what lies up to 32 ms to its side.
+    assert first == pytest.approx(20 * 0.016, abs=0.06)
+    assert last == pytest.approx(80 * 0.016, abs=0.06)
+    frames = features.logmel(0)
+    inside = frames[40:120].mean(axis=0)
+    assert inside[12:36].min() > inside[60:].max() + 20, "what is loud stays loud"
+    processes = extract(clips, front_end=whisper, cache=tmp_path / "two", workers=2)
+    np.testing.assert_array_equal(features.frames, processes.frames)
 
 
 def test_an_utterance_keeps_a_margin_and_a_minimum(separable_clips: FeatureSet) -> None:

@@ -19,10 +19,10 @@ from affectd.models.probe import KINDS, empty_network
 from affectd.models.probe_data import ProbeData, emotion_of, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.probe_training import fit_and_save, fold_checkpoints
-from affectd.models.recipes import Recipe, load_recipe
+from affectd.models.recipes import Recipe, RecipeError, load_recipe
 from affectd.models.trial_data import TrialData, gather_trial_data
 from affectd.models.trials import Trials, hold_trials
-from affectd.models.voice_experts import train_voice_experts, vectors_of
+from affectd.models.voice_experts import VoiceTrials, train_voice_experts, vectors_of
 from affectd.models.windows import utterance_windows
 
 __all__ = ["weights"]
@@ -192,6 +192,35 @@ def test_the_network_believes_as_the_probe_does(data: ProbeData, recipe: ProbeRe
         logits, vectors = network.judged(torch.from_numpy(values))
     np.testing.assert_allclose(logits.numpy(), probe.logits(values, LABELS), atol=5e-3)
     np.testing.assert_allclose(vectors.numpy(), vectors_of(voice, probe, values), atol=5e-3)
+
+
+def test_a_model_may_have_fewer_labels(data: ProbeData, recipe: ProbeRecipe) -> None:
+    values = recipe.to_dict() | {"absent": ["angry", "surprised"]}
+    fewer = ProbeRecipe.from_dict(values)
+    assert isinstance(fewer, ProbeRecipe)
+    assert fewer.options["neutral"] == fewer.labels.index("neutral") == 3
+    probe = train_probe(data)
+    voice = train_voice_experts(data, probe)
+    given = np.concatenate([one.clean.values[:9] for one in data.corpora.values()])
+    with torch.inference_mode():
+        network = probe.network(fewer, data.trunk, voice)
+        logits, vectors = network.judged(torch.from_numpy(given))
+    np.testing.assert_allclose(logits.numpy(), probe.logits(given, fewer.labels), atol=5e-3)
+    # What voices are known by has the same outputs, in the same order.
+    live = VoiceTrials((), ()).live(voice, probe, labels=fewer.labels)
+    assert live.size == vectors.shape[1]
+    assert len(live.columns) == len(live.offsets) == len(fewer.labels)
+    whole = VoiceTrials((), ()).live(voice, probe)
+    everything = vectors_of(voice, probe, given)
+    known = live.known(vectors.numpy(), live.middle())
+    expected = whole.known(everything, whole.middle())
+    kept = [LABELS.index(label) for label in fewer.labels]
+    np.testing.assert_allclose(known, expected[:, kept], atol=2e-2)
+
+
+def test_neutral_cannot_be_absent(recipe: ProbeRecipe) -> None:
+    with pytest.raises(RecipeError, match="absent names neutral, which calm speech counts as"):
+        ProbeRecipe.from_dict(recipe.to_dict() | {"absent": ["neutral"]})
 
 
 def test_nobody_whom_a_model_is_tried_on_has_taught_it_or_its_confidence(

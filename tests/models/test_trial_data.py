@@ -17,7 +17,7 @@ from affectd.models.encoders import teacher_of
 from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
 from affectd.models.probe import empty_network
-from affectd.models.probe_data import ProbeData
+from affectd.models.probe_data import ProbeData, train_probe
 from affectd.models.probe_training import fold_checkpoints, probe_checkpoint
 from affectd.models.trial_data import HeldOut, TrialData, encoders_on_trial, gather_trial_data
 from affectd.models.trials import hold_trials
@@ -93,6 +93,30 @@ def test_a_folds_model_has_the_encoder_of_its_fold(data: TrialData) -> None:
         assert logits.shape == (1, len(LABELS))
     shipped = probe_checkpoint(data.everyone(), trials, seed=1)
     assert torch.equal(shipped.averaged["trunk.ahead.weight"], ahead_of(data.everyone()))
+
+
+def test_foreign_corpora_are_heard_by_what_is_shipped_and_teach_nothing(
+    data: TrialData, corpora: Path, weights: Path, tmp_path: Path
+) -> None:
+    names = ("nemo", "tess", "emodb")
+    abroad = gather_trial_data(
+        data.recipe, corpora=corpora, cache=tmp_path, weights=weights, seed=1, foreign=names
+    )
+    assert data.foreign is None
+    held = abroad.foreign
+    assert held
+    strangers = {name: held.data.corpora[name].speakers() for name in ("nemo", "emodb")}
+    assert held.without == strangers, "of TESS the recipe has heard"
+    assert torch.equal(ahead_of(held.data), ahead_of(data.everyone()))
+    plain, trials = hold_trials(data), hold_trials(abroad)
+    assert set(trials.unseen) == {"ravdess", "tess"}
+    assert trials.confidence() == plain.confidence()
+    model = trials.stranger("nemo")
+    everyone = train_probe(data.everyone(), confidence=plain.confidence())
+    values = held.data.corpora["nemo"].clean.values
+    np.testing.assert_allclose(model.probe.logits(values), everyone.logits(values), atol=1e-2)
+    with pytest.raises(ValueError, match="no model on trial has left out all of nemo"):
+        plain.stranger("nemo")
 
 
 def test_some_speakers_of_a_fold_find_its_encoder(data: TrialData) -> None:

@@ -1,0 +1,89 @@
+"""Sound from a mel spectrogram, for corpora of which nothing else is at hand."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from affectd.kernels.front_end import FrontEnd
+
+__all__ = ["VERSION", "resynthesised"]
+
+VERSION = 1
+"""Of all that decides what comes out: whoever keeps it names what it was made by."""
+_POWER_TURNS = 20
+_PHASE_TURNS = 24
+_MOMENTUM = 0.99
+_PEAK = 0.5
+_TINY = 1e-12
+
+
+def resynthesised(
+    decibels: npt.NDArray[np.float32], front_end: FrontEnd
+) -> npt.NDArray[np.float32]:
+    """Return sound whose mel spectrogram is nearly the one that is given.
+
+    The power of each bin is what the bands leave open: multiplicative updates (D. D. Lee and H. S.
+    Seung, "Algorithms for non-negative matrix factorization", NIPS 2000) from bands spread evenly.
+    The phases are those of the fast Griffin-Lim algorithm (N. Perraudin, P. Balazs and P. L.
+    Sondergaard, WASPAA 2013), from noise that is the same each time. Speech sounds hoarse and
+    hollow after that; its level and what its phases told are lost.
+
+    Args:
+        decibels: Of the bands, float32 ``(frames, bands)``, each frame around its time and not
+            after it; what lies at -80 dB or below is silence.
+        front_end: What the bands are.
+
+    Returns:
+        float32 ``((frames - 1) * hop_samples,)``, the highest of them 0.5; silence where that is
+        shorter than half the transform.
+    """
+    powers = torch.from_numpy(10 ** (decibels.T / 10))
+    powers[powers <= 1e-8] = 0
+    spectrum = _bins(powers, _filters(front_end)).sqrt()
+    samples = _phased(spectrum, front_end).numpy()
+    loudest = float(np.abs(samples).max(initial=_TINY))
+    found: npt.NDArray[np.float32] = (samples * (_PEAK / loudest)).astype(np.float32)
+    return found
+
+
+def _bins(powers: Tensor, filters: Tensor) -> Tensor:
+    """Return the power of each bin, ``(bins, frames)``."""
+    wanted = filters.T @ powers
+    found = wanted.clone()
+    for _ in range(_POWER_TURNS):
+        found = found * wanted / (filters.T @ (filters @ found)).clamp_min(_TINY)
+    return found
+
+
+def _phased(spectrum: Tensor, front_end: FrontEnd) -> Tensor:
+    """Return samples of which the transform's magnitudes are nearly the given ones."""
+    size, hop = front_end.fft_samples, front_end.hop_samples
+    window, length = torch.hann_window(size), (spectrum.shape[1] - 1) * hop
+    if length <= size // 2:
+        # Too short for the transform, which mirrors the ends.
+        return torch.zeros(length)
+    noise = torch.rand(spectrum.shape, generator=torch.Generator().manual_seed(0))
+    angles = torch.polar(torch.ones_like(spectrum), 2 * torch.pi * noise)
+    before = torch.zeros_like(angles)
+    for _ in range(_PHASE_TURNS):
+        samples = torch.istft(spectrum * angles, size, hop, window=window, length=length)
+        again = torch.stft(samples, size, hop, window=window, return_complex=True)
+        angles = again - (_MOMENTUM / (1 + _MOMENTUM)) * before
+        angles, before = angles / (angles.abs() + _TINY), again
+    return torch.istft(spectrum * angles, size, hop, window=window, length=length)
+
+
+@cache
+def _filters(front_end: FrontEnd) -> Tensor:
+    """Return the mel filters, float32 ``(bands, bins)``."""
+    bank = front_end.filterbank()
+    whole = np.zeros((front_end.bands, front_end.fft_samples // 2 + 1), np.float32)
+    for band, first in enumerate(bank.first_bin):
+        run = bank.weights[bank.offset[band] : bank.offset[band + 1]]
+        whole[band, first : first + len(run)] = run
+    return torch.from_numpy(whole)

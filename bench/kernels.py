@@ -15,7 +15,7 @@ from affectd.bench.percentiles import Percentiles
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 
-__all__ = ["dense_filters", "log_mel_peers", "measure_logmel"]
+__all__ = ["log_mel_peers", "measure_logmel"]
 
 _HOPS = 20_000
 _PEER_HOPS = 200
@@ -78,7 +78,7 @@ def log_mel_peers() -> dict[str, Callable[[np.ndarray], object]]:
     has filters of its own, as many.
     """
     front_end = FrontEnd()
-    filters = dense_filters(front_end)
+    filters = front_end.filterbank().matrix(front_end.fft_samples // 2 + 1)
     window = front_end.window()
     hop, size, floor = front_end.hop_samples, front_end.fft_samples, front_end.floor_power
 
@@ -105,17 +105,6 @@ def log_mel_peers() -> dict[str, Callable[[np.ndarray], object]]:
     if find_spec("kaldi_native_fbank"):
         peers["kaldi-native-fbank"] = _kaldi(front_end)
     return peers
-
-
-def dense_filters(front_end: FrontEnd) -> npt.NDArray[np.float32]:
-    """Return the mel filters as a matrix, float32 ``(bins, bands)``."""
-    sparse = front_end.filterbank()
-    filters = np.zeros((front_end.fft_samples // 2 + 1, front_end.bands), np.float32)
-    for band in range(front_end.bands):
-        low, high = sparse.offset[band], sparse.offset[band + 1]
-        first = sparse.first_bin[band]
-        filters[first : first + high - low, band] = sparse.weights[low:high]
-    return filters
 
 
 def _librosa(front_end: FrontEnd) -> Callable[[np.ndarray], object]:

@@ -223,6 +223,14 @@ class Filterbank:
             runs.append(run.astype(np.float32))
         return cls(first_bin, offset, np.concatenate(runs))
 
+    def matrix(self, bins: int) -> npt.NDArray[np.float32]:
+        """Return the filters with all their zeros, float32 ``(bins, bands)``."""
+        whole = np.zeros((bins, self.first_bin.size), np.float32)
+        for band, first in enumerate(self.first_bin):
+            run = self.weights[self.offset[band] : self.offset[band + 1]]
+            whole[first : first + run.size, band] = run
+        return whole
+
     @classmethod
     def single(cls, front_end: FrontEnd) -> Filterbank:
         """Build filters that let one bin through each."""

@@ -81,9 +81,5 @@ def _phased(spectrum: Tensor, front_end: FrontEnd) -> Tensor:
 @cache
 def _filters(front_end: FrontEnd) -> Tensor:
     """Return the mel filters, float32 ``(bands, bins)``."""
-    bank = front_end.filterbank()
-    whole = np.zeros((front_end.bands, front_end.fft_samples // 2 + 1), np.float32)
-    for band, first in enumerate(bank.first_bin):
-        run = bank.weights[bank.offset[band] : bank.offset[band + 1]]
-        whole[band, first : first + len(run)] = run
-    return torch.from_numpy(whole)
+    bins = front_end.fft_samples // 2 + 1
+    return torch.from_numpy(front_end.filterbank().matrix(bins).T.copy())

@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from affectd.models.handcrafted import STATISTICS, HandCrafted, Tracks, vector_view
+from affectd.models.handcrafted import STATISTICS, HandCrafted, vector_view
 from affectd.models.spectral import dense_layers
+from affectd.models.tracks import Tracks
 from affectd.models.views import hold, inside
 from affectd.models.windowing import Windowing
 

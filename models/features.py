@@ -28,8 +28,7 @@ Frames = npt.NDArray[np.float32]
 
 _CACHE_VERSION = 1
 _CREMA_D_FRONT_END = FrontEnd()
-"""What CREMA-D's log-mel file was computed with, but for its frames being centred. For any other it
-is made sound again: see `affectd.models.resynthesis`."""
+"""What CREMA-D's log-mel file was computed with, but for its frames being centred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +136,7 @@ def extract(
     front_end: FrontEnd,
     cache: Path,
     workers: int = 1,
+    resynthesise: bool = False,
     advance: Callable[[int, int], None] | None = None,
 ) -> FeatureSet:
     """Return the features of a corpus's clips, from the cache where they are there.
@@ -149,20 +149,24 @@ def extract(
         cache: Folder of the cache; one pair of files is added per corpus, front end and list of
             clips.
         workers: Processes that read audio.
+        resynthesise: Whether CREMA-D's log-mel file is made sound again for other front ends than
+            its own; see `affectd.models.resynthesis`.
         advance: Told how many clips are done, and of how many.
 
     Raises:
-        ValueError: there is no clip, or none of them could be read.
+        ValueError: there is no clip, none of them could be read, or features made for another
+            front end are asked for.
     """
     if not clips:
         raise ValueError("no clips to compute features of")
     corpus = clips[0].corpus.replace("/", "-")
-    key = _key(clips, front_end)
+    key = _key(clips, front_end, resynthesise)
     frames_path = cache / f"{corpus}-{key}.npy"
     index_path = cache / f"{corpus}-{key}.npz"
     if not (frames_path.exists() and index_path.exists()):
         cache.mkdir(parents=True, exist_ok=True)
-        _fill(clips, front_end, frames_path, index_path, workers, advance)
+        computed = _computed(clips, front_end, workers, resynthesise)
+        _fill(clips, computed, front_end, frames_path, index_path, advance)
     with np.load(index_path, allow_pickle=False) as index:
         failures: dict[str, str] = json.loads(str(index["unreadable"]))
         lengths, speech = index["lengths"], index["speech"]
@@ -176,13 +180,13 @@ def extract(
     return FeatureSet(readable, frames, starts, lengths, speech, tuple(failures.values()))
 
 
-def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
+def _key(clips: Sequence[Clip], front_end: FrontEnd, resynthesise: bool) -> str:
     sizes = {path: path.stat().st_size for path in {clip.path for clip in clips} if path.exists()}
     told = {
         "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
         "speech": list(CONSTANTS),
-        **({"resynthesised": VERSION} if _is_resynthesised(clips, front_end) else {}),
+        **({"resynthesised": VERSION} if resynthesise and _is_foreign(clips, front_end) else {}),
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
     }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
@@ -190,19 +194,17 @@ def _key(clips: Sequence[Clip], front_end: FrontEnd) -> str:
 
 def _fill(
     clips: Sequence[Clip],
+    found: Iterator[npt.NDArray[np.float16] | str],
     front_end: FrontEnd,
     frames_path: Path,
     index_path: Path,
-    workers: int,
     advance: Callable[[int, int], None] | None,
 ) -> None:
     parts: list[npt.NDArray[np.float16]] = []
     lengths: list[int] = []
     speech: list[tuple[int, int]] = []
     failures: dict[str, str] = {}
-    for done, (clip, computed) in enumerate(
-        zip(clips, _computed(clips, front_end, workers), strict=True), 1
-    ):
+    for done, (clip, computed) in enumerate(zip(clips, found, strict=True), 1):
         if isinstance(computed, str):
             failures[clip.name] = computed
         else:
@@ -226,11 +228,11 @@ def _fill(
 
 
 def _computed(
-    clips: Sequence[Clip], front_end: FrontEnd, workers: int
+    clips: Sequence[Clip], front_end: FrontEnd, workers: int, resynthesise: bool
 ) -> Iterator[npt.NDArray[np.float16] | str]:
-    tasks = [(clip.path, clip.row, front_end) for clip in clips]
-    only_read = all(clip.row is not None for clip in clips) and front_end == _CREMA_D_FRONT_END
-    if workers <= 1 or only_read:
+    tasks = [(clip.path, clip.row, front_end, resynthesise) for clip in clips]
+    kept = all(clip.row is not None for clip in clips)
+    if workers <= 1 or (kept and not (resynthesise and _is_foreign(clips, front_end))):
         yield from map(_compute, tasks)
         return
     # A forked process hangs in PyTorch's threads where this one has used them.
@@ -238,9 +240,11 @@ def _computed(
         yield from pool.map(_compute, tasks, chunksize=16)
 
 
-def _compute(task: tuple[Path, int | None, FrontEnd]) -> npt.NDArray[np.float16] | str:
-    path, row, front_end = task
+def _compute(task: tuple[Path, int | None, FrontEnd, bool]) -> npt.NDArray[np.float16] | str:
+    path, row, front_end, resynthesise = task
     if row is not None:
+        if front_end != _CREMA_D_FRONT_END and not resynthesise:
+            return f"{path}: its log-mel features were made for another front end"
         decibels = _crema_d(path, row)
         if isinstance(decibels, str) or front_end == _CREMA_D_FRONT_END:
             return decibels
@@ -256,7 +260,8 @@ def _compute(task: tuple[Path, int | None, FrontEnd]) -> npt.NDArray[np.float16]
     return frames.astype(np.float16)
 
 
-def _is_resynthesised(clips: Sequence[Clip], front_end: FrontEnd) -> bool:
+def _is_foreign(clips: Sequence[Clip], front_end: FrontEnd) -> bool:
+    """Return whether some clips are kept as features of another front end."""
     return front_end != _CREMA_D_FRONT_END and any(clip.row is not None for clip in clips)
 
 

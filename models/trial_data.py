@@ -127,6 +127,7 @@ def gather_trial_data(
             front_end=recipe.front_end,
             cache=cache,
             workers=2,
+            resynthesise=True,
             advance=advancing(f"features of {name}"),
         )
 

@@ -19,7 +19,7 @@ from affectd.models.metrics import Confusion
 from affectd.models.probe_data import Scores
 from affectd.models.replacing import replacing
 from affectd.models.trial_data import TrialData
-from affectd.models.trials import Held, Trials, shipped_labels
+from affectd.models.trials import Held, Trials, spoken_labels
 
 __all__ = [
     "PROTOCOLS",
@@ -77,28 +77,26 @@ def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
         seed: That their data was drawn with.
         say: Told a line for each figure.
     """
-    known_corpora = {corpus for held in trials.folds for corpus in held.without}
-    protocols = [one for one in PROTOCOLS if one.unseen or one.corpus in known_corpora]
+    protocols = _tried(trials)
     scored: dict[str, list[Scores]] = {one.name: [] for one in protocols}
     shipped: dict[str, list[Scores]] = {}
-    say(
-        f"seed {seed}: {len(trials.folds)} models of folds and {len(trials.unseen)} others are made"
-    )
+    others = len(trials.unseen) + (trials.foreign is not None)
+    say(f"seed {seed}: {len(trials.folds)} models of folds and {others} others are made")
     for place in range(len(trials.folds)):
         held = trials.fold(place)
         for protocol in protocols:
             if protocol.unseen or protocol.corpus not in held.without:
                 continue
-            known = _known(held, protocol.corpus)
+            known = spoken_labels(held.data, protocol.corpus)
             scored[protocol.name].append(_scored(held, protocol.corpus, protocol.labels))
             shipped.setdefault(protocol.corpus, []).append(_scored(held, protocol.corpus, known))
     unseen: dict[str, Scores] = {}
     for protocol in protocols:
         if protocol.unseen:
             held = trials.stranger(protocol.corpus)
-            known = _known(held, protocol.corpus)
+            known = spoken_labels(held.data, protocol.corpus)
             unseen[protocol.corpus] = _scored(held, protocol.corpus, known)
-            scored[protocol.name].append(_among(unseen[protocol.corpus], known, protocol.labels))
+            scored[protocol.name].append(_scored(held, protocol.corpus, protocol.labels))
     found = {
         one.name: {"labels": list(one.labels), **_figures(scored[one.name], one.labels)}
         for one in protocols
@@ -114,10 +112,17 @@ def measure_seed(trials: Trials, seed: int, say: Say) -> Figures:
     }
 
 
-def _known(held: Held, corpus: str) -> tuple[str, ...]:
-    """Return those of the model's labels that a corpus has."""
-    labels = held.data.recipe.labels
-    return tuple(each for each in shipped_labels(held.data.corpora[corpus]) if each in labels)
+def _tried(trials: Trials) -> list[Protocol]:
+    """Return the protocols whose corpora are on trial, and whose emotions the recipe knows."""
+    recipe = trials.folds[0].data.recipe
+    in_folds = {corpus for held in trials.folds for corpus in held.without}
+    unheard = {*trials.unseen, *(trials.foreign.without if trials.foreign else ())}
+    return [
+        one
+        for one in PROTOCOLS
+        if one.corpus in (unheard if one.unseen else in_folds)
+        and not set(one.labels) & set(recipe.absent)
+    ]
 
 
 def _scored(held: Held, corpus: str, among: tuple[str, ...]) -> Scores:
@@ -132,11 +137,11 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
     the other corpora, without their labels. It is in closed form and has no seed.
     """
     found: Figures = {}
-    everyone = data.speakers
+    everyone, absent = data.speakers, set(data.recipe.absent)
     for protocol in PROTOCOLS:
-        if protocol.unseen or protocol.corpus not in everyone:
-            continue
         corpus = protocol.corpus
+        if protocol.unseen or corpus not in everyone or set(protocol.labels) & absent:
+            continue
         others = {name: who for name, who in everyone.items() if name != corpus}
         scored: list[Scores] = []
         for fold in folds(corpus, everyone[corpus]):
@@ -146,15 +151,6 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
         found[protocol.name] = _figures(scored, protocol.labels)
         say(f"{protocol.name}, this corpus alone: UAR {found[protocol.name]['uar']:.1f}")
     return found
-
-
-def _among(scores: Scores, known: tuple[str, ...], wanted: tuple[str, ...]) -> Scores:
-    """Return the clips of some classes, guessed among these."""
-    columns = [known.index(label) for label in wanted]
-    there = np.isin(scores.truth, columns)
-    truth = np.array([columns.index(place) for place in scores.truth[there]])
-    clips = tuple(clip for clip, each in zip(scores.clips, there, strict=True) if each)
-    return Scores(scores.logits[there][:, columns], truth, clips)
 
 
 def _figures(scored: Sequence[Scores], labels: tuple[str, ...]) -> Figures:
@@ -230,9 +226,10 @@ def summary(runs: Sequence[Figures]) -> Figures:
     names = list(runs[0]["protocols"])
     found = {name: _spread([run["protocols"][name]["uar"] for run in runs]) for name in names}
     unseen = [name for name in names if name.startswith("four-unseen-")]
-    found["four-unseen"] = _spread(
-        [float(np.mean([run["protocols"][name]["uar"] for name in unseen])) for run in runs]
-    )
+    if len(unseen) == len(UNSEEN):
+        found["four-unseen"] = _spread(
+            [float(np.mean([run["protocols"][name]["uar"] for name in unseen])) for run in runs]
+        )
     return found
 
 

@@ -70,8 +70,8 @@ def accuracy(
 ) -> None:
     """Score a recipe on speakers and on corpora that it has not heard: the published folds.
 
-    One model leaves out the first fold of every corpus, the next the second, and so on; four more
-    leave one corpus out.
+    One model leaves out the first fold of every corpus, the next the second, and so on; more leave
+    one corpus out each. One that has heard everybody is tried on corpora that the recipe lacks.
 
     Example: affectd bench accuracy --model accurate --corpora ~/corpora --weights ~/weights
     """

@@ -78,7 +78,7 @@ def log_mel_peers() -> dict[str, Callable[[np.ndarray], object]]:
     has filters of its own, as many.
     """
     front_end = FrontEnd()
-    filters = front_end.filterbank().matrix(front_end.fft_samples // 2 + 1)
+    filters = front_end.filter_matrix()
     window = front_end.window()
     hop, size, floor = front_end.hop_samples, front_end.fft_samples, front_end.floor_power
 

@@ -14,9 +14,8 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.calibration import softmax
 from affectd.models.experts import Experts
 from affectd.models.folds import folds as published_folds
-from affectd.models.labels import LABELS
 from affectd.models.metrics import Confusion
-from affectd.models.probe import columns_of, merged
+from affectd.models.probe import columns_of, kinds_of, merged
 from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores, emotion_of
 from affectd.models.trial_data import HeldOut, TrialData
 from affectd.models.trials import Held, hold_trials
@@ -74,6 +73,8 @@ class HeardFold:
     vectors: npt.NDArray[np.float64]
     """The mean over each clip's windows, ``(clips, d)``."""
     experts: VoiceExperts
+    labels: tuple[str, ...]
+    """Of the model."""
 
 
 def development(data: TrialData) -> TrialData:
@@ -144,7 +145,8 @@ def measure_voices(data: TrialData, *, seed: int, say: Callable[[str], None]) ->
     voices = hold_voice_trials(trials)
     for place, experts in enumerate(voices.experts):
         held = trials.fold(place)
-        live = voices.live(experts, held.probe, but_fold=place)
+        labels = held.data.recipe.labels
+        live = voices.live(experts, held.probe, labels=labels, but_fold=place)
         for protocol in PROTOCOLS:
             if not protocol.unseen and protocol.corpus in held.without:
                 heard = _heard(held, experts, live, protocol)
@@ -228,11 +230,12 @@ def _acquaint(
     """Get to know each speaker of a fold, and count guesses about what else they say."""
     scores, experts = fold.scores, fold.experts
     speakers = np.array([clip.speaker for clip in scores.clips])
-    # What the live engine believes, which tells the shipped labels apart.
-    beliefs = softmax(merged(scores.logits, LABELS))
+    # What the live engine believes, which tells the model's labels apart.
+    beliefs = softmax(merged(scores.logits, fold.labels))
     if how.told:
-        beliefs = np.tile(np.eye(len(LABELS))[LABELS.index("neutral")], (len(beliefs), 1))
-    columns = columns_of(labels)
+        neutral = np.eye(len(fold.labels))[fold.labels.index("neutral")]
+        beliefs = np.tile(neutral, (len(beliefs), 1))
+    columns = columns_of(labels, kinds_of(fold.labels))
     for speaker in np.unique(speakers):
         own = np.flatnonzero(speakers == speaker)
         before = _drawn(own, scores, labels, how, rng)
@@ -295,7 +298,8 @@ def _heard(held: Held, voice: Experts, live: VoiceExperts, protocol: Protocol) -
     places = np.flatnonzero(chosen)
     truth = np.array([labels.index(str(emotion_of(clips[place], labels))) for place in places])
     said = Scores(mean(probe.logits(values)), truth, tuple(clips[place] for place in places))
-    return HeardFold(said, mean(vectors_of(voice, probe, values)), live)
+    own = held.data.recipe.labels
+    return HeardFold(said, mean(vectors_of(voice, probe, values, labels=own)), live, own)
 
 
 def _chosen(view: WindowStatistics, clips: npt.NDArray[np.bool_]) -> WindowStatistics:

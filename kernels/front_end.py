@@ -128,6 +128,15 @@ class FrontEnd:
         """Return the filters from bins to bands in sparse form, shared, and not to be changed."""
         return _filterbank(self)
 
+    def filter_matrix(self) -> npt.NDArray[np.float32]:
+        """Return the filters with all their zeros, float32 ``(fft_samples // 2 + 1, bands)``."""
+        bank = self.filterbank()
+        whole = np.zeros((self.fft_samples // 2 + 1, self.bands), np.float32)
+        for band, first in enumerate(bank.first_bin):
+            run = bank.weights[bank.offset[band] : bank.offset[band + 1]]
+            whole[first : first + run.size, band] = run
+        return whole
+
     def band_edges_hz(self) -> npt.NDArray[np.float64]:
         """Return where each mel band begins, peaks and ends, float64 ``(bands, 3)``, Hz."""
         edges_mel = np.linspace(_hz_to_mel(self.low_hz), _hz_to_mel(self.high_hz), self.bands + 2)
@@ -222,14 +231,6 @@ class Filterbank:
             offset[band + 1] = offset[band] + run.size
             runs.append(run.astype(np.float32))
         return cls(first_bin, offset, np.concatenate(runs))
-
-    def matrix(self, bins: int) -> npt.NDArray[np.float32]:
-        """Return the filters with all their zeros, float32 ``(bins, bands)``."""
-        whole = np.zeros((bins, self.first_bin.size), np.float32)
-        for band, first in enumerate(self.first_bin):
-            run = self.weights[self.offset[band] : self.offset[band + 1]]
-            whole[first : first + run.size, band] = run
-        return whole
 
     @classmethod
     def single(cls, front_end: FrontEnd) -> Filterbank:

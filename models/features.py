@@ -147,8 +147,8 @@ def extract(
         clips: Of one corpus.
         front_end: What to compute.
         cache: Folder of the cache; one pair of files is added per corpus, front end and list of
-            clips.
-        workers: Processes that read audio.
+            clips, and where sound is made another one.
+        workers: Processes that read audio, or make it.
         resynthesise: Whether CREMA-D's log-mel file is made sound again for other front ends than
             its own; see `affectd.models.resynthesis`.
         advance: Told how many clips are done, and of how many.
@@ -160,6 +160,8 @@ def extract(
     if not clips:
         raise ValueError("no clips to compute features of")
     corpus = clips[0].corpus.replace("/", "-")
+    of_another = front_end != _CREMA_D_FRONT_END and any(clip.row is not None for clip in clips)
+    resynthesise = resynthesise and of_another
     key = _key(clips, front_end, resynthesise)
     frames_path = cache / f"{corpus}-{key}.npy"
     index_path = cache / f"{corpus}-{key}.npz"
@@ -186,7 +188,7 @@ def _key(clips: Sequence[Clip], front_end: FrontEnd, resynthesise: bool) -> str:
         "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
         "speech": list(CONSTANTS),
-        **({"resynthesised": VERSION} if resynthesise and _is_foreign(clips, front_end) else {}),
+        **({"resynthesised": VERSION} if resynthesise else {}),
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
     }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
@@ -231,8 +233,7 @@ def _computed(
     clips: Sequence[Clip], front_end: FrontEnd, workers: int, resynthesise: bool
 ) -> Iterator[npt.NDArray[np.float16] | str]:
     tasks = [(clip.path, clip.row, front_end, resynthesise) for clip in clips]
-    kept = all(clip.row is not None for clip in clips)
-    if workers <= 1 or (kept and not (resynthesise and _is_foreign(clips, front_end))):
+    if workers <= 1 or (not resynthesise and all(clip.row is not None for clip in clips)):
         yield from map(_compute, tasks)
         return
     # A forked process hangs in PyTorch's threads where this one has used them.
@@ -258,11 +259,6 @@ def _compute(task: tuple[Path, int | None, FrontEnd, bool]) -> npt.NDArray[np.fl
     if not len(frames):
         return f"{path}: {samples.size} samples are shorter than one frame"
     return frames.astype(np.float16)
-
-
-def _is_foreign(clips: Sequence[Clip], front_end: FrontEnd) -> bool:
-    """Return whether some clips are kept as features of another front end."""
-    return front_end != _CREMA_D_FRONT_END and any(clip.row is not None for clip in clips)
 
 
 @cache

@@ -18,7 +18,16 @@ from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.voice_space import VoiceSpace
 from affectd.models.whisper_trunk import Trunk
 
-__all__ = ["KINDS", "LinearProbe", "Probe", "columns_of", "empty_network", "merged", "outputs_of"]
+__all__ = [
+    "KINDS",
+    "LinearProbe",
+    "Probe",
+    "columns_of",
+    "empty_network",
+    "kinds_of",
+    "merged",
+    "outputs_of",
+]
 
 KINDS: tuple[str, ...] = (*LABELS, "calm", "bored")
 """What a probe tells apart in training."""
@@ -111,19 +120,24 @@ class Probe:
         return network.eval()
 
 
+def kinds_of(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return what the network of a model with some labels says: these, and what is beside them."""
+    return (*labels, *KINDS[len(LABELS) :])
+
+
 def outputs_of(labels: Sequence[str]) -> list[int]:
-    """Return which of `KINDS` the network of a model with some labels says: the others beside."""
-    return [KINDS.index(each) for each in (*labels, *KINDS[len(LABELS) :])]
+    """Return the places of `kinds_of` among `KINDS`."""
+    return [KINDS.index(each) for each in kinds_of(labels)]
 
 
-def columns_of(among: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Return which of `KINDS` count for each of some emotions.
+def columns_of(among: Sequence[str], kinds: Sequence[str] = KINDS) -> tuple[tuple[int, ...], ...]:
+    """Return which of some kinds count for each of some emotions.
 
     Calm counts as neutral where it is not among them.
     """
-    neutral = [KINDS.index(each) for each in ("neutral", "calm")]
+    neutral = [kinds.index(each) for each in ("neutral", "calm")]
     return tuple(
-        tuple(neutral) if each == "neutral" and "calm" not in among else (KINDS.index(each),)
+        tuple(neutral) if each == "neutral" and "calm" not in among else (kinds.index(each),)
         for each in among
     )
 

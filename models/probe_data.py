@@ -247,11 +247,9 @@ class ProbeData:
     ) -> dict[str, tuple[Moments, list[Moments]]]:
         """Return the sums over each corpus, weighted, and those over each of its speakers."""
         found: dict[str, tuple[Moments, list[Moments]]] = {}
-        for name in self.corpora:
+        for name in self.heard(without):
             everyone, speakers = self._moments(name)
             silent = {each for each in without.get(name, ()) if each in speakers}
-            if len(silent) == len(speakers):
-                continue
             left_out = [speakers[each] for each in sorted(silent)]
             summed = everyone - _sum(left_out) if left_out else everyone
             weight = self.recipe.corpora[name] / summed.counts.sum() ** 0.5

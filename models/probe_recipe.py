@@ -78,19 +78,20 @@ class ProbeRecipe(Recipe):
     @model_validator(mode="before")
     @classmethod
     def _as_corpora_and_labels_say(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
+        if not isinstance(values, dict) or not isinstance(values.get("options", {}), dict):
             return values
-        found: dict[str, int] = {}
-        # The network has an expert for each: told once, as the corpora.
+        # Both are told once: the network has an expert for each corpus, and calm speech counts as
+        # neutral, wherever that stands among the labels.
+        told = dict(values.get("options", {}))
+        told.pop("neutral", None)
         if isinstance(corpora := values.get("corpora"), dict):
-            found["corpora"] = len(corpora)
-        # And calm speech counts as neutral, wherever that stands among the labels.
+            told["corpora"] = len(corpora)
         if isinstance(absent := values.get("absent"), list | tuple) and absent:
             labels = [label for label in LABELS if label not in absent]
             if "neutral" not in labels:
                 raise ValueError("absent names neutral, which calm speech counts as")
-            found["neutral"] = labels.index("neutral")
-        return {**values, "options": {**values.get("options", {}), **found}} if found else values
+            told["neutral"] = labels.index("neutral")
+        return {**values, "options": told}
 
     @model_validator(mode="after")
     def _learns_what_is_deeper(self) -> Self:

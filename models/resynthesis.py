@@ -19,6 +19,7 @@ _POWER_TURNS = 20
 _PHASE_TURNS = 24
 _MOMENTUM = 0.99
 _PEAK = 0.5
+_SILENT_DB = -80.0
 _TINY = 1e-12
 
 
@@ -39,15 +40,14 @@ def resynthesised(
         front_end: What the bands are.
 
     Returns:
-        float32 ``((frames - 1) * hop_samples,)``, the highest of them 0.5; silence where that is
-        shorter than half the transform.
+        float32 ``((frames - 1) * hop_samples,)``, the largest magnitude 0.5; of silence, and where
+        that is no longer than half the transform, zeros.
     """
-    powers = torch.from_numpy(10 ** (decibels.T / 10))
-    powers[powers <= 1e-8] = 0
+    powers = torch.from_numpy(np.where(decibels > _SILENT_DB, 10 ** (decibels / 10), 0).T)
     spectrum = _bins(powers, _filters(front_end)).sqrt()
     samples = _phased(spectrum, front_end).numpy()
     loudest = float(np.abs(samples).max(initial=_TINY))
-    found: npt.NDArray[np.float32] = (samples * (_PEAK / loudest)).astype(np.float32)
+    found: npt.NDArray[np.float32] = samples * np.float32(_PEAK / loudest)
     return found
 
 
@@ -81,5 +81,4 @@ def _phased(spectrum: Tensor, front_end: FrontEnd) -> Tensor:
 @cache
 def _filters(front_end: FrontEnd) -> Tensor:
     """Return the mel filters, float32 ``(bands, bins)``."""
-    bins = front_end.fft_samples // 2 + 1
-    return torch.from_numpy(front_end.filterbank().matrix(bins).T.copy())
+    return torch.from_numpy(front_end.filter_matrix().T.copy())

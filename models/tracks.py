@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from affectd.kernels.front_end import Extra, Filterbank, FrontEnd
+from affectd.kernels.front_end import Extra, FrontEnd
 from affectd.models.spelling import nearest
 from affectd.models.views import dct
 
@@ -229,7 +229,7 @@ def mel_filters(front_end: FrontEnd, bands: int) -> Matrix:
         low_hz=0.0,
         high_hz=front_end.sample_rate / 2,
     )
-    return Filterbank.slaney(wanted).matrix(front_end.fft_samples // 2 + 1)
+    return wanted.filter_matrix()
 
 
 def chroma_filters(front_end: FrontEnd) -> Matrix:

@@ -45,13 +45,14 @@ class TrialData:
     """Who speaks, by corpus."""
     everyone: Callable[[], ProbeData]
     """The corpora as the encoder hears them that is shipped; made when it is asked for: no trial
-    needs it."""
+    of the recipe's own corpora needs it."""
     folds: tuple[HeldOut, ...]
     """The test speakers of each model on trial."""
     strangers: Mapping[str, HeldOut]
     """All speakers of each corpus."""
-    foreign: HeldOut | None = None
-    """All speakers of corpora that the recipe does not have, where some were asked for."""
+    foreign: Callable[[], HeldOut] | None = None
+    """All speakers of corpora that the recipe does not have, where some were asked for, and all
+    corpora as the encoder hears them that is shipped; made when it is asked for."""
 
     @classmethod
     def untaught(cls, data: ProbeData, *, published: bool = False) -> TrialData:
@@ -158,14 +159,14 @@ def gather_trial_data(
         }
 
     heard = spoken_in(recipe.corpora)
-    further = spoken_in(name for name in foreign if name not in recipe.corpora)
-    abroad = {name: features.speakers() for name, features in further.items()}
+    foreign_heard = spoken_in(name for name in foreign if name not in recipe.corpora)
+    foreign_speakers = {name: features.speakers() for name, features in foreign_heard.items()}
     recent: list[ProbeData] = []
 
-    def heard_by(trunk: Trunk, who: str, *, everywhere: bool = False) -> ProbeData:
+    def heard_by(trunk: Trunk, who: str, *, foreign_too: bool = False) -> ProbeData:
         network = _network(recipe, trunk)
         found: dict[str, CorpusMaterial] = {}
-        for name, features in (heard | further if everywhere else heard).items():
+        for name, features in (heard | foreign_heard if foreign_too else heard).items():
             draws = recipe.probe.drawn if name in heard else 0
             clean, *drawn = (
                 window_statistics(
@@ -184,11 +185,12 @@ def gather_trial_data(
             found[name] = CorpusMaterial(features, clean, tuple(drawn))
         return ProbeData(recipe, found, trunk, recent=recent)
 
+    def abroad(data: Callable[[], ProbeData]) -> Callable[[], HeldOut] | None:
+        return once(lambda: HeldOut(foreign_speakers, data())) if foreign_speakers else None
+
     if recipe.distilling is None:
         found = TrialData.untaught(heard_by(untaught, ""), published=published)
-        if not further:
-            return found
-        return replace(found, foreign=HeldOut(abroad, heard_by(untaught, "", everywhere=True)))
+        return replace(found, foreign=abroad(lambda: heard_by(untaught, "", foreign_too=True)))
     speakers = {name: features.speakers() for name, features in heard.items()}
     folds = shared_folds(speakers, published=published)
     teacher = teacher_of(recipe.distilling, options, weights=weights)
@@ -204,7 +206,7 @@ def gather_trial_data(
         for name, features in heard.items()
     }
 
-    def taught(without: Without, *, everywhere: bool = False) -> ProbeData:
+    def taught(without: Without, *, foreign_too: bool = False) -> ProbeData:
         who = _named(without)
         trunk = distil(
             untaught,
@@ -215,7 +217,7 @@ def gather_trial_data(
             cache=cache,
             advance=advancing(f"encoder{who}"),
         )
-        return heard_by(trunk, who, everywhere=everywhere)
+        return heard_by(trunk, who, foreign_too=foreign_too)
 
     halves, strangers = encoders_on_trial(folds, speakers)
     own = [taught(half) for half in halves]
@@ -225,7 +227,7 @@ def gather_trial_data(
         once(lambda: taught({})),
         tuple(HeldOut(fold, own[place % len(own)]) for place, fold in enumerate(folds)),
         {name: HeldOut(without, taught(without)) for name, without in strangers.items()},
-        HeldOut(abroad, taught({}, everywhere=True)) if further else None,
+        abroad(lambda: taught({}, foreign_too=True)),
     )
 
 

@@ -11,12 +11,11 @@ import numpy.typing as npt
 from affectd.models.confidence import Trial, fit_confidence
 from affectd.models.experts import Confidence
 from affectd.models.folds import Without
-from affectd.models.labels import LABELS
 from affectd.models.probe import Probe, columns_of
-from affectd.models.probe_data import CorpusMaterial, ProbeData, Scores, train_probe
+from affectd.models.probe_data import ProbeData, Scores, train_probe
 from affectd.models.trial_data import HeldOut, TrialData
 
-__all__ = ["Held", "Trials", "hold_trials", "shipped_labels"]
+__all__ = ["Held", "Trials", "hold_trials", "spoken_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +118,11 @@ def hold_trials(data: TrialData) -> Trials:
 
     trained = tuple(held(fold) for fold in data.folds)
     unseen = {name: held(one) for name, one in data.strangers.items()}
-    foreign = held(data.foreign) if data.foreign else None
+    foreign = held(data.foreign()) if data.foreign else None
 
     def attempt(place: int | None, corpus: str, model: Held) -> _Attempt:
         count = 1 if place is None else sum(corpus in fold.without for fold in data.folds)
-        among = shipped_labels(model.data.corpora[corpus])
+        among = spoken_labels(model.data, corpus)
         speakers = model.without[corpus]
         scores = model.data.score(model.probe, corpus, among=among, speakers=speakers)
         return _Attempt(place, corpus, model.probe, among, scores, 1 / count)
@@ -137,7 +136,7 @@ def hold_trials(data: TrialData) -> Trials:
     return Trials(trained, unseen, foreign, tuple(attempts))
 
 
-def shipped_labels(one: CorpusMaterial) -> tuple[str, ...]:
-    """Return those classes of the shipped models that a corpus has."""
-    own = {clip.label for clip in one.features.clips}
-    return tuple(label for label in LABELS if label in own)
+def spoken_labels(data: ProbeData, corpus: str) -> tuple[str, ...]:
+    """Return those of the recipe's labels that a corpus has."""
+    own = {clip.label for clip in data.corpora[corpus].features.clips}
+    return tuple(label for label in data.recipe.labels if label in own)

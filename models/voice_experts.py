@@ -12,7 +12,7 @@ from affectd.kernels.voice_experts import VoiceExperts
 from affectd.models.experts import ABSENT, Experts, blended, experts_of
 from affectd.models.folds import Without
 from affectd.models.labels import LABELS
-from affectd.models.probe import KINDS, Probe, columns_of, outputs_of
+from affectd.models.probe import KINDS, Probe, columns_of, kinds_of, outputs_of
 from affectd.models.probe_data import ProbeData, emotion_of
 from affectd.models.trials import Trials
 
@@ -84,7 +84,7 @@ class VoiceTrials:
         experts: Experts,
         probe: Probe,
         *,
-        labels: Sequence[str] = LABELS,
+        labels: Sequence[str],
         but_fold: int | None = None,
     ) -> VoiceExperts:
         """Return what the engine needs to use experts.
@@ -104,7 +104,7 @@ class VoiceTrials:
         return VoiceExperts(
             offsets=_half(heard[rows][:, :, kept].reshape(len(rows), -1)),
             constants=_half(np.where(absent, ABSENT, bias)[:, kept]),
-            columns=tuple(tuple(map(kept.index, own)) for own in columns_of(labels)),
+            columns=columns_of(labels, kinds_of(labels)),
             prior_utterances=PRIOR_UTTERANCES,
         )
 
@@ -129,9 +129,18 @@ def train_voice_experts(
     ).standardised([values - values.mean(axis=0) for values in others])
 
 
-def vectors_of(experts: Experts, probe: Probe, values: npt.NDArray[np.float32]) -> Doubles:
-    """Return the vectors that the exported network gives of windows, ``(windows, d)``."""
-    said = experts.blended(probe.confidence).weights
+def vectors_of(
+    experts: Experts, probe: Probe, values: npt.NDArray[np.float32], *, labels: Sequence[str]
+) -> Doubles:
+    """Return the vectors that the exported network gives of windows, ``(windows, d)``.
+
+    Args:
+        experts: Of statistics less their voice's middle.
+        probe: The model that they stand beside.
+        values: Statistics of the windows.
+        labels: Of that model.
+    """
+    said = experts.blended(probe.confidence).weights[:, outputs_of(labels)]
     flat = said.reshape(-1, said.shape[2])
     scores = (values - probe.experts.voices.centre) @ flat.T
     return np.concatenate([scores, probe.beliefs(values)], axis=1)

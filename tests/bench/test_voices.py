@@ -71,7 +71,7 @@ def fold_of(apart: float, *, prior_utterances: float = 5.0) -> HeardFold:
     logits[:, np.setdiff1d(np.arange(len(KINDS)), PLACES)] = -50
     truth = np.searchsorted(PLACES, kinds)
     said = np.concatenate([vectors @ MOODS.T, np.ones((len(vectors), 1))], axis=1)
-    return HeardFold(Scores(logits, truth, clips), said, experts_of(prior_utterances))
+    return HeardFold(Scores(logits, truth, clips), said, experts_of(prior_utterances), SHIPPED)
 
 
 def test_knowing_a_voice_gains_where_voices_differ() -> None:
@@ -90,7 +90,7 @@ def test_knowing_a_voice_harms_nobody_where_all_are_alike() -> None:
 def test_voices_with_too_little_to_say_are_left_out() -> None:
     fold = fold_of(0.0)
     few = Scores(fold.scores.logits[:6], fold.scores.truth[:6], fold.scores.clips[:6])
-    gains = voice_gains([HeardFold(few, fold.vectors[:6], fold.experts)], LABELS, seed=1)
+    gains = voice_gains([HeardFold(few, fold.vectors[:6], fold.experts, SHIPPED)], LABELS, seed=1)
     assert "20 at random" not in gains
 
 

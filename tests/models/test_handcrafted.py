@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.models.vowel import FRAMES, LINEAR, RATE
 
-from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.models.handcrafted import HandCrafted
 from affectd.models.tracks import Tracks
 from affectd.models.windowing import Windowing
 
-RATE = 16_000
-LINEAR = FrontEnd(bands=513, spectrum="linear", extras=("rms", "zero_crossings"))
 WINDOWING = Windowing(
     front_end=LINEAR,
     normalisation="none",
@@ -21,17 +19,6 @@ WINDOWING = Windowing(
     hop_seconds=0.25,
     minimum_seconds=0.6,
 )
-TIME = np.arange(2 * RATE) / RATE
-
-
-def vowel(pitch_hz: float) -> np.ndarray:
-    tone = sum(np.sin(2 * np.pi * pitch_hz * k * TIME) / k for k in range(1, 30))
-    noise = np.random.default_rng(0).standard_normal(TIME.size)
-    return (0.1 * np.asarray(tone) + 0.01 * noise).astype(np.float32)
-
-
-SAMPLES = vowel(140.0)
-FRAMES = LogMel(LINEAR).batch(SAMPLES)
 
 
 @pytest.mark.parametrize("bpm", [75.0, 120.0, 150.0])

@@ -22,7 +22,12 @@ from affectd.models.probe_training import fit_and_save, fold_checkpoints
 from affectd.models.recipes import Recipe, RecipeError, load_recipe
 from affectd.models.trial_data import TrialData, gather_trial_data
 from affectd.models.trials import Trials, hold_trials
-from affectd.models.voice_experts import VoiceTrials, train_voice_experts, vectors_of
+from affectd.models.voice_experts import (
+    VoiceSheet,
+    VoiceTrials,
+    train_voice_experts,
+    vectors_of,
+)
 from affectd.models.windows import utterance_windows
 
 __all__ = ["weights"]
@@ -174,7 +179,7 @@ def test_the_network_says_what_the_probe_says(
     # The probe heard the quantised encoder, the network has the whole one.
     np.testing.assert_allclose(logits.numpy(), expected, atol=0.3)
     voice = train_voice_experts(data, probe)
-    expected = vectors_of(voice, probe, one.clean.values[:1])
+    expected = vectors_of(voice, probe, one.clean.values[:1], labels=LABELS)
     np.testing.assert_allclose(vectors.numpy(), expected, atol=0.3)
     assert checkpoint.voice_experts
     assert read.voice_experts
@@ -191,12 +196,12 @@ def test_the_network_believes_as_the_probe_does(data: ProbeData, recipe: ProbeRe
         network = probe.network(recipe, data.trunk, voice)
         logits, vectors = network.judged(torch.from_numpy(values))
     np.testing.assert_allclose(logits.numpy(), probe.logits(values, LABELS), atol=5e-3)
-    np.testing.assert_allclose(vectors.numpy(), vectors_of(voice, probe, values), atol=5e-3)
+    expected = vectors_of(voice, probe, values, labels=LABELS)
+    np.testing.assert_allclose(vectors.numpy(), expected, atol=5e-3)
 
 
 def test_a_model_may_have_fewer_labels(data: ProbeData, recipe: ProbeRecipe) -> None:
-    values = recipe.to_dict() | {"absent": ["angry", "surprised"]}
-    fewer = ProbeRecipe.from_dict(values)
+    fewer = ProbeRecipe.from_dict(recipe.to_dict() | {"absent": ["angry", "surprised"]})
     assert isinstance(fewer, ProbeRecipe)
     assert fewer.options["neutral"] == fewer.labels.index("neutral") == 3
     probe = train_probe(data)
@@ -206,16 +211,34 @@ def test_a_model_may_have_fewer_labels(data: ProbeData, recipe: ProbeRecipe) -> 
         network = probe.network(fewer, data.trunk, voice)
         logits, vectors = network.judged(torch.from_numpy(given))
     np.testing.assert_allclose(logits.numpy(), probe.logits(given, fewer.labels), atol=5e-3)
+    expected = vectors_of(voice, probe, given, labels=fewer.labels)
+    np.testing.assert_allclose(vectors.numpy(), expected, atol=5e-3)
     # What voices are known by has the same outputs, in the same order.
-    live = VoiceTrials((), ()).live(voice, probe, labels=fewer.labels)
-    assert live.size == vectors.shape[1]
-    assert len(live.columns) == len(live.offsets) == len(fewer.labels)
-    whole = VoiceTrials((), ()).live(voice, probe)
-    everything = vectors_of(voice, probe, given)
-    known = live.known(vectors.numpy(), live.middle())
-    expected = whole.known(everything, whole.middle())
+    corpora, count = probe.experts.corpora, len(LABELS)
+    scores = np.random.default_rng(0).normal(size=(count, 1 + len(corpora), len(KINDS)))
+    heard = VoiceTrials(
+        (), (VoiceSheet(corpora, scores, np.arange(count), np.array(["one"] * count)),)
+    )
+    some = heard.live(voice, probe, labels=fewer.labels)
+    every = heard.live(voice, probe, labels=LABELS)
     kept = [LABELS.index(label) for label in fewer.labels]
-    np.testing.assert_allclose(known, expected[:, kept], atol=2e-2)
+    assert some.size == vectors.shape[1]
+    every_vector = vectors_of(voice, probe, given, labels=LABELS)
+    voices = some.middle(), every.middle()
+    for place in range(4):
+        told = np.eye(len(kept))[place % len(kept)]
+        some.hear(voices[0], expected[place], told)
+        every.hear(voices[1], every_vector[place], np.eye(len(LABELS))[kept].T @ told)
+    found = some.known(expected, voices[0])
+    np.testing.assert_allclose(found, every.known(every_vector, voices[1])[:, kept], atol=1e-6)
+
+
+def test_neutral_stands_where_the_labels_say(recipe: ProbeRecipe) -> None:
+    fewer = ProbeRecipe.from_dict(recipe.to_dict() | {"absent": ["angry"]})
+    again = ProbeRecipe.from_dict(fewer.to_dict() | {"absent": []})
+    assert fewer.options["neutral"] == 3
+    assert "neutral" not in again.options
+    assert again == recipe
 
 
 def test_neutral_cannot_be_absent(recipe: ProbeRecipe) -> None:

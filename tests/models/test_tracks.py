@@ -6,24 +6,11 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from tests.models.vowel import FRAMES, LINEAR, RATE, SAMPLES, vowel
 
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel
 from affectd.models.tracks import Tracks, chroma_filters, mel_filters
-
-RATE = 16_000
-LINEAR = FrontEnd(bands=513, spectrum="linear", extras=("rms", "zero_crossings"))
-TIME = np.arange(2 * RATE) / RATE
-
-
-def vowel(pitch_hz: float) -> np.ndarray:
-    tone = sum(np.sin(2 * np.pi * pitch_hz * k * TIME) / k for k in range(1, 30))
-    noise = np.random.default_rng(0).standard_normal(TIME.size)
-    return (0.1 * np.asarray(tone) + 0.01 * noise).astype(np.float32)
-
-
-SAMPLES = vowel(140.0)
-FRAMES = LogMel(LINEAR).batch(SAMPLES)
 
 
 def track(name: str, frames: np.ndarray = FRAMES) -> np.ndarray:
@@ -34,7 +21,6 @@ def track(name: str, frames: np.ndarray = FRAMES) -> np.ndarray:
 MAGNITUDE = np.abs(
     librosa.stft(SAMPLES.astype(np.float64), n_fft=1_024, hop_length=256, center=False)
 )
-OPTIONS = {"sr": RATE, "n_fft": 1_024, "hop_length": 256}
 
 
 def test_the_filters_equal_librosas() -> None:

@@ -19,6 +19,7 @@ from affectd.models.noise import NoiseBank
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
 from affectd.models.replacing import replacing
+from affectd.models.resynthesis import made_of
 from affectd.models.whisper_trunk import STEPS, Trunk, valid_steps
 
 __all__ = ["CleanSpeech", "clean_speech"]
@@ -115,6 +116,7 @@ def _key(features: FeatureSet, teacher: Trunk, stride: int, recipe: ProbeRecipe)
             (clip.name, int(n)) for clip, n in zip(features.clips, features.lengths, strict=True)
         ],
         "speech": features.speech.tolist(),
+        **made_of(features.clips),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 

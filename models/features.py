@@ -20,7 +20,7 @@ from affectd.kernels.logmel import LogMel
 from affectd.kernels.speech_bounds import CONSTANTS, bounds_within, with_margin
 from affectd.models.clips import Clip, UnreadableClipError, read_audio
 from affectd.models.replacing import replacing
-from affectd.models.resynthesis import VERSION, resynthesised
+from affectd.models.resynthesis import made_of, resynthesised
 
 __all__ = ["FeatureSet", "cache_folder", "extract"]
 
@@ -188,7 +188,7 @@ def _key(clips: Sequence[Clip], front_end: FrontEnd, resynthesise: bool) -> str:
         "version": _CACHE_VERSION + bool(front_end.extras),
         "front_end": front_end.to_dict(),
         "speech": list(CONSTANTS),
-        **({"resynthesised": VERSION} if resynthesise else {}),
+        **(made_of(clips) if resynthesise else {}),
         "clips": [(clip.name, clip.path.name, clip.row, sizes.get(clip.path)) for clip in clips],
     }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 from affectd.kernels.front_end import FrontEnd
+from affectd.models.clips import Clip
 
-__all__ = ["VERSION", "resynthesised"]
+__all__ = ["made_of", "resynthesised"]
 
-VERSION = 1
-"""Of all that decides what comes out: whoever keeps it names what it was made by."""
+_VERSION = 1
+"""Of all that decides what comes out."""
 _POWER_TURNS = 20
 _PHASE_TURNS = 24
 _MOMENTUM = 0.99
@@ -49,6 +51,11 @@ def resynthesised(
     loudest = float(np.abs(samples).max(initial=_TINY))
     found: npt.NDArray[np.float32] = samples * np.float32(_PEAK / loudest)
     return found
+
+
+def made_of(clips: Iterable[Clip]) -> dict[str, int]:
+    """Return what the key of a cache says of clips that may have been made sound again."""
+    return {"resynthesised": _VERSION} if any(clip.row is not None for clip in clips) else {}
 
 
 def _bins(powers: Tensor, filters: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from affectd.models.pooled_whisper import PooledWhisper
 from affectd.models.quantised_trunk import QuantisedTrunk
 from affectd.models.recipes import Recipe
 from affectd.models.replacing import replacing
+from affectd.models.resynthesis import made_of
 from affectd.models.windows import utterance_windows
 
 __all__ = ["Disturbed", "WindowStatistics", "window_statistics"]
@@ -131,6 +132,7 @@ def _key(
             (clip.name, int(n)) for clip, n in zip(features.clips, features.lengths, strict=True)
         ],
         "speech": features.speech.tolist(),
+        **made_of(features.clips),
         "disturbed": None
         if disturbed is None
         else [

@@ -77,6 +77,8 @@ class Corpus(BaseModel):
     clips: Annotated[int, Field(ge=0)]
     speakers: tuple[str, ...]
     """The speakers heard in training, or on whom a setting was chosen; all others are unseen."""
+    resynthesised: Annotated[int, Field(ge=0)] = 0
+    """How many of the clips were spectrograms, and made sound again."""
 
 
 class Gate(BaseModel):

@@ -271,7 +271,13 @@ def metadata_of(original: Original, evaluations: Sequence[Evaluation] = ()) -> M
             temperature=original.temperature,
             valence_arousal=dict(original.valence_arousal),
             corpora=tuple(
-                Corpus(name=one.corpus, licence=one.licence, clips=one.clips, speakers=one.speakers)
+                Corpus(
+                    name=one.corpus,
+                    licence=one.licence,
+                    clips=one.clips,
+                    speakers=one.speakers,
+                    resynthesised=one.resynthesised,
+                )
                 for one in original.heard
             ),
             licence=licence_of(one.licence for one in original.heard),

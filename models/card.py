@@ -128,6 +128,12 @@ def _data(metadata: Metadata, *, fitted: bool, noise: AddedNoise | None) -> str:
         told += " Calm speech counts as neutral; bored speech is left out."
     else:
         told += " Bored speech is left out."
+    for corpus in metadata.corpora:
+        if corpus.resynthesised:
+            told += (
+                f" Of {corpus.name}, {corpus.resynthesised:,} clips were spectrograms, made sound "
+                "again: what their phases told was lost, and its figures are of such sound, too."
+            )
     return (
         "## Training data\n\n"
         + _table(("corpus", "clips trained on", "speakers heard", "licence"), rows)

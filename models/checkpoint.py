@@ -38,6 +38,8 @@ class Heard:
     """Clips trained on."""
     speakers: tuple[str, ...]
     """Speakers trained on, or that a setting was chosen on."""
+    resynthesised: int = 0
+    """How many of the clips were spectrograms, and made sound again."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -46,6 +48,7 @@ class Heard:
             "licence": self.licence,
             "clips": self.clips,
             "speakers": list(self.speakers),
+            "resynthesised": self.resynthesised,
         }
 
 
@@ -186,6 +189,7 @@ class Checkpoint:
                         licence=str(entry["licence"]),
                         clips=int(entry["clips"]),
                         speakers=tuple(entry["speakers"]),
+                        resynthesised=int(entry.get("resynthesised", 0)),
                     )
                     for entry in values["heard"]
                 ),

@@ -5,7 +5,7 @@ Experts for voices that are known are trained beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from affectd.models.corpora import corpus_named
 from affectd.models.experts import Experts
 from affectd.models.material import Progress
 from affectd.models.probe import Probe
-from affectd.models.probe_data import ProbeData, train_probe
+from affectd.models.probe_data import CorpusMaterial, ProbeData, train_probe
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.training import BEST
 from affectd.models.trial_data import gather_trial_data
@@ -105,19 +105,24 @@ def _checkpoint(
         optimiser={},
         random_state=torch.get_rng_state(),
         heard=tuple(
-            Heard(
-                corpus=name,
-                licence=corpus_named(name).licence,
-                clips=sum(
-                    clip.label in recipe.labels and clip.speaker not in silent[name]
-                    for clip in one.features.clips
-                ),
-                speakers=tuple(each for each in one.speakers() if each not in silent[name]),
-            )
+            _heard(name, one, silent[name], recipe.labels)
             for name, one in data.corpora.items()
             if silent[name] < set(one.speakers())
         ),
         # The sharpness of the scores holds it already.
         temperature=1.0,
         voice_experts=live,
+    )
+
+
+def _heard(name: str, one: CorpusMaterial, silent: Collection[str], labels: Sequence[str]) -> Heard:
+    clips = [
+        clip for clip in one.features.clips if clip.label in labels and clip.speaker not in silent
+    ]
+    return Heard(
+        corpus=name,
+        licence=corpus_named(name).licence,
+        clips=len(clips),
+        speakers=tuple(each for each in one.speakers() if each not in silent),
+        resynthesised=sum(clip.row is not None for clip in clips),
     )

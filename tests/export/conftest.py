@@ -43,7 +43,9 @@ def checkpoint(recipe: Recipe) -> Checkpoint:
         optimiser={},
         random_state=torch.get_rng_state(),
         heard=(
-            Heard(corpus="emodb", licence="CC0 1.0", clips=300, speakers=("09", "10")),
+            Heard(
+                corpus="emodb", licence="CC0 1.0", clips=300, speakers=("09", "10"), resynthesised=7
+            ),
             Heard(corpus="nemo", licence="CC BY-NC-SA 4.0", clips=9, speakers=("KS0",)),
         ),
         temperature=1.5,

@@ -73,6 +73,7 @@ def test_the_artefact_tells_everything_of_itself(
     assert metadata.parity["largest_logit_difference"] <= 1e-4
     assert 0 < metadata.latency["p50_ms"] <= metadata.latency["p99_ms"]
     assert [corpus.speakers for corpus in metadata.corpora] == [("09", "10"), ("KS0",)]
+    assert [corpus.resynthesised for corpus in metadata.corpora] == [7, 0]
     assert "**61.2**" in card.read_text("utf-8")
 
 

@@ -39,6 +39,13 @@ def test_a_card_without_measurements_claims_nothing() -> None:
     assert "Article 5(1)(f)" in card
 
 
+def test_a_card_says_what_was_made_sound_again() -> None:
+    assert "sound again" not in write_card(METADATA, [])
+    own = METADATA.corpora[0].model_copy(update={"resynthesised": 1200})
+    card = write_card(METADATA.model_copy(update={"corpora": (own,)}), [])
+    assert "Of emodb, 1,200 clips were spectrograms, made sound again" in card
+
+
 def test_a_card_states_what_was_measured_and_how(separable_clips: FeatureSet) -> None:
     logits = np.random.default_rng(0).normal(0, 1, (len(separable_clips), 7))
     result = Evaluation.of(

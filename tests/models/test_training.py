@@ -14,7 +14,7 @@ from affectd.models.noise import NoiseBank
 from affectd.models.recipes import Recipe
 from affectd.models.training import BEST, LATEST, Trainer, best_of, train
 
-HEARD = (Heard(corpus="emodb", licence="CC0 1.0", clips=90, speakers=("0", "1")),)
+HEARD = (Heard(corpus="emodb", licence="CC0 1.0", clips=90, speakers=("0", "1"), resynthesised=3),)
 
 
 @pytest.fixture

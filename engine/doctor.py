@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
+from affectd.engine.configuration import load_configuration
 from affectd.engine.microphone import input_devices
 from affectd.engine.processor import cuda_driver, missing_cuda
 from affectd.engine.runtime import load_runtime
@@ -59,7 +59,7 @@ def _gpu() -> str:
 
 def _model() -> str:
     began = time.perf_counter()
-    classifier = Classifier(find_model(DEFAULT_MODEL))
+    classifier = Classifier(find_model(load_configuration(None, {}).model))
     loaded = time.perf_counter() - began
     return f"{classifier.metadata.title}, loaded and warm in {loaded:.2f} s"
 

@@ -68,7 +68,8 @@ def analyze(
         typer.Option(help=f"Of the words: {', '.join(LANGUAGES)}.", rich_help_panel="Subtitles"),
     ] = "en",
     model: Annotated[
-        str, typer.Option(help="A shipped model's name, or an artefact's file.")
+        str,
+        typer.Option(envvar="AFFECTD_MODEL", help="A shipped model's name, or an artefact's file."),
     ] = DEFAULT_MODEL,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Files at once.  [default: one a processor]")

@@ -30,7 +30,8 @@ def enrol(
         typer.Argument(metavar="[FILE…]", help="Recordings of it.  [default: the microphone]"),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="A shipped model's name, or an artefact's file.")
+        str,
+        typer.Option(envvar="AFFECTD_MODEL", help="A shipped model's name, or an artefact's file."),
     ] = DEFAULT_MODEL,
     device: Annotated[
         str | None,

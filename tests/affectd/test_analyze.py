@@ -105,6 +105,15 @@ def test_a_folder_is_heard_and_what_is_no_audio_is_named_and_skipped(
         assert line["confidence"] == max(line["scores"].values())
 
 
+def test_the_environment_names_the_model(
+    affectd_: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFECTD_MODEL", "open")
+    assert "score_surprised" not in affectd_(str(folder / "talk.wav"), "--format", "csv").stdout
+    given = affectd_(str(folder / "talk.wav"), "--format", "csv", "--model", "light").stdout
+    assert "score_surprised" in given, "the command line comes first"
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_model_that_its_export_rejected_is_told_of_in_one_line(
     affectd_: Command, folder: Path, tmp_path: Path

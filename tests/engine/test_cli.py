@@ -150,6 +150,7 @@ def test_the_doctor_finds_runtime_and_model() -> None:
     done = affectd("doctor")
     assert done.returncode == 0, done.stdout
     assert "ok  model" in done.stdout
+    assert "model: open" in affectd("doctor", AFFECTD_MODEL="open").stdout
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ WANTED: dict[str, dict[str, dict[str, float]]] = {
 }
 """Points of UAR that a model is wanted to gain at least, by acquaintance and protocol."""
 
-_SAYS = {"ravdess-8": "RAVDESS", "nemo-6": "nEMO", "emodb-7": "EmoDB", "tess-7": "TESS"}
+_SAYS = {
+    "ravdess-8": "RAVDESS",
+    "nemo-6": "nEMO",
+    "emodb-7": "EmoDB",
+    "tess-7": "TESS",
+    "crema-d-6": "CREMA-D",
+}
 
 
 def command_of(model: str, *, development: bool) -> str:

@@ -83,14 +83,12 @@ def accuracy(
 
     from affectd.bench.accuracy import (
         UNSEEN,
-        evaluations,
-        load,
         markdown,
         measure_alone,
         measure_seed,
-        save,
         summary,
     )
+    from affectd.bench.accuracy_file import evaluations, load, save
     from affectd.bench.accuracy_page import command_of, plot, put_into
     from affectd.bench.machine import describe_machine
     from affectd.models.corpora import corpora_folder

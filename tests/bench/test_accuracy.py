@@ -17,14 +17,12 @@ from affectd.bench.accuracy import (
     _calibration,
     _figures,
     by_sex,
-    evaluations,
-    load,
     markdown,
     measure_alone,
     measure_seed,
-    save,
     summary,
 )
+from affectd.bench.accuracy_file import evaluations, load, save
 from affectd.cli import main
 from affectd.models.clips import Clip
 from affectd.models.evaluation import Evaluation

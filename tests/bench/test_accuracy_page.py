@@ -25,6 +25,16 @@ def told() -> dict[str, Any]:
     }
 
 
+def test_a_corpus_on_trial_in_one_way_alone_has_one_error(told: dict[str, Any]) -> None:
+    for one in told["runs"]:
+        errors = one["calibration"]
+        errors["error_unseen_speakers"] = {"crema-d": 2.0}
+        errors["error_unseen_corpus"] = {"nemo": 9.0}
+    said = tables(told)
+    assert "| nemo |  | 9.0 |" in said
+    assert "| crema-d | 2.0 |  |" in said
+
+
 def test_a_miss_is_said_with_its_size(told: dict[str, Any]) -> None:
     said = tables(told)
     assert "2026-01-01 to 2026-01-02; seeds 1, 2." in said

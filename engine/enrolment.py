@@ -126,9 +126,11 @@ def blocks_of(source: Source) -> Generator[npt.NDArray[np.float32]]:
         while True:
             wake.wait(_WAIT_SECONDS)
             wake.clear()
+            # Before reading: what is said from here on may follow audio that is not read yet.
+            said = len(source.notices)
             while (block := source.read()) is not None:
                 yield block.samples
-            while source.notices:
+            for _ in range(said):
                 notice = source.notices.popleft()
                 if notice.state in ("lost", "failed"):
                     raise SourceError(notice.detail)

@@ -27,10 +27,11 @@ def heard(source: Source, *, until: int | None = None) -> tuple[list[Block], lis
     while until is None or samples < until:
         assert woken.wait(30), "the source fell silent"
         woken.clear()
+        said = bool(source.notices)  # before reading: what it is said of is written by then
         while (block := source.ring.read()) is not None:
             blocks.append(block)
             samples += block.samples.size
-        if source.notices:
+        if said:
             break
     source.stop()
     return blocks, list(source.notices)
@@ -79,9 +80,10 @@ def test_a_long_file_waits_for_the_reader_and_loses_nothing(tmp_path: Path) -> N
     total = []
     deadline = threading.Event()
     for _ in range(30_000):
+        said = bool(source.notices)
         block = source.ring.read()
         if block is None:
-            if source.notices:
+            if said:
                 break
             deadline.wait(0.001)
             continue

@@ -47,6 +47,15 @@ class Judgement:
         """Whether another way to quantise might pass: not where speech is what is missing."""
         return any(gate.figure is not None and gate.name != "speech" for gate in failed(self.gates))
 
+    @property
+    def excused(self) -> bool:
+        """Whether it is accepted, but is less like FP32 than was asked for: let pass by name."""
+        return self.accepted and any(
+            gate.allowed
+            for gate in self.gates
+            if gate.name in ("parity", "parity-mean", "agreement")
+        )
+
 
 class Judge:
     """Holds graphs to the gates of their precision.

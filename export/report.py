@@ -234,7 +234,8 @@ def _attempts(attempts: tuple[Attempt, ...]) -> str:
         cells = [
             "–" if gates[name].figure is None else f"{gates[name].figure:.4g}" for name in names
         ]
-        result = "accepted" if attempt.judgement.accepted else "rejected"
+        taken = "accepted" if attempt is attempts[-1] else "passed over"
+        result = taken if attempt.judgement.accepted else "rejected"
         rows.append((str(attempt.scheme), *cells, result))
     return _table(("scheme", *names, "result"), rows)
 

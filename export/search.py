@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,14 @@ from affectd.export.shortcut import add_shortcut
 from affectd.export.speech import Windows
 from affectd.export.stem import gather_in_blocks
 
-__all__ = ["Attempt", "Sensitivity", "measure_sensitivity", "schemes", "search"]
+__all__ = [
+    "Attempt",
+    "Sensitivity",
+    "measure_sensitivity",
+    "schemes",
+    "schemes_without",
+    "search",
+]
 
 _EXCLUDED = (1, 2, 4)
 """How many of the most sensitive layers are left out, in turn."""
@@ -40,14 +47,18 @@ class Sensitivity:
     """Mean difference of the logits."""
 
 
-def schemes(default: Scheme, sensitive: Callable[[], list[Sensitivity]]) -> Iterator[Scheme]:
-    """Yield ways to quantise; the layers' sensitivities are asked for only if it comes to that."""
+def schemes(default: Scheme) -> Iterator[Scheme]:
+    """Yield ways to quantise as much as the default does."""
     yield default
     yield replace(default, per_channel=False)
     yield replace(default, reduce_range=True)
     yield replace(default, ranges="percentile")
     yield replace(default, ranges="entropy")
-    layers = [each.layer for each in sensitive() if each.layer not in default.excluded]
+
+
+def schemes_without(default: Scheme, sensitive: Sequence[Sensitivity]) -> Iterator[Scheme]:
+    """Yield ways to quantise less: without the most sensitive layers, ever more of them."""
+    layers = [each.layer for each in sensitive if each.layer not in default.excluded]
     for count in _EXCLUDED:
         if count < len(layers):
             yield replace(default, excluded=(*default.excluded, *layers[:count]))
@@ -58,7 +69,9 @@ def search(
 ) -> tuple[onnx.ModelProto, tuple[Attempt, ...], tuple[Sensitivity, ...]]:
     """Quantise in one way after the other until one passes.
 
-    Where none does, the last attempt is the one nearest to FP32, measured in full.
+    Where one passes though it is less like FP32 than was asked for, the others that quantise as
+    much are tried, too, and the one whose labels agree most with FP32's is taken. Where none
+    passes, the last attempt is the one nearest to FP32, measured in full.
 
     Args:
         graph: The FP32 graph.
@@ -74,11 +87,6 @@ def search(
     if default.recurrent:
         prepared = gather_in_blocks(prepared)
     attempts: list[Attempt] = []
-    found: list[Sensitivity] = []
-
-    def sensitive() -> list[Sensitivity]:
-        found.extend(measure_sensitivity(prepared, calibration, default))
-        return found
 
     def made(scheme: Scheme) -> onnx.ModelProto:
         quantised = quantise(prepared, calibration, scheme)
@@ -88,16 +96,29 @@ def search(
         lengths = range(1, windowing.window_frames + 1)
         return add_shortcut(quantised, frames=lengths, bands=windowing.front_end.bands)
 
-    for scheme in schemes(default, sensitive):
+    def tried(scheme: Scheme) -> tuple[onnx.ModelProto, Judgement]:
         quantised = made(scheme)
         judgement = judge.judge(quantised.SerializeToString(), "int8", thorough=False)
         attempts.append(Attempt(scheme, judgement))
+        return quantised, judgement
+
+    for scheme in schemes(default):
+        quantised, judgement = tried(scheme)
+        if not (judgement.mendable or judgement.excused):
+            return quantised, tuple(attempts), ()
+    if excused := [attempt for attempt in attempts if attempt.judgement.excused]:
+        nearest = max(excused, key=lambda attempt: _likeness(attempt.judgement))
+        others = [attempt for attempt in attempts if attempt is not nearest]
+        return made(nearest.scheme), (*others, nearest), ()
+    sensitive = tuple(measure_sensitivity(prepared, calibration, default))
+    for scheme in schemes_without(default, sensitive):
+        quantised, judgement = tried(scheme)
         if not judgement.mendable:
-            return quantised, tuple(attempts), tuple(found)
+            return quantised, tuple(attempts), sensitive
     nearest = max(attempts, key=lambda attempt: _nearness(attempt.judgement))
     quantised = made(nearest.scheme)
     judgement = judge.judge(quantised.SerializeToString(), "int8")
-    return quantised, (*attempts, Attempt(nearest.scheme, judgement)), tuple(found)
+    return quantised, (*attempts, Attempt(nearest.scheme, judgement)), sensitive
 
 
 def measure_sensitivity(
@@ -123,4 +144,9 @@ def measure_sensitivity(
 
 def _nearness(judgement: Judgement) -> tuple[int, float, float]:
     misses = sum(not gate.passed for gate in judgement.gates)
-    return -misses, judgement.parity.agreement, -judgement.parity.mean
+    return -misses, *_likeness(judgement)
+
+
+def _likeness(judgement: Judgement) -> tuple[float, float]:
+    """Return what is greater the more like FP32 a graph is; nothing of it needs labels."""
+    return judgement.parity.agreement, -judgement.parity.mean

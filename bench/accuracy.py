@@ -135,11 +135,10 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
         corpus = protocol.corpus
         if protocol.unseen or corpus not in everyone or set(protocol.labels) & absent:
             continue
-        others = {name: who for name, who in everyone.items() if name != corpus}
         scored: list[Scores] = []
         for fold in folds(corpus, everyone[corpus]):
             heard = data.held_out(corpus, fold.test)
-            linear = heard.linear({**others, corpus: fold.test})
+            linear = heard.linear(corpus, {corpus: fold.test})
             scored.append(heard.score(linear, corpus, among=protocol.labels, speakers=fold.test))
         found[protocol.name] = _figures(scored, protocol.labels)
         say(f"{protocol.name}, this corpus alone: UAR {found[protocol.name]['uar']:.1f}")

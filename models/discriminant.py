@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,6 @@ __all__ = [
 ]
 
 Matrix = npt.NDArray[np.float64]
-
-_TURNS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +72,20 @@ class Moments:
         )
 
     def __sub__(self, other: Moments) -> Moments:
-        return self + other * -1.0
-
-    def __mul__(self, weight: float) -> Moments:
-        return Moments(self.counts * weight, self.sums * weight, self.squares * weight)
+        return Moments(
+            self.counts - other.counts, self.sums - other.sums, self.squares - other.squares
+        )
 
 
 def within_voices(everyone: Moments, voices: Sequence[Moments]) -> Moments:
     """Return the sums over vectors less their voice's middle: the mean of its classes' means.
 
     Args:
-        everyone: Of all vectors, perhaps times a weight.
-        voices: Of the same ones voice by voice, without it.
+        everyone: Of all vectors.
+        voices: Of the same ones voice by voice.
     """
     counts = np.stack([voice.counts for voice in voices])
     sums = np.stack([voice.sums for voice in voices])
-    weight = everyone.counts.sum() / counts.sum()
     # What a subtraction leaves of a class is no class.
     spoken = counts > 1e-6 * counts.max(axis=1, keepdims=True)
     means = np.where(spoken[:, :, None], sums, 0) / np.where(spoken, counts, 1)[:, :, None]
@@ -98,8 +94,8 @@ def within_voices(everyone: Moments, voices: Sequence[Moments]) -> Moments:
     cross = (sums.sum(axis=1) - 0.5 * counts.sum(axis=1, keepdims=True) * middles).T @ middles
     return Moments(
         everyone.counts,
-        everyone.sums - weight * counts.T @ middles,
-        everyone.squares - weight * (cross + cross.T),
+        everyone.sums - counts.T @ middles,
+        everyone.squares - (cross + cross.T),
     )
 
 
@@ -120,20 +116,61 @@ class Discriminant:
         return scores
 
 
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Vectors taken apart into class and the rest."""
+
+    present: npt.NDArray[np.bool_]
+    """Which classes have vectors, ``(classes,)``."""
+    means: Matrix
+    """Of the classes that have, ``(present, d)``."""
+    centre: Matrix
+    """The mean of those, ``(d,)``."""
+    scale: Matrix
+    """One over the deviation of each dimension, ``(d,)``."""
+    within: Matrix
+    """Covariance within the classes, ``(d, d)``."""
+    voices: Matrix
+    """Mean outer product of how far each voice's mean of a class lies off that class's, ``(d, d)``;
+    zeros where no voices were told apart."""
+    count: int
+    """How many voices the vectors are of, as far as it is known."""
+
+    def beside(self, others: Sequence[Scatter], *, covariance: float, kinship: float) -> Scatter:
+        """Return the same, with the help of other corpora, of other speech and other voices.
+
+        What is left of a vector without its class scatters alike wherever people speak, and a
+        corpus has few voices to tell how they differ. So the covariance is shrunk towards that of
+        the others, as towards the pooled one in J. Friedman, "Regularized Discriminant Analysis",
+        Journal of the American Statistical Association 84 (1989), and how voices differ is learnt
+        from theirs, too.
+
+        Args:
+            others: Of the other corpora; of none, nothing is changed.
+            covariance: Share of the others' covariance; among them each counts by the root of its
+                voices.
+            kinship: How much a voice of another corpus counts beside one of this.
+
+        Returns:
+            One with the means and the scale of this: what the corpus itself sounds like.
+        """
+        if not others or not (covariance or kinship):
+            return self
+        within = _mean([one.within for one in others], [one.count**0.5 for one in others])
+        return replace(
+            self,
+            within=_mean([self.within, within], [1 - covariance, covariance]),
+            voices=_mean(
+                [self.voices, *(one.voices for one in others)],
+                [self.count, *(kinship * one.count for one in others)],
+            ),
+        )
+
+
 def fit_discriminant(
-    corpora: Sequence[Moments],
-    *,
-    shrinkage: float,
-    nuisance: float = 1.0,
-    voices: Sequence[Sequence[Moments]] = (),
-    strangeness: float = 0.0,
+    scatter: Scatter, *, shrinkage: float, strangeness: float = 0.0
 ) -> Discriminant:
     """Return the discriminant of classes that are as likely as each other.
-
-    A vector is taken for the mean of its class plus an offset of its corpus plus what is left: a
-    class that only some corpora have is then not confused with what those corpora sound like. The
-    offsets' own scatter counts as scatter within the classes, so that directions in which corpora
-    differ are distrusted.
 
     How voices differ counts as scatter within the classes, too, and can be made to count more: a
     corpus has thousands of clips of a few people, so that the next voice lies further off than the
@@ -145,118 +182,79 @@ def fit_discriminant(
     share that is given and not estimated, for the vectors of one speaker are not independent.
 
     Args:
-        corpora: Of what is learnt from, corpus by corpus, each times its weight; a class without
-            vectors gets scores of minus infinity.
+        scatter: What is learnt from; a class without vectors gets scores of minus infinity.
         shrinkage: Share of the identity, above 0 and at most 1.
-        nuisance: How much the scatter of the offsets counts.
-        voices: The same vectors voice by voice, for each corpus.
         strangeness: How much the scatter of the voices' means counts beside that of the vectors.
 
     Raises:
-        ValueError: there is nothing to learn from, or the shrinkage is not allowed.
+        ValueError: the shrinkage is not allowed.
     """
     if not 0 < shrinkage <= 1:
         raise ValueError(f"shrinkage is {shrinkage}; allowed is above 0 and at most 1")
-    fit = scatter_within(corpora, nuisance=nuisance, voices=voices, strangeness=strangeness)
-    within = fit.within * (1 - shrinkage)
-    level = np.trace(fit.within) / len(within)
+    within = scatter.within + strangeness * scatter.voices if strangeness else scatter.within
+    within = within * scatter.scale[:, None] * scatter.scale
+    level = np.trace(within) / len(within)
+    within *= 1 - shrinkage
     within[np.diag_indices_from(within)] += shrinkage * level
-    targets = (fit.means - fit.centre) * fit.scale
+    targets = (scatter.means - scatter.centre) * scatter.scale
     solved = np.linalg.solve(within.astype(np.float32), targets.T.astype(np.float32)).T
     solved = solved.astype(np.float64)
-    weights = np.zeros((len(fit.present), solved.shape[1]))
-    bias = np.full(len(fit.present), -np.inf)
-    weights[fit.present] = solved
-    bias[fit.present] = -0.5 * (solved * targets).sum(1)
-    return Discriminant(fit.centre, fit.scale, weights, bias)
+    weights = np.zeros((len(scatter.present), solved.shape[1]))
+    bias = np.full(len(scatter.present), -np.inf)
+    weights[scatter.present] = solved
+    bias[scatter.present] = -0.5 * (solved * targets).sum(1)
+    return Discriminant(scatter.centre, scatter.scale, weights, bias)
 
 
-@dataclass(frozen=True, slots=True)
-class Scatter:
-    """Vectors taken apart into class, corpus and the rest."""
+def scatter_within(everyone: Moments, voices: Sequence[Moments] = ()) -> Scatter:
+    """Take the vectors of a corpus apart.
 
-    present: npt.NDArray[np.bool_]
-    """Which classes have vectors, ``(classes,)``."""
-    means: Matrix
-    """Of the classes that have, ``(present, d)``."""
-    centre: Matrix
-    """The mean of those."""
-    scale: Matrix
-    """One over the deviation of each dimension."""
-    within: Matrix
-    """Covariance within the classes, in standardised dimensions, ``(d, d)``."""
-
-
-def scatter_within(
-    corpora: Sequence[Moments],
-    *,
-    nuisance: float = 1.0,
-    voices: Sequence[Sequence[Moments]] = (),
-    strangeness: float = 0.0,
-) -> Scatter:
-    """Take vectors apart; see `fit_discriminant`.
+    Args:
+        everyone: Of all of them.
+        voices: Of the same ones voice by voice.
 
     Raises:
         ValueError: there are fewer than two classes.
     """
-    counts = np.stack([each.counts for each in corpora])
-    sums = np.stack([each.sums for each in corpora])
     # What a subtraction leaves of a class is no class.
-    there = counts > 1e-6 * counts.max()
-    counts = np.where(there, counts, 0.0)
-    sums = np.where(there[:, :, None], sums, 0.0)
-    present = counts.sum(0) > 0
+    present = everyone.counts > 1e-6 * everyone.counts.max()
     if present.sum() < 2:
         raise ValueError("fewer than two classes to tell apart")
-    total = counts.sum()
-    means, offsets = _additive(counts[:, present], sums[:, present])
-    expected = offsets[:, None] + means
-    within = np.zeros((means.shape[1], means.shape[1]))
-    for each, members, summed, mean in zip(
-        corpora, counts[:, present], sums[:, present], expected, strict=True
-    ):
-        cross = summed.T @ mean
-        within += each.squares - cross - cross.T + (mean * members[:, None]).T @ mean
-    shares = counts.sum(1) / total
-    within += nuisance * total * (offsets * shares[:, None]).T @ offsets
-    within /= total
+    counts, sums = everyone.counts[present], everyone.sums[present]
+    means = sums / counts[:, None]
+    within = (everyone.squares - sums.T @ means) / counts.sum()
     centre = means.mean(axis=0)
     spread = np.diag(within) + np.square(means - centre).mean(axis=0)
-    scale = 1 / np.sqrt(np.maximum(spread, 1e-8))
-    if strangeness:
-        for members, own, mean in zip(shares, voices, expected, strict=True):
-            within += strangeness * members * _scatter_of_voices(own, mean, present)
-    within *= scale[:, None] * scale
-    return Scatter(present, means, centre, scale, within)
+    return Scatter(
+        present,
+        means,
+        centre,
+        scale=1 / np.sqrt(np.maximum(spread, 1e-8)),
+        within=within,
+        voices=_scatter_of_voices(voices, means, present),
+        count=len(voices),
+    )
 
 
 def _scatter_of_voices(
-    voices: Sequence[Moments], expected: Matrix, present: npt.NDArray[np.bool_]
+    voices: Sequence[Moments], means: Matrix, present: npt.NDArray[np.bool_]
 ) -> Matrix:
     """Return the mean outer product of how far each voice's mean of a class lies off."""
+    if not voices:
+        return np.zeros((means.shape[1], means.shape[1]))
     off: list[Matrix] = []
     for voice in voices:
         counts = voice.counts[present]
         spoken = counts > 1e-6 * voice.counts.max()
-        off.append(voice.sums[present][spoken] / counts[spoken, None] - expected[spoken])
+        off.append(voice.sums[present][spoken] / counts[spoken, None] - means[spoken])
     apart = np.concatenate(off)
     scatter: Matrix = apart.T @ apart / len(apart)
     return scatter
 
 
-def _additive(counts: Matrix, sums: Matrix) -> tuple[Matrix, Matrix]:
-    """Return the means of the classes and the offsets of the corpora that fit best, in turns.
-
-    The offsets add up to zero over the corpora, each counting by its share.
-    """
-    own = sums / np.maximum(counts, 1e-12)[:, :, None]
-    by_class = counts / np.maximum(counts.sum(0), 1e-12)
-    by_corpus = counts / counts.sum(1, keepdims=True)
-    shares = counts.sum(1) / counts.sum()
-    offsets = np.zeros((len(counts), sums.shape[2]))
-    for _ in range(_TURNS if len(counts) > 1 else 1):
-        means = np.einsum("ck,ckd->kd", by_class, own - offsets[:, None])
-        offsets = np.einsum("ck,ckd->cd", by_corpus, own - means)
-        offsets -= shares @ offsets
-    means = np.einsum("ck,ckd->kd", by_class, own - offsets[:, None])
-    return means, offsets
+def _mean(matrices: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
+    """Return the weighted mean of matrices of one shape."""
+    mean, total = np.zeros_like(matrices[0], dtype=np.float64), sum(weights) or 1.0
+    for matrix, weight in zip(matrices, weights, strict=True):
+        mean += weight / total * matrix
+    return mean

@@ -2,8 +2,9 @@
 
 The student hears a window with noise, in a room, or through a telephone; it learns to say what
 the teacher's layers say of the same window as it was recorded. No label is seen. Where the teacher
-has more blocks, what they say is learnt through linear layers after the student's last block (as in
-H.-J. Chang, S. Yang and H. Lee, "DistilHuBERT", ICASSP 2022), of which the deepest one stays.
+has more blocks, what they say is learnt through layers after the student's last block (as in H.-J.
+Chang, S. Yang and H. Lee, "DistilHuBERT", ICASSP 2022): linear ones, but for the deepest, which
+stays and may be a feed-forward layer.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from affectd.models.pooled_whisper import PooledWhisperOptions
 from affectd.models.probe_recipe import DistillingSettings
-from affectd.models.whisper_trunk import Trunk
+from affectd.models.whisper_trunk import FeedForward, Trunk
 from affectd.models.whisper_weights import SIZES, read_trunk
 
 __all__ = ["teacher_of", "untaught_encoder"]
@@ -28,12 +29,30 @@ def untaught_encoder(options: PooledWhisperOptions, *, weights: Path) -> Trunk:
     """
     size = SIZES[options.encoder]
     state = read_trunk(weights, blocks=options.blocks, size=size)
-    if options.ahead:
-        state["ahead.weight"] = torch.eye(size.width)
-        state["ahead.bias"] = torch.zeros(size.width)
-    found = Trunk(options.blocks, size=size, stride=options.stride, ahead=options.ahead).eval()
+    found = Trunk(
+        options.blocks,
+        size=size,
+        stride=options.stride,
+        ahead=options.ahead,
+        ahead_hidden=options.ahead_hidden,
+    ).eval()
+    if found.ahead is not None:
+        state |= {f"ahead.{name}": value for name, value in _untaught(found.ahead).items()}
     found.load_state_dict(state)
     return found
+
+
+def _untaught(ahead: nn.Module) -> dict[str, Tensor]:
+    """Return the weights with which a layer says what it is given, the same each time."""
+    if isinstance(ahead, nn.Linear):
+        return {"weight": torch.eye(ahead.in_features), "bias": torch.zeros(ahead.in_features)}
+    assert isinstance(ahead, FeedForward)
+    state = {name: torch.zeros_like(value) for name, value in ahead.state_dict().items()}
+    state["norm.weight"] += 1
+    # Hidden units that were all alike would learn alike; narrowed by zeros, they say nothing yet.
+    bound = ahead.widen.in_features**-0.5
+    state["widen.weight"].uniform_(-bound, bound, generator=torch.Generator().manual_seed(1))
+    return state
 
 
 def teacher_of(

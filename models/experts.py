@@ -48,7 +48,7 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """What is said by the discriminant of each corpus alone, and by all of them in the mean.
+    """What is said by the discriminant of each corpus, and by all of them in the mean.
 
     Which of them counts is a softmax over how near each corpus's voices a window lies, with zero
     for none of them: then the mean speaks, which is right about strangers more often than a

@@ -37,6 +37,9 @@ class PooledWhisperOptions:
     """Of the steps that the encoder was trained with, every how manieth is computed: 1, 2 or 4."""
     ahead: bool = False
     """Whether the encoder says what a deeper block would; see `affectd.models.distilling`."""
+    ahead_hidden: int = 0
+    """Hidden units of the layer that says it; without any it is linear, so that the mean of what it
+    says tells nothing that the mean of the last block does not."""
     corpora: int = 4
     """How many of them have an expert of their own."""
     voices: int = 24
@@ -51,8 +54,8 @@ class PooledWhisperOptions:
 class PooledWhisper(nn.Module):
     """Stem, blocks, statistics over the valid steps, and linear experts of them.
 
-    The statistics are the mean and the deviation of each block's output. The logits are those of
-    `affectd.models.experts`: each corpus's own expert counts as far as a window is near that
+    The statistics are the mean and the deviation of what `options.layers` say. The logits are those
+    of `affectd.models.experts`: each corpus's own expert counts as far as a window is near that
     corpus's voices. The embedding is what further experts say, who were taught with statistics less
     their voice's middle, and how far each is believed: see `affectd.kernels.voice_experts`.
 
@@ -62,7 +65,8 @@ class PooledWhisper(nn.Module):
         options: How much of the encoder.
 
     Raises:
-        ValueError: the windows are not what the trunk was trained on, or a layer is not there.
+        ValueError: the windows are not what the trunk was trained on, a layer is not there, or the
+            encoder has no such blocks, stride or layer ahead.
     """
 
     in_float = ("axes",)
@@ -96,11 +100,16 @@ class PooledWhisper(nn.Module):
             raise ValueError(f"blocks is {options.blocks}; allowed are 0 to {size.blocks}")
         if options.stride not in (1, 2, 4):
             raise ValueError(f"stride is {options.stride}; allowed are 1, 2 and 4")
+        if options.ahead_hidden < 0 or (options.ahead_hidden and not options.ahead):
+            raise ValueError(
+                f"ahead_hidden is {options.ahead_hidden}; allowed is 0, or more where ahead is true"
+            )
         self.trunk = Trunk(
             options.blocks,
             size=size,
             stride=options.stride,
             ahead=options.ahead,
+            ahead_hidden=options.ahead_hidden,
         )
         self.trunk.requires_grad_(requires_grad=False)
         width = 2 * size.width * len(options.layers)

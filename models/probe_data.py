@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from affectd.models.clips import Clip
-from affectd.models.discriminant import Discriminant, Moments, fit_discriminant, within_voices
+from affectd.models.discriminant import (
+    Discriminant,
+    Moments,
+    Scatter,
+    fit_discriminant,
+    scatter_within,
+    within_voices,
+)
 from affectd.models.experts import Confidence, experts_of
 from affectd.models.features import FeatureSet
 from affectd.models.probe import KINDS, LinearProbe, Probe
@@ -100,39 +107,55 @@ class ProbeData:
         """Return who speaks, by corpus."""
         return {name: one.speakers() for name, one in self.corpora.items()}
 
-    def moments(self, without: Mapping[str, Iterable[str]]) -> list[Moments]:
-        """Return what a probe learns from, corpus by corpus, each times its weight.
+    def discriminant_alone(self, corpus: str, without: Mapping[str, Iterable[str]]) -> Discriminant:
+        """Return a discriminant of a corpus's statistics that no other corpus has helped to make.
 
-        Each clip weighs the weight of its corpus over the square root of the corpus's clips.
+        Args:
+            corpus: The one.
+            without: Speakers by corpus who are not heard.
+
+        Raises:
+            ValueError: those who are heard have spoken fewer than two emotions.
+        """
+        return self._discriminant(self._scatter(corpus, without))
+
+    def discriminants(self, without: Mapping[str, Iterable[str]]) -> dict[str, Discriminant]:
+        """Return a discriminant of each corpus's statistics, the others helping as the recipe says.
 
         Args:
             without: Speakers by corpus who are not heard.
+
+        Raises:
+            ValueError: every speaker is left out, or those of a corpus who are heard have spoken
+                fewer than two emotions.
         """
-        return [everyone for everyone, _ in self._heard(without).values()]
+        scatters = {name: self._scatter(name, without) for name in self.heard(without)}
+        if not scatters:
+            raise ValueError("every speaker is left out: nothing to learn from")
+        return {name: self._discriminant(one) for name, one in self._helped(scatters)}
 
-    def discriminant(self, without: Mapping[str, Iterable[str]]) -> Discriminant:
-        """Return a discriminant of the statistics of all speakers but a few."""
-        moments, voices = self._parts(without)
-        settings = self.recipe.probe
-        found = fit_discriminant(
-            moments,
-            shrinkage=settings.shrinkage,
-            voices=voices,
-            strangeness=settings.strangeness,
-        )
-        return replace(found, centre=found.centre + self._origin)
+    def discriminants_within_voices(
+        self, without: Mapping[str, Iterable[str]]
+    ) -> dict[str, Discriminant]:
+        """Return the same of statistics less their voice's middle.
 
-    def discriminant_within_voices(
-        self, corpus: str, without: Mapping[str, Iterable[str]]
-    ) -> Discriminant:
-        """Return a discriminant of a corpus's statistics less their voice's middle.
+        Their centre is that of each voice: they take vectors that lie around zero.
 
-        Its centre is that of each voice: it takes vectors that lie around zero.
+        Args:
+            without: Speakers by corpus who are not heard.
+
+        Raises:
+            ValueError: those of a corpus who are heard have spoken fewer than two emotions.
         """
-        alone = {name: one.speakers() for name, one in self.corpora.items() if name != corpus}
-        everyone, voices = self._heard({**alone, corpus: without.get(corpus, ())})[corpus]
-        apart = within_voices(everyone, voices)
-        return fit_discriminant([apart], shrinkage=self.recipe.probe.shrinkage)
+        scatters: dict[str, Scatter] = {}
+        for name in self.heard(without):
+            everyone, voices = self._heard(name, without)
+            apart = scatter_within(within_voices(everyone, voices))
+            scatters[name] = replace(apart, count=len(voices))
+        shrinkage = self.recipe.probe.shrinkage
+        return {
+            name: fit_discriminant(one, shrinkage=shrinkage) for name, one in self._helped(scatters)
+        }
 
     def voice_space(self, without: Mapping[str, Iterable[str]]) -> VoiceSpace:
         """Return where the voices lie that are heard, undisturbed."""
@@ -148,9 +171,9 @@ class ProbeData:
             ]
         return voice_space(found)
 
-    def linear(self, without: Mapping[str, Iterable[str]]) -> LinearProbe:
-        """Return a discriminant of all speakers but a few, and nothing else."""
-        return LinearProbe(self.discriminant(without))
+    def linear(self, corpus: str, without: Mapping[str, Iterable[str]]) -> LinearProbe:
+        """Return the discriminant of a corpus alone, and nothing else."""
+        return LinearProbe(self.discriminant_alone(corpus, without))
 
     def heard(self, without: Mapping[str, Iterable[str]]) -> list[str]:
         """Return the corpora of which somebody is heard."""
@@ -234,28 +257,35 @@ class ProbeData:
         np.add.at(distances, owners, apart * shares)
         return parts, distances
 
-    def _parts(
-        self, without: Mapping[str, Iterable[str]]
-    ) -> tuple[list[Moments], list[list[Moments]]]:
-        heard = list(self._heard(without).values())
-        if not heard:
-            raise ValueError("every speaker is left out: nothing to learn from")
-        return [everyone for everyone, _ in heard], [voices for _, voices in heard]
+    def _discriminant(self, scatter: Scatter) -> Discriminant:
+        settings = self.recipe.probe
+        found = fit_discriminant(
+            scatter, shrinkage=settings.shrinkage, strangeness=settings.strangeness
+        )
+        return replace(found, centre=found.centre + self._origin)
+
+    def _helped(self, scatters: Mapping[str, Scatter]) -> Iterator[tuple[str, Scatter]]:
+        """Yield the scatter of each corpus with the others beside it: matrices of 100 MB."""
+        settings = self.recipe.probe
+        for name, scatter in scatters.items():
+            others = [other for each, other in scatters.items() if each != name]
+            yield (
+                name,
+                scatter.beside(others, covariance=settings.covariance, kinship=settings.kinship),
+            )
+
+    def _scatter(self, corpus: str, without: Mapping[str, Iterable[str]]) -> Scatter:
+        return scatter_within(*self._heard(corpus, without))
 
     def _heard(
-        self, without: Mapping[str, Iterable[str]]
-    ) -> dict[str, tuple[Moments, list[Moments]]]:
-        """Return the sums over each corpus, weighted, and those over each of its speakers."""
-        found: dict[str, tuple[Moments, list[Moments]]] = {}
-        for name in self.heard(without):
-            everyone, speakers = self._moments(name)
-            silent = {each for each in without.get(name, ()) if each in speakers}
-            left_out = [speakers[each] for each in sorted(silent)]
-            summed = everyone - _sum(left_out) if left_out else everyone
-            weight = self.recipe.corpora[name] / summed.counts.sum() ** 0.5
-            voices = [each for speaker, each in speakers.items() if speaker not in silent]
-            found[name] = (summed * weight, voices)
-        return found
+        self, corpus: str, without: Mapping[str, Iterable[str]]
+    ) -> tuple[Moments, list[Moments]]:
+        """Return the sums over a corpus, and those over each of its speakers."""
+        everyone, speakers = self._moments(corpus)
+        silent = {each for each in without.get(corpus, ()) if each in speakers}
+        left_out = [speakers[each] for each in sorted(silent)]
+        summed = everyone - _sum(left_out) if left_out else everyone
+        return summed, [each for speaker, each in speakers.items() if speaker not in silent]
 
     def _moments(self, name: str) -> tuple[Moments, dict[str, Moments]]:
         self._recent[:] = [self, *(one for one in self._recent if one is not self)]
@@ -309,16 +339,9 @@ def train_probe(
         confidence: Whom to believe how far; without it, every expert alike, whatever is heard.
     """
     left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
-    heard = data.heard(left_out)
+    discriminants = data.discriminants(left_out)
+    heard = list(discriminants)
     experts = experts_of(
-        heard,
-        [
-            data.discriminant(
-                {each: one.speakers() for each, one in data.corpora.items() if each != name}
-                | {name: left_out.get(name, ())}
-            )
-            for name in heard
-        ],
-        data.voice_space(left_out),
+        heard, list(discriminants.values()), data.voice_space(left_out)
     ).standardised([data.others(name, left_out) for name in heard])
     return Probe(experts, confidence or Confidence(sharpness=1.0, slope=0.0, reach=0.0))

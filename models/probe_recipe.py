@@ -24,6 +24,10 @@ class ProbeSettings(BaseModel):
     """Windows of each clip that are drawn and disturbed, beside those that it is scored on."""
     strangeness: Annotated[float, Field(ge=0)] = 0.0
     """How much voices' means count in the scatter; see `affectd.models.discriminant`."""
+    kinship: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much a voice of another corpus counts, beside one of the discriminant's own, in that."""
+    covariance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the other corpora in the covariance within the classes."""
 
 
 class DistillingSettings(BaseModel):

@@ -122,9 +122,10 @@ def train_voice_experts(
     left_out = {name: tuple(speakers) for name, speakers in (without or {}).items()}
     corpora = probe.experts.corpora
     others = [data.others(name, left_out) for name in corpora]
+    discriminants = data.discriminants_within_voices(left_out)
     return experts_of(
         corpora,
-        [data.discriminant_within_voices(name, left_out) for name in corpora],
+        [discriminants[name] for name in corpora],
         probe.experts.voices,
     ).standardised([values - values.mean(axis=0) for values in others])
 

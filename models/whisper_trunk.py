@@ -21,6 +21,7 @@ __all__ = [
     "FRAMES",
     "STEPS",
     "Block",
+    "FeedForward",
     "Trunk",
     "Whisper",
     "WhisperOptions",
@@ -153,9 +154,12 @@ class Trunk(nn.Module):
         stride: Of the steps that the encoder was trained with, every how manieth is computed: 1, 2
             or 4.
         size: Of the encoder.
-        ahead: Whether a linear layer after the last block says what a block further on would say;
-            see `affectd.models.distilling`.
+        ahead: Whether a layer after the last block says what a block further on would say; see
+            `affectd.models.distilling`.
+        ahead_hidden: Hidden units of that layer; without any it is linear.
     """
+
+    ahead: nn.Module | None
 
     def __init__(
         self,
@@ -164,6 +168,7 @@ class Trunk(nn.Module):
         size: Size = TINY,
         stride: int = 1,
         ahead: bool = False,
+        ahead_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.size, self.stride = size, stride
@@ -172,7 +177,7 @@ class Trunk(nn.Module):
         self.conv2 = nn.Conv1d(width, width, 3, 2, 1)
         self.positions = nn.Parameter(torch.zeros(size.positions, width))
         self.blocks = nn.ModuleList(Block(size) for _ in range(blocks))
-        self.ahead = nn.Linear(width, width) if ahead else None
+        self.ahead = _ahead(width, ahead_hidden) if ahead else None
 
     def forward(self, logmel: Tensor) -> Tensor:
         """Return what the last layer says, float32 ``(batch, STEPS // stride, width)``."""
@@ -236,6 +241,34 @@ def _product(convolution: nn.Conv1d, seen: Tensor) -> Tensor:
     return nn.functional.linear(seen, weights, convolution.bias)
 
 
+def _thought(x: Tensor, norm: nn.Module, widen: nn.Module, narrow: nn.Module) -> Tensor:
+    """Return what a feed-forward layer says beside what it is given."""
+    thought: Tensor = x + narrow(nn.functional.gelu(widen(norm(x))))
+    return thought
+
+
+class FeedForward(nn.Module):
+    """A feed-forward layer beside what it is given, as a block ends with.
+
+    Args:
+        width: Of what it is given, and of what it says.
+        hidden: Units between.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return float32 ``(batch, steps, width)`` of as much."""
+        return _thought(x, self.norm, self.widen, self.narrow)
+
+
+def _ahead(width: int, hidden: int) -> nn.Module:
+    return FeedForward(width, hidden) if hidden else nn.Linear(width, width)
+
+
 class Block(nn.Module):
     """Self-attention and a feed-forward layer, each beside what it is given.
 
@@ -256,9 +289,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return float32 ``(batch, steps, width)`` of as much."""
         x = self._attended(x)
-        hidden = nn.functional.gelu(self.widen(self.between(x)))
-        thought: Tensor = x + self.narrow(hidden)
-        return thought
+        return _thought(x, self.between, self.widen, self.narrow)
 
     def _attended(self, x: Tensor) -> Tensor:
         steps, width = x.shape[1], self.out.out_features

@@ -14,11 +14,14 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 from affectd.models.clean_speech import CleanSpeech
 from affectd.models.clips import Clip
 from affectd.models.distilling import Lesson, distil, disturbed
+from affectd.models.encoders import untaught_encoder
 from affectd.models.noise import NoiseBank, coloured_noise
+from affectd.models.pooled_whisper import PooledWhisperOptions
 from affectd.models.probe_recipe import ProbeRecipe
 from affectd.models.quantised_trunk import padded
 from affectd.models.recipes import RecipeError, load_recipe
-from affectd.models.whisper_trunk import Trunk
+from affectd.models.whisper_trunk import FRAMES as PADDED
+from affectd.models.whisper_trunk import FeedForward, Trunk
 from affectd.models.whisper_weights import TINY, read_trunk
 
 __all__ = ["weights"]
@@ -49,13 +52,16 @@ def noise() -> NoiseBank:
     return NoiseBank(coloured_noise(recipe_of().front_end, seconds=4, seed=0))
 
 
-@pytest.fixture(scope="module")
-def student(weights: Path) -> Trunk:
-    trunk = Trunk(0, stride=2, ahead=True)
-    state = read_trunk(weights, blocks=0)
-    ahead = {"ahead.weight": torch.eye(TINY.width), "ahead.bias": torch.zeros(TINY.width)}
-    trunk.load_state_dict(state | ahead)
-    return trunk.eval()
+def student_of(weights: Path, *, hidden: int) -> Trunk:
+    options = PooledWhisperOptions(
+        blocks=0, layers=(0, 1), stride=2, ahead=True, ahead_hidden=hidden
+    )
+    return untaught_encoder(options, weights=weights)
+
+
+@pytest.fixture(scope="module", params=[0, 256], ids=["linear", "feed-forward"])
+def student(request: pytest.FixtureRequest, weights: Path) -> Trunk:
+    return student_of(weights, hidden=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +221,19 @@ def test_each_disturbance_can_be_had_alone(only: str, noise: NoiseBank) -> None:
     louder = one - window
     assert louder.max() <= 0 if only == "line" else louder.min() >= -1e-3
     assert np.abs(louder).max() > 1
+
+
+def test_an_untaught_encoder_says_ahead_what_it_has_said(student: Trunk) -> None:
+    with torch.inference_mode():
+        *_, last, ahead = student.layers(torch.randn(2, PADDED, 80))
+    torch.testing.assert_close(ahead, last)
+
+
+def test_an_untaught_encoder_is_the_same_each_time(weights: Path) -> None:
+    first, second = (student_of(weights, hidden=16) for _ in range(2))
+    assert first.digest() == second.digest()
+    assert isinstance(first.ahead, FeedForward)
+    assert first.ahead.widen.weight.std() > 0, "hidden units that are alike learn alike"
 
 
 def test_what_lies_ahead_needs_somebody_who_teaches_it() -> None:

@@ -20,11 +20,15 @@ WINDOWING = load_recipe("accurate").windowing
 OPTIONS = PooledWhisperOptions(blocks=1, layers=(0, 1), corpora=2)
 
 
-@pytest.fixture(scope="module", params=[("tiny", 1), ("tiny", 2), ("base", 2)])
+@pytest.fixture(
+    scope="module", params=[("tiny", 1, 0), ("tiny", 2, 0), ("base", 2, 0), ("tiny", 2, 16)]
+)
 def network(request: pytest.FixtureRequest) -> PooledWhisper:
     torch.manual_seed(0)
-    encoder, stride = request.param
+    encoder, stride, hidden = request.param
     options = replace(OPTIONS, encoder=encoder, stride=stride)
+    if hidden:
+        options = replace(options, ahead=True, ahead_hidden=hidden, layers=(1, 2))
     return PooledWhisper(WINDOWING, classes=len(LABELS), options=options).eval()
 
 
@@ -100,9 +104,11 @@ def test_a_stride_that_is_not_there_is_named() -> None:
         ({"encoder": "large"}, "encoder is 'large'; allowed are tiny, base"),
         ({"blocks": 5}, "blocks is 5; allowed are 0 to 4"),
         ({"encoder": "base", "blocks": 7}, "blocks is 7; allowed are 0 to 6"),
+        ({"ahead_hidden": 8}, "ahead_hidden is 8; allowed is 0, or more where ahead is true"),
+        ({"ahead": True, "ahead_hidden": -1}, "ahead_hidden is -1"),
     ],
 )
-def test_more_than_the_encoder_has_is_refused(options: dict[str, Any], message: str) -> None:
+def test_what_the_encoder_cannot_have_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PooledWhisper(WINDOWING, classes=7, options=replace(OPTIONS, **options))
 

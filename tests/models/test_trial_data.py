@@ -13,6 +13,7 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 
 from affectd.bench.voices import development
 from affectd.models.clean_speech import CleanSpeech, clean_speech
+from affectd.models.discriminant import fit_discriminant
 from affectd.models.encoders import teacher_of
 from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
@@ -132,8 +133,31 @@ def test_the_sums_of_only_a_few_encoders_are_kept(data: TrialData) -> None:
     everybody += [one.data for one in data.strangers.values()]
     assert len({id(one) for one in everybody}) == 5
     for one in everybody:
-        one.moments({})
+        one.discriminants({})
     assert [bool(one._sums) for one in everybody] == [False, False, False, True, True]
+
+
+def test_the_other_corpora_help_as_the_recipe_says(data: TrialData) -> None:
+    one = data.everyone()
+    settings = {"covariance": 0.3, "kinship": 0.1}
+    probe = one.recipe.probe.model_copy(update=settings)
+    recipe = one.recipe.model_copy(update={"probe": probe})
+    data_of = ProbeData(recipe, one.corpora, one.trunk)
+    own, other = (data_of._scatter(name, {}) for name in one.corpora)
+    expected = fit_discriminant(
+        own.beside([other], covariance=0.3, kinship=0.1),
+        shrinkage=probe.shrinkage,
+        strangeness=probe.strangeness,
+    )
+    name = next(iter(one.corpora))
+    helped, alone = data_of.discriminants({})[name], data_of.discriminant_alone(name, {})
+    np.testing.assert_allclose(helped.weights, expected.weights)
+    assert not np.allclose(helped.weights, alone.weights)
+    within = data_of.discriminants_within_voices({})[name]
+    unhelped = probe.model_copy(update={"covariance": 0.0, "kinship": 0.0})
+    before = ProbeData(recipe.model_copy(update={"probe": unhelped}), one.corpora, one.trunk)
+    np.testing.assert_allclose(before.discriminants({})[name].weights, alone.weights)
+    assert not np.allclose(within.weights, before.discriminants_within_voices({})[name].weights)
 
 
 def test_who_is_left_out_of_development_is_left_out_everywhere(data: TrialData) -> None:

@@ -66,8 +66,7 @@ class Probe:
         scores = judge_from(
             experts.scores(values),
             experts.distances(values),
-            experts.absent,
-            experts.voices.counts,
+            experts.panel,
             self.confidence,
         )
         return merged(scores, among)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from affectd.models.experts import ABSENT, Confidence, Panel, others_of, own_share
+from affectd.models.experts import ABSENT, Confidence, others_of, own_share
 
 __all__ = ["Trial", "fit_confidence"]
 
@@ -27,14 +26,16 @@ class Trial:
 
     corpus: str
     """Whose clips they are."""
-    speakers: int
-    """How many people's."""
-    panel: Panel
-    """Whose experts spoke."""
+    corpora: tuple[str, ...]
+    """Whose experts spoke, after the mean of all."""
     parts: npt.NDArray[np.float64]
     """``(clips, experts, kinds)``."""
     distances: npt.NDArray[np.float64]
     """From each corpus's voices, ``(clips, corpora)``."""
+    absent: npt.NDArray[np.bool_]
+    """``(experts, kinds)``."""
+    voices: npt.NDArray[np.float64]
+    """How many each corpus's expert has learnt from, ``(corpora,)``."""
     truth: npt.NDArray[np.int64]
     """Places among the columns."""
     columns: tuple[tuple[int, ...], ...]
@@ -43,21 +44,13 @@ class Trial:
     """Of all the clips together."""
 
 
-def fit_confidence(
-    trials: Sequence[Trial], *, power: float = 0.5, alike: float | None = None
-) -> Confidence:
+def fit_confidence(trials: Sequence[Trial]) -> Confidence:
     """Return the confidence that fits trials best.
 
     How far a corpus's voices reach is fitted first, as a logistic regression of which corpus, or
     none that was heard, a window came from. Then sharpness, familiarity and company are what makes
-    the truth likeliest. Experts share the first two, or differ by as much as the people say whom
-    they were tried on: what one or two say of an expert is believed little.
-
-    Args:
-        trials: What was said of speech that was not heard.
-        power: Of `Confidence`.
-        alike: How strongly each expert's keenness is held to one: what the square of its logarithm
-            costs, over the number of its corpus's people on trial. Without it, all are one.
+    the truth likeliest. All experts share them: with a sharpness for each, what was fitted on a few
+    corpora was too sure of the next.
 
     Raises:
         ValueError: there are no trials.
@@ -71,8 +64,7 @@ def fit_confidence(
         lost = torch.zeros((), dtype=torch.float64)
         for trial in trials:
             shares = torch.log_softmax(_nearness(trial, gate[0].exp(), gate[1]), dim=1)
-            corpora = trial.panel.corpora
-            own = 1 + corpora.index(trial.corpus) if trial.corpus in corpora else 0
+            own = 1 + trial.corpora.index(trial.corpus) if trial.corpus in trial.corpora else 0
             lost = lost - (_KNOWN if own else 1.0) * trial.weight * shares[:, own].mean()
         # Where all is told apart without error, no slope is steep enough.
         return lost / total + 1e-4 * gate.square().sum()
@@ -80,15 +72,7 @@ def fit_confidence(
     _minimise([gate], lost_of_gate)
     slope, offset = gate.detach()[0].exp(), gate.detach()[1]
     shares = [torch.softmax(_nearness(trial, slope, offset), dim=1) for trial in trials]
-    others = [torch.from_numpy(others_of(one.parts[:, 1:], one.panel.absent[1:])) for one in trials]
-    names = sorted({name for trial in trials for name in trial.panel.corpora})
-    # Folds test different people.
-    tried: Counter[str] = Counter()
-    for trial in trials:
-        if trial.corpus in trial.panel.corpora:
-            tried[trial.corpus] += trial.speakers
-    people = torch.tensor([max(tried[name], 1) for name in names], dtype=torch.float64)
-    keen = torch.zeros(len(names), dtype=torch.float64, requires_grad=alike is not None)
+    others = [torch.from_numpy(others_of(one.parts[:, 1:], one.absent[1:])) for one in trials]
     sharp = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     familiar = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
     company = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
@@ -97,33 +81,26 @@ def fit_confidence(
         lost = torch.zeros((), dtype=torch.float64)
         for trial, share, beside in zip(trials, shares, others, strict=True):
             # As `affectd.models.experts.blended` does it.
-            parts, panel = torch.from_numpy(trial.parts), trial.panel
-            kept = own_share(torch.from_numpy(panel.voices), company.exp(), power)[:, None]
-            each = keen[[names.index(name) for name in panel.corpora]].exp()[:, None]
-            own = familiar.exp() * each * (kept * parts[:, 1:] + (1 - kept) * beside)
+            parts, voices = torch.from_numpy(trial.parts), torch.from_numpy(trial.voices)
+            kept = own_share(voices, company.exp())[:, None]
+            own = familiar.exp() * (kept * parts[:, 1:] + (1 - kept) * beside)
             said = sharp.exp() * torch.cat([parts[:, :1], own], dim=1)
-            said = said + ABSENT * torch.from_numpy(panel.absent.astype(np.float64))
+            said = said + ABSENT * torch.from_numpy(trial.absent.astype(np.float64))
             judged = (share[:, :, None] * said).sum(1)
             logits = torch.stack(
                 [torch.logsumexp(judged[:, list(kinds)], dim=1) for kinds in trial.columns], dim=1
             )
             truth = torch.from_numpy(trial.truth)
             lost = lost + trial.weight * torch.nn.functional.cross_entropy(logits, truth)
-        apart = (alike or 0.0) * (keen.square() / people).sum()
-        # Without strangers on trial, nothing says what is familiar.
-        return lost / total + apart + 1e-4 * familiar.square()
+        return lost / total
 
-    fitted = [sharp, familiar, company, *([] if alike is None else [keen])]
-    _minimise(fitted, lost_of_sharpness)
-    keenness = dict(zip(names, keen.detach().exp().tolist(), strict=True))
+    _minimise([sharp, familiar, company], lost_of_sharpness)
     return Confidence(
         sharpness=float(sharp.detach().exp()),
         slope=float(slope),
         reach=float(offset / slope),
         familiarity=float(familiar.detach().exp()),
         company=float(company.detach().exp()),
-        power=power,
-        keenness={} if alike is None else keenness,
     )
 
 

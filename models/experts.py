@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ __all__ = [
     "ABSENT",
     "Confidence",
     "Experts",
-    "Panel",
     "blended",
     "experts_of",
     "judge_from",
@@ -43,24 +42,8 @@ class Confidence:
     """How many times as sharp a corpus's own expert is as the mean of all, which judges
     strangers."""
     company: float = 0.0
-    """How much the others count beside an expert: `company` over a power of the number of voices
+    """How much the others count beside an expert: `company` over the root of the number of voices
     that it has learnt from, to its own one. So falls what is chance in its word."""
-    power: float = 0.5
-    """Which one: 1 as the variance of what is chance falls, 0.5 as its deviation."""
-    keenness: Mapping[str, float] = field(default_factory=dict)
-    """How many times as sharp the experts of some corpora are as others in their place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Whose experts speak."""
-
-    corpora: tuple[str, ...]
-    """One expert each, after the mean of all."""
-    absent: npt.NDArray[np.bool_]
-    """Which kinds an expert has never met, ``(experts, kinds)``."""
-    voices: npt.NDArray[np.float64]
-    """How many voices the expert of each corpus has learnt from, ``(corpora,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +69,6 @@ class Experts:
     absent: npt.NDArray[np.bool_]
     """Which kinds an expert has never met, ``(experts, kinds)``."""
     voices: VoiceSpace
-
-    @property
-    def panel(self) -> Panel:
-        """Who they are."""
-        return Panel(self.corpora, self.absent, self.voices.counts)
 
     def scores(self, values: npt.NDArray[np.float32]) -> Matrix:
         """Return what each expert says of windows, ``(windows, experts, kinds)``.
@@ -135,7 +113,7 @@ class Experts:
         """
 
         def of(said: Matrix) -> Matrix:
-            return blended(said, self.panel, confidence)
+            return blended(said, self.absent, self.voices.counts, confidence)
 
         return replace(
             self,
@@ -171,49 +149,59 @@ def others_of(said: Matrix, absent: npt.NDArray[np.bool_]) -> Matrix:
     return others
 
 
-def own_share(voices: Any, company: Any, power: float) -> Any:
+def own_share(voices: Any, company: Any) -> Any:
     """Return what an expert's own word counts beside the others', 0 to 1.
 
     Args:
         voices: How many it has learnt from, an array or a tensor of floats.
         company: Of `Confidence`.
-        power: Of `Confidence`.
     """
-    return 1 / (1 + company / voices**power)
+    return 1 / (1 + company / voices**0.5)
 
 
-def blended(said: Matrix, panel: Panel, confidence: Confidence) -> Matrix:
+def blended(
+    said: Matrix,
+    absent: npt.NDArray[np.bool_],
+    voices: npt.NDArray[np.float64],
+    confidence: Confidence,
+) -> Matrix:
     """Return how experts judge: as sharply as fits, and with the others' word beside each one's.
 
     All of that is linear: what comes out are scores for scores, and weights for weights.
 
     Args:
         said: ``(…, experts, kinds)``, the mean of all first.
-        panel: Whose they are.
+        absent: Of `Experts.absent`.
+        voices: How many the expert of each corpus has learnt from, ``(corpora,)``.
         confidence: Whom to believe how far.
 
     Returns:
         As `said`, with zeros for kinds that an expert has not met.
     """
-    said = np.where(panel.absent, 0.0, said)
+    said = np.where(absent, 0.0, said)
     mean, own = said[..., :1, :], said[..., 1:, :]
-    share = own_share(panel.voices, confidence.company, confidence.power)[:, None]
-    own = share * own + (1 - share) * others_of(own, panel.absent[1:])
-    keen = np.array([confidence.keenness.get(name, 1.0) for name in panel.corpora])[:, None]
-    own = confidence.familiarity * keen * own
-    return confidence.sharpness * np.concatenate([mean, own], axis=-2)
+    share = own_share(voices, confidence.company)[:, None]
+    own = share * own + (1 - share) * others_of(own, absent[1:])
+    return confidence.sharpness * np.concatenate([mean, confidence.familiarity * own], axis=-2)
 
 
-def judge_from(scores: Matrix, distances: Matrix, panel: Panel, confidence: Confidence) -> Matrix:
+def judge_from(
+    scores: Matrix,
+    distances: Matrix,
+    absent: npt.NDArray[np.bool_],
+    voices: npt.NDArray[np.float64],
+    confidence: Confidence,
+) -> Matrix:
     """Return the scores of the kinds, ``(windows, kinds)``.
 
     Args:
         scores: Of `Experts.scores`.
         distances: Of `Experts.distances`.
-        panel: Of `Experts.panel`.
+        absent: Of `Experts.absent`.
+        voices: As for `blended`.
         confidence: Whom to believe how far.
     """
-    said = blended(scores, panel, confidence) + ABSENT * panel.absent
+    said = blended(scores, absent, voices, confidence) + ABSENT * absent
     judged: Matrix = np.einsum("ne,nek->nk", shares(distances, confidence), said)
     return judged
 

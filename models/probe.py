@@ -66,7 +66,8 @@ class Probe:
         scores = judge_from(
             experts.scores(values),
             experts.distances(values),
-            experts.panel,
+            experts.absent,
+            experts.voices.counts,
             self.confidence,
         )
         return merged(scores, among)

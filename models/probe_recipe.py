@@ -28,11 +28,6 @@ class ProbeSettings(BaseModel):
     """How much a voice of another corpus counts, beside one of the discriminant's own, in that."""
     covariance: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the other corpora in the covariance within the classes."""
-    company_power: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Of `affectd.models.experts.Confidence`."""
-    alike: Annotated[float, Field(ge=0)] | None = None
-    """How strongly the experts are held to one sharpness; see
-    `affectd.models.confidence.fit_confidence`."""
 
 
 class DistillingSettings(BaseModel):

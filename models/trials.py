@@ -73,8 +73,7 @@ class Trials:
             heard = np.array([clip.speaker not in left_out for clip in one.scores.clips])
             if heard.any():
                 found.append(_trial_of(one, heard))
-        settings = self.folds[0].data.recipe.probe
-        return fit_confidence(found, power=settings.company_power, alike=settings.alike)
+        return fit_confidence(found)
 
     def fold(self, place: int) -> Held:
         """Return a fold's model, its confidence fitted without the fold's speakers."""
@@ -97,13 +96,14 @@ def _believing(held: Held, confidence: Confidence) -> Held:
 
 
 def _trial_of(attempt: _Attempt, heard: npt.NDArray[np.bool_]) -> Trial:
-    scores = attempt.scores
+    scores, experts = attempt.scores, attempt.probe.experts
     return Trial(
         corpus=attempt.corpus,
-        speakers=len({scores.clips[place].speaker for place in np.flatnonzero(heard)}),
-        panel=attempt.probe.experts.panel,
+        corpora=experts.corpora,
         parts=scores.parts[heard],
         distances=scores.distances[heard],
+        absent=np.asarray(experts.absent),
+        voices=experts.voices.counts,
         truth=scores.truth[heard],
         columns=columns_of(attempt.among),
         weight=attempt.share,

@@ -95,14 +95,15 @@ class VoiceTrials:
             labels: Of that model.
             but_fold: As for `offsets`.
         """
+        absent, voices = experts.absent, experts.voices.counts
         offsets = self.offsets(experts.corpora, but_fold=but_fold)
-        each = offsets.reshape(len(offsets), *experts.absent.shape)
-        heard = blended(each, experts.panel, probe.confidence)
-        bias = blended(experts.bias, experts.panel, probe.confidence)
+        each = offsets.reshape(len(offsets), *absent.shape)
+        heard = blended(each, absent, voices, probe.confidence)
+        bias = blended(experts.bias, absent, voices, probe.confidence)
         kept, rows = outputs_of(labels), [LABELS.index(label) for label in labels]
         return VoiceExperts(
             offsets=_half(heard[rows][:, :, kept].reshape(len(rows), -1)),
-            constants=_half(np.where(experts.absent, ABSENT, bias)[:, kept]),
+            constants=_half(np.where(absent, ABSENT, bias)[:, kept]),
             columns=columns_of(labels, kinds_of(labels)),
             prior_utterances=PRIOR_UTTERANCES,
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from affectd.models.confidence import Trial, fit_confidence
-from affectd.models.experts import Confidence, Panel, judge_from
+from affectd.models.experts import Confidence, judge_from
 
 
 def trial(rng: np.random.Generator, right: float, *, far: float, weight: float = 1.0) -> Trial:
@@ -18,10 +18,11 @@ def trial(rng: np.random.Generator, right: float, *, far: float, weight: float =
     parts = np.repeat((4 * np.eye(3)[told])[:, None], 2, axis=1)
     return Trial(
         "one" if far < 0.5 else "another",
-        3,
-        Panel(("one",), np.zeros((2, 3), bool), np.array([5.0])),
+        ("one",),
         parts,
         np.full((600, 1), 40.0 * far) + rng.normal(0, 5, (600, 1)),
+        np.zeros((2, 3), bool),
+        np.array([5.0]),
         truth,
         ((0,), (1,), (2,)),
         weight,
@@ -29,7 +30,7 @@ def trial(rng: np.random.Generator, right: float, *, far: float, weight: float =
 
 
 def judged_by(one: Trial, confidence: Confidence) -> np.ndarray:
-    return judge_from(one.parts, one.distances, one.panel, confidence)
+    return judge_from(one.parts, one.distances, one.absent, one.voices, confidence)
 
 
 def test_where_experts_are_often_right_they_are_believed_more() -> None:
@@ -43,9 +44,7 @@ def test_where_experts_are_often_right_they_are_believed_more() -> None:
         assert mean == pytest.approx(right, abs=0.05)
 
 
-def heard_by_three(
-    rng: np.random.Generator, corpus: str, *, chance: float, speakers: int = 1
-) -> Trial:
+def heard_by_three(rng: np.random.Generator, corpus: str, *, chance: float) -> Trial:
     """Experts of three corpora near one's voices: its own errs by chance."""
     corpora = ("one", "two", "three")
     truth = rng.integers(0, 3, 600)
@@ -58,9 +57,9 @@ def heard_by_three(
     parts[:, 0] = parts[:, 1:].mean(axis=1)
     distances = np.full((600, 3), 40.0)
     distances[:, own] = 0.0
-    panel = Panel(corpora, absent, np.array([1.0, 25.0, 25.0]))
+    voices = np.array([1.0, 25.0, 25.0])
     columns = ((0,), (1,), (2,))
-    return Trial(corpus, speakers, panel, parts, distances, truth, columns, 1.0)
+    return Trial(corpus, corpora, parts, distances, absent, voices, truth, columns, 1.0)
 
 
 def lost(trials: list[Trial], confidence: Confidence) -> float:
@@ -82,18 +81,6 @@ def test_company_is_what_makes_the_truth_likeliest() -> None:
         for factor in (0.7, 1.4):
             other = replace(confidence, **{name: factor * getattr(confidence, name)})
             assert lost(trials, other) > least, (name, factor)
-
-
-def test_an_expert_that_is_right_more_often_is_keener_if_many_have_tried_it() -> None:
-    rng = np.random.default_rng(6)
-    sure = heard_by_three(rng, "two", chance=0.6, speakers=20)
-    unsure = heard_by_three(rng, "one", chance=1.5, speakers=20)
-    assert not fit_confidence([sure, unsure]).keenness
-    many = fit_confidence([sure, unsure], alike=0.1).keenness
-    assert many["two"] > 1.1 > 0.9 > many["one"]
-    assert many["three"] == pytest.approx(1.0, abs=0.01), "nobody tried it"
-    few = fit_confidence([replace(one, speakers=1) for one in (sure, unsure)], alike=0.1).keenness
-    assert 1.0 < few["two"] < many["two"]
 
 
 def test_without_trials_nothing_is_fitted() -> None:

@@ -11,7 +11,6 @@ from affectd.models.discriminant import Discriminant, Moments
 from affectd.models.experts import (
     ABSENT,
     Confidence,
-    Panel,
     blended,
     experts_of,
     judge_from,
@@ -36,10 +35,6 @@ def voices(*corpora: str) -> VoiceSpace:
         moments = Moments.of(values, np.zeros(20, np.int64), 1)
         told[corpus] = [Voice(values, np.ones(20), moments)]
     return voice_space(told)
-
-
-def panel(absent: np.ndarray, counts: tuple[float, float] = (1.0, 1.0)) -> Panel:
-    return Panel(("one", "two"), absent, np.array(counts))
 
 
 def test_an_expert_ranks_as_its_discriminant_does() -> None:
@@ -81,7 +76,7 @@ def test_what_is_near_no_corpus_is_judged_by_all_and_what_is_near_one_by_its_own
     scores = np.ones((3, 3, 2)) * [[[1.0], [2.0], [3.0]]]
     absent = np.zeros((3, 2), bool)
     absent[2, 1] = True
-    judged = judge_from(scores, distances, panel(absent), confidence)
+    judged = judge_from(scores, distances, absent, np.ones(2), confidence)
     np.testing.assert_allclose(judged[1], [6.0, ABSENT], atol=0.1)
 
 
@@ -98,27 +93,17 @@ def test_another_expert_has_no_word_on_a_kind_that_it_never_met() -> None:
 def test_the_more_voices_an_expert_knows_the_less_the_others_count() -> None:
     confidence = Confidence(sharpness=2.0, familiarity=1.5, slope=1.0, reach=1.0, company=2.0)
     said = np.array([[5.0, 5.0], [1.0, -1.0], [-3.0, 3.0]])
-    experts = panel(np.zeros((3, 2), bool), (4.0, 16.0))
-    heard = blended(said, experts, confidence)
+    absent = np.zeros((3, 2), bool)
+    heard = blended(said, absent, np.array([4.0, 16.0]), confidence)
     np.testing.assert_allclose(heard[0], [10, 10], err_msg="strangers hear the mean as it is")
     np.testing.assert_allclose(heard[1], 3 * (0.5 * said[1] + 0.5 * said[2]))
     np.testing.assert_allclose(heard[2], 3 * (2 * said[2] + said[1]) / 3)
-    sooner = blended(said, experts, replace(confidence, power=1.0))
-    np.testing.assert_allclose(sooner[2], 3 * (8 * said[2] + said[1]) / 9)
-
-
-def test_an_expert_that_is_keener_is_no_keener_where_the_mean_speaks() -> None:
-    confidence = Confidence(sharpness=2.0, slope=1.0, reach=1.0, keenness={"two": 1.5})
-    said = np.array([[5.0, -5.0], [1.0, -1.0], [-3.0, 3.0]])
-    heard = blended(said, panel(np.zeros((3, 2), bool)), confidence)
-    np.testing.assert_allclose(heard, said * [[2.0], [2.0], [3.0]])
 
 
 def test_experts_that_are_blended_say_what_is_blended_of_what_they_say() -> None:
     whole, part = discriminant([0.0, 1.0, 2.0]), discriminant([0.5, -np.inf, 0.0])
     experts = experts_of(["one", "two"], [whole, part], voices("one", "two"))
     confidence = Confidence(sharpness=2.0, familiarity=1.5, slope=1.0, reach=1.0, company=0.7)
-    confidence = replace(confidence, keenness={"one": 1.3})
     values = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    expected = blended(experts.scores(values), experts.panel, confidence)
+    expected = blended(experts.scores(values), experts.absent, experts.voices.counts, confidence)
     np.testing.assert_allclose(experts.blended(confidence).scores(values), expected, atol=1e-5)

@@ -13,6 +13,7 @@ from affectd.models.calibration import expected_calibration_error, softmax
 from affectd.models.folds import folds
 from affectd.models.labels import FOUR_LABELS, LABELS
 from affectd.models.metrics import Confusion
+from affectd.models.probe import LinearProbe
 from affectd.models.probe_data import Scores
 from affectd.models.trial_data import TrialData
 from affectd.models.trials import Held, Trials, spoken_labels
@@ -138,8 +139,8 @@ def measure_alone(data: TrialData, say: Say) -> Figures:
         scored: list[Scores] = []
         for fold in folds(corpus, everyone[corpus]):
             heard = data.held_out(corpus, fold.test)
-            linear = heard.linear(corpus, {corpus: fold.test})
-            scored.append(heard.score(linear, corpus, among=protocol.labels, speakers=fold.test))
+            alone = LinearProbe(heard.discriminant_alone(corpus, {corpus: fold.test}))
+            scored.append(heard.score(alone, corpus, among=protocol.labels, speakers=fold.test))
         found[protocol.name] = _figures(scored, protocol.labels)
         say(f"{protocol.name}, this corpus alone: UAR {found[protocol.name]['uar']:.1f}")
     return found

@@ -47,13 +47,19 @@ class Sensitivity:
     """Mean difference of the logits."""
 
 
-def schemes(default: Scheme) -> Iterator[Scheme]:
-    """Yield ways to quantise as much as the default does."""
+def schemes(default: Scheme, *, ranges: bool = True) -> Iterator[Scheme]:
+    """Yield ways to quantise as much as the default does.
+
+    Args:
+        default: The first of them.
+        ranges: Whether something is quantised with ranges seen on speech.
+    """
     yield default
     yield replace(default, per_channel=False)
     yield replace(default, reduce_range=True)
-    yield replace(default, ranges="percentile")
-    yield replace(default, ranges="entropy")
+    if ranges:
+        yield replace(default, ranges="percentile")
+        yield replace(default, ranges="entropy")
 
 
 def schemes_without(default: Scheme, sensitive: Sequence[Sensitivity]) -> Iterator[Scheme]:
@@ -69,9 +75,10 @@ def search(
 ) -> tuple[onnx.ModelProto, tuple[Attempt, ...], tuple[Sensitivity, ...]]:
     """Quantise in one way after the other until one passes.
 
-    Where one passes though it is less like FP32 than was asked for, the others that quantise as
-    much are tried, too, and the one whose labels agree most with FP32's is taken. Where none
-    passes, the last attempt is the one nearest to FP32, measured in full.
+    Where one passes only because a gate of likeness is let pass, the others that quantise as much
+    are tried, too: the first that needs no such leave is taken, and if all do, of those that are
+    accepted the one whose labels agree most with FP32's. Where none passes, the last attempt is
+    the one nearest to FP32, measured in full.
 
     Args:
         graph: The FP32 graph.
@@ -102,7 +109,7 @@ def search(
         attempts.append(Attempt(scheme, judgement))
         return quantised, judgement
 
-    for scheme in schemes(default):
+    for scheme in schemes(default, ranges=_has_ranges(prepared, default)):
         quantised, judgement = tried(scheme)
         if not (judgement.mendable or judgement.excused):
             return quantised, tuple(attempts), ()
@@ -140,6 +147,13 @@ def measure_sensitivity(
         logits = logits_of(scorer_of(alone.SerializeToString()), windows)
         found.append(Sensitivity(layer, float(np.abs(logits - expected).mean())))
     return sorted(found, key=lambda each: each.mean, reverse=True)
+
+
+def _has_ranges(prepared: onnx.ModelProto, scheme: Scheme) -> bool:
+    """Return whether a scheme quantises something statically: else ranges change nothing."""
+    return not scheme.recurrent or any(
+        node.op_type == "Conv" and node.name not in scheme.excluded for node in prepared.graph.node
+    )
 
 
 def _nearness(judgement: Judgement) -> tuple[int, float, float]:

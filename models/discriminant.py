@@ -130,11 +130,11 @@ class Scatter:
     """One over the deviation of each dimension, ``(d,)``."""
     within: Matrix
     """Covariance within the classes, ``(d, d)``."""
-    voices: Matrix
+    voices: Matrix | None
     """Mean outer product of how far each voice's mean of a class lies off that class's, ``(d, d)``;
-    zeros where no voices were told apart."""
+    none where no voices were told apart."""
     count: int
-    """How many voices the vectors are of, as far as it is known."""
+    """How many voices the vectors are of, at least one."""
 
     def beside(self, others: Sequence[Scatter], *, covariance: float, kinship: float) -> Scatter:
         """Return the same, with the help of other corpora, of other speech and other voices.
@@ -157,13 +157,13 @@ class Scatter:
         if not others or not (covariance or kinship):
             return self
         within = _mean([one.within for one in others], [one.count**0.5 for one in others])
+        told = [(one.voices, kinship * one.count) for one in others if one.voices is not None]
+        if self.voices is not None:
+            told.append((self.voices, self.count))
         return replace(
             self,
             within=_mean([self.within, within], [1 - covariance, covariance]),
-            voices=_mean(
-                [self.voices, *(one.voices for one in others)],
-                [self.count, *(kinship * one.count for one in others)],
-            ),
+            voices=_mean(*zip(*told, strict=True)) if told else None,
         )
 
 
@@ -191,7 +191,9 @@ def fit_discriminant(
     """
     if not 0 < shrinkage <= 1:
         raise ValueError(f"shrinkage is {shrinkage}; allowed is above 0 and at most 1")
-    within = scatter.within + strangeness * scatter.voices if strangeness else scatter.within
+    within = scatter.within
+    if strangeness and scatter.voices is not None:
+        within = within + strangeness * scatter.voices
     within = within * scatter.scale[:, None] * scatter.scale
     level = np.trace(within) / len(within)
     within *= 1 - shrinkage
@@ -206,12 +208,15 @@ def fit_discriminant(
     return Discriminant(scatter.centre, scatter.scale, weights, bias)
 
 
-def scatter_within(everyone: Moments, voices: Sequence[Moments] = ()) -> Scatter:
+def scatter_within(
+    everyone: Moments, voices: Sequence[Moments] = (), *, count: int | None = None
+) -> Scatter:
     """Take the vectors of a corpus apart.
 
     Args:
         everyone: Of all of them.
-        voices: Of the same ones voice by voice.
+        voices: Of the same ones voice by voice; without it, voices are not told apart.
+        count: How many voices they are of, where they are not told apart; one if not said.
 
     Raises:
         ValueError: there are fewer than two classes.
@@ -231,8 +236,8 @@ def scatter_within(everyone: Moments, voices: Sequence[Moments] = ()) -> Scatter
         centre,
         scale=1 / np.sqrt(np.maximum(spread, 1e-8)),
         within=within,
-        voices=_scatter_of_voices(voices, means, present),
-        count=len(voices),
+        voices=_scatter_of_voices(voices, means, present) if voices else None,
+        count=len(voices) or count or 1,
     )
 
 
@@ -240,8 +245,6 @@ def _scatter_of_voices(
     voices: Sequence[Moments], means: Matrix, present: npt.NDArray[np.bool_]
 ) -> Matrix:
     """Return the mean outer product of how far each voice's mean of a class lies off."""
-    if not voices:
-        return np.zeros((means.shape[1], means.shape[1]))
     off: list[Matrix] = []
     for voice in voices:
         counts = voice.counts[present]
@@ -254,7 +257,7 @@ def _scatter_of_voices(
 
 def _mean(matrices: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
     """Return the weighted mean of matrices of one shape."""
-    mean, total = np.zeros_like(matrices[0], dtype=np.float64), sum(weights) or 1.0
+    mean, total = np.zeros_like(matrices[0], dtype=np.float64), sum(weights)
     for matrix, weight in zip(matrices, weights, strict=True):
         mean += weight / total * matrix
     return mean

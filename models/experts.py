@@ -1,4 +1,4 @@
-"""Discriminants of each corpus alone, and which of them to believe."""
+"""Discriminants of each corpus, and which of them to believe."""
 
 from __future__ import annotations
 

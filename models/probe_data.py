@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -115,8 +115,11 @@ class ProbeData:
             without: Speakers by corpus who are not heard.
 
         Raises:
-            ValueError: those who are heard have spoken fewer than two emotions.
+            ValueError: all of its speakers are left out, or those who are heard have spoken fewer
+                than two emotions.
         """
+        if corpus not in self.heard(without):
+            raise ValueError(f"every speaker of {corpus} is left out: nothing to learn from")
         return self._discriminant(self._scatter(corpus, without))
 
     def discriminants(self, without: Mapping[str, Iterable[str]]) -> dict[str, Discriminant]:
@@ -129,10 +132,10 @@ class ProbeData:
             ValueError: every speaker is left out, or those of a corpus who are heard have spoken
                 fewer than two emotions.
         """
-        scatters = {name: self._scatter(name, without) for name in self.heard(without)}
-        if not scatters:
+        if not (heard := self.heard(without)):
             raise ValueError("every speaker is left out: nothing to learn from")
-        return {name: self._discriminant(one) for name, one in self._helped(scatters)}
+        helped = self._helped(heard, lambda name: self._scatter(name, without))
+        return {name: self._discriminant(one) for name, one in helped}
 
     def discriminants_within_voices(
         self, without: Mapping[str, Iterable[str]]
@@ -147,15 +150,14 @@ class ProbeData:
         Raises:
             ValueError: those of a corpus who are heard have spoken fewer than two emotions.
         """
-        scatters: dict[str, Scatter] = {}
-        for name in self.heard(without):
+
+        def scatter_of(name: str) -> Scatter:
             everyone, voices = self._heard(name, without)
-            apart = scatter_within(within_voices(everyone, voices))
-            scatters[name] = replace(apart, count=len(voices))
+            return scatter_within(within_voices(everyone, voices), count=len(voices))
+
         shrinkage = self.recipe.probe.shrinkage
-        return {
-            name: fit_discriminant(one, shrinkage=shrinkage) for name, one in self._helped(scatters)
-        }
+        helped = self._helped(self.heard(without), scatter_of)
+        return {name: fit_discriminant(one, shrinkage=shrinkage) for name, one in helped}
 
     def voice_space(self, without: Mapping[str, Iterable[str]]) -> VoiceSpace:
         """Return where the voices lie that are heard, undisturbed."""
@@ -170,10 +172,6 @@ class ProbeData:
                 if speaker not in silent and (own := speakers == speaker).any()
             ]
         return voice_space(found)
-
-    def linear(self, corpus: str, without: Mapping[str, Iterable[str]]) -> LinearProbe:
-        """Return the discriminant of a corpus alone, and nothing else."""
-        return LinearProbe(self.discriminant_alone(corpus, without))
 
     def heard(self, without: Mapping[str, Iterable[str]]) -> list[str]:
         """Return the corpora of which somebody is heard."""
@@ -264,9 +262,19 @@ class ProbeData:
         )
         return replace(found, centre=found.centre + self._origin)
 
-    def _helped(self, scatters: Mapping[str, Scatter]) -> Iterator[tuple[str, Scatter]]:
-        """Yield the scatter of each corpus with the others beside it: matrices of 100 MB."""
+    def _helped(
+        self, names: Iterable[str], scatter_of: Callable[[str], Scatter]
+    ) -> Iterator[tuple[str, Scatter]]:
+        """Yield the scatter of each corpus with the others beside it, as the recipe says.
+
+        Where corpora do not help each other, only one of them is there at a time: a matrix has
+        100 MB.
+        """
         settings = self.recipe.probe
+        if not (settings.covariance or settings.kinship):
+            yield from ((name, scatter_of(name)) for name in names)
+            return
+        scatters = {name: scatter_of(name) for name in names}
         for name, scatter in scatters.items():
             others = [other for each, other in scatters.items() if each != name]
             yield (

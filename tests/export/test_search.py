@@ -8,7 +8,7 @@ import pytest
 from affectd.export.conversion import to_onnx
 from affectd.export.gates import Limits
 from affectd.export.judge import Judge
-from affectd.export.quantisation import Scheme
+from affectd.export.quantisation import Scheme, prepare
 from affectd.export.search import Attempt, Sensitivity, schemes, schemes_without, search
 from affectd.export.speech import Speech, Windows, windows_at_hand
 from affectd.models.checkpoint import Checkpoint
@@ -81,6 +81,16 @@ def test_of_those_that_are_let_pass_the_nearest_is_taken(
     assert taken.judgement.accepted
     again = arbiter.judge(found.SerializeToString(), "int8", thorough=False)
     assert again.parity.mean == pytest.approx(taken.judgement.parity.mean, rel=1e-6)
+
+
+def test_what_ranges_do_not_change_is_judged_once(checkpoint: Checkpoint, speech: Speech) -> None:
+    graph = to_onnx(checkpoint.model(), bands=64, frames=184)
+    arbiter = judge(checkpoint, speech, limits(1e-9), allow=["parity"])
+    convolutions = [node.name for node in prepare(graph).graph.node if node.op_type == "Conv"]
+    default = Scheme(excluded=tuple(convolutions))
+    _, attempts, _ = search(graph, speech.calibration, arbiter, default)
+    assert {attempt.scheme.ranges for attempt in attempts} == {default.ranges}
+    assert len(attempts) > 1
 
 
 def test_a_miss_that_is_not_of_likeness_is_not_searched_for(

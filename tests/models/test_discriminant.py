@@ -157,6 +157,17 @@ def test_other_corpora_share_their_covariance() -> None:
     assert own.beside([], covariance=0.25, kinship=0.25) is own
 
 
+def test_of_corpora_whose_voices_are_not_told_apart_their_number_counts_all_the_same() -> None:
+    rng = np.random.default_rng(10)
+    own = scatter_within(corpus_of(rng, 4)[0])
+    counts = (1, 4)
+    others = [scatter_within(corpus_of(rng, count)[0], count=count) for count in counts]
+    found = own.beside(others, covariance=0.25, kinship=0.25)
+    theirs = (others[0].within + 2 * others[1].within) / 3
+    np.testing.assert_allclose(found.within, 0.75 * own.within + 0.25 * theirs)
+    assert found.voices is None
+
+
 def test_a_voice_elsewhere_counts_as_much_as_it_is_said() -> None:
     rng = np.random.default_rng(9)
     own, other = scatter_within(*corpus_of(rng, 3)), scatter_within(*corpus_of(rng, 8))

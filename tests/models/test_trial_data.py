@@ -13,7 +13,7 @@ from tests.models.test_whisper_weights import folder as weights  # a trunk of on
 
 from affectd.bench.voices import development
 from affectd.models.clean_speech import CleanSpeech, clean_speech
-from affectd.models.discriminant import fit_discriminant
+from affectd.models.discriminant import fit_discriminant, scatter_within, within_voices
 from affectd.models.encoders import teacher_of
 from affectd.models.foreign_weights import WeightsError
 from affectd.models.labels import LABELS
@@ -157,7 +157,16 @@ def test_the_other_corpora_help_as_the_recipe_says(data: TrialData) -> None:
     unhelped = probe.model_copy(update={"covariance": 0.0, "kinship": 0.0})
     before = ProbeData(recipe.model_copy(update={"probe": unhelped}), one.corpora, one.trunk)
     np.testing.assert_allclose(before.discriminants({})[name].weights, alone.weights)
-    assert not np.allclose(within.weights, before.discriminants_within_voices({})[name].weights)
+    apart = [
+        scatter_within(within_voices(*data_of._heard(each, {})), count=len(heard.speakers()))
+        for each, heard in one.corpora.items()
+    ]
+    expected = fit_discriminant(
+        apart[0].beside(apart[1:], covariance=0.3, kinship=0.1), shrinkage=probe.shrinkage
+    )
+    np.testing.assert_allclose(within.weights, expected.weights)
+    with pytest.raises(ValueError, match="every speaker of tess is left out"):
+        data_of.discriminant_alone("tess", {"tess": data.speakers["tess"]})
 
 
 def test_who_is_left_out_of_development_is_left_out_everywhere(data: TrialData) -> None:

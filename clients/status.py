@@ -13,6 +13,8 @@ from affectd.clients.address import Address
 __all__ = ["fetch_status"]
 
 _PATIENCE_SECONDS = 10.0
+_LONGEST_REASON = 1_000
+"""Bytes."""
 
 
 def fetch_status(address: Address) -> dict[str, Any]:
@@ -33,7 +35,11 @@ def fetch_status(address: Address) -> dict[str, Any]:
             status: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
-            reason = error.read().decode("utf-8", "replace").strip()
+            reason = error.read(_LONGEST_REASON).decode("utf-8", "replace").strip()
+        if error.headers.get_content_type() != "text/plain":
+            raise OSError(
+                f"what answers at {address.shown} is no affectd: it sent HTTP {error.code}"
+            ) from None
         raise OSError(f"{address.shown} refuses: {reason or error.reason}") from None
     except urllib.error.URLError as error:
         why = getattr(error.reason, "strerror", None) or error.reason

@@ -43,8 +43,8 @@ class VoiceBaseline:
         experts = artefact.voice_experts
         if experts is None:
             raise VoiceError(
-                f"the model {artefact.title} knows nothing of voices; of the shipped ones fast and "
-                "accurate do"
+                f"the model {artefact.title} knows nothing of voices; of the shipped ones fast, "
+                "accurate and open do"
             )
         if told is not None and told not in artefact.labels:
             raise VoiceError(f"the model {artefact.title} has no label {told!r}")

@@ -40,7 +40,8 @@ export = typer.Typer(
 def _export() -> None:
     """Turn a checkpoint into ONNX artefacts, each checked against the checkpoint.
 
-    Without a command, the first argument is the checkpoint.
+    Without a command, the first argument is the checkpoint; `affectd export checkpoint --help`
+    tells its options.
 
     Example: affectd export runs/crnn/best.pt -o models --precision fp32,int8
     """

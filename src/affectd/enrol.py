@@ -114,7 +114,7 @@ def voices(
     for name in names:
         try:
             known = files.read(name)
-            told = f"{sum(known['counts']):g} utterances, heard by {known['model']}"
+            told = f"{sum(known['counts']):.0f} utterances, heard by {known['model']}"
         except (KeyError, TypeError):
             told = "its file is of another version of affectd, or damaged: enrol it again"
         except (OSError, ValueError) as error:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -36,6 +38,17 @@ async def test_the_token_is_shown_and_a_refusal_is_told(start_station: Any) -> N
     assert await asyncio.to_thread(fetch_status, Address(station.url, "geheim")) == {}
     with pytest.raises(OSError, match=r"refuses: .*token"):
         await asyncio.to_thread(fetch_status, Address(station.url))
+
+
+def test_a_page_of_somebody_else_is_not_shown() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as stranger:
+        threading.Thread(target=stranger.serve_forever).start()
+        try:
+            address = Address(f"ws://127.0.0.1:{stranger.server_port}")
+            with pytest.raises(OSError, match=r"is no affectd: it sent HTTP 404$"):
+                fetch_status(address)
+        finally:
+            stranger.shutdown()
 
 
 def test_where_nobody_listens_is_one_line() -> None:

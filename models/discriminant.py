@@ -157,13 +157,12 @@ class Scatter:
         if not others or not (covariance or kinship):
             return self
         within = _mean([one.within for one in others], [one.count**0.5 for one in others])
-        told = [(one.voices, kinship * one.count) for one in others if one.voices is not None]
-        if self.voices is not None:
-            told.append((self.voices, self.count))
+        told = [(one, kinship * one.count) for one in others if kinship] + [(self, self.count)]
+        known = [(one.voices, count) for one, count in told if one.voices is not None]
         return replace(
             self,
             within=_mean([self.within, within], [1 - covariance, covariance]),
-            voices=_mean(*zip(*told, strict=True)) if told else None,
+            voices=_mean(*zip(*known, strict=True)) if known else None,
         )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from affectd.bench.latency import resident_mib
-from affectd.bench.many import daemon, swarm_result
+from affectd.bench.many import swarm_result
+from affectd.bench.own_daemon import daemon
 from affectd.bench.swarm import run_swarm
 
 __all__ = ["growth_kib_an_hour", "measure_endurance"]
@@ -52,7 +53,7 @@ def measure_endurance(
     served = Counter({"streams_served": 0, "listeners_served": 0, "refused": 0, "lost": 0})
     events: Counter[str] = Counter()
     settings = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
-    with daemon("--source", "none", model=model, settings=settings) as (pid, address, _):
+    with daemon("--source", "none", model=model, environment=settings) as (pid, address, _):
         began = time.monotonic()
         while not levels or levels[-1]["minutes"] < minutes:
             order = {"address": address, "seconds": seconds}

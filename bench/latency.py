@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +19,7 @@ import soundfile
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from affectd.bench.own_daemon import daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.virtual_microphone import virtual_microphone
 from affectd.clients.address import Address
@@ -28,11 +27,10 @@ from affectd.clients.status import fetch_status
 from affectd.engine.protocol import MSGPACK
 from affectd.engine.sources import DemoSource
 
-__all__ = ["LatencyRun", "end_daemon", "measure_latency", "resident_mib", "write_speech"]
+__all__ = ["LatencyRun", "measure_latency", "resident_mib", "write_speech"]
 
 _WINDOWS_A_SECOND = 3.0  # a little less than the hop gives: words have pauses between them
 _START_SECONDS = 60.0
-_END_SECONDS = 30.0
 _MEMORY_EVERY_SECONDS = 5.0
 _SETTLED_SECONDS = 60.0
 
@@ -115,24 +113,27 @@ def measure_latency(
         progress: Called with the number of windows so far.
 
     Raises:
+        ArtefactError: there is no such model.
         OSError: the daemon or the microphone does not start.
     """
     with TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         path = folder / "speech.wav"
         write_speech(path, seconds=windows / _WINDOWS_A_SECOND + (60 if microphone else 10))
-        source, environment, heard = [os.fspath(path)], dict(os.environ), None
+        source, environment, heard = [os.fspath(path)], None, None
         if microphone:
             (folder / "pulse").mkdir()
             heard = stack.enter_context(virtual_microphone(folder / "pulse"))
             source, environment = ["mic", "--device", "pulse"], heard.environment
         began = time.monotonic()
-        process, address = stack.enter_context(_daemon(source, model, environment))
-        run = LatencyRun(ready_seconds=time.monotonic() - began)
+        pid, address, ready_seconds = stack.enter_context(
+            daemon("--source", *source, model=model, environment=environment)
+        )
+        run = LatencyRun(ready_seconds=ready_seconds)
         if heard:
             run.capture = str(fetch_status(Address(address))["streams"][0]["capture"])
             stack.enter_context(heard.playing(path))
-        asyncio.run(_listen(run, windows, process.pid, address, began, progress))
+        asyncio.run(_listen(run, windows, pid, address, began, progress))
     return run
 
 
@@ -142,37 +143,6 @@ def write_speech(path: Path, *, seconds: float) -> None:
     samples = np.concatenate(list(demo.clips()))
     repeats = int(np.ceil(seconds * demo.rate / samples.size))
     soundfile.write(path, np.tile(samples, repeats), demo.rate, subtype="PCM_16")
-
-
-@contextlib.contextmanager
-def _daemon(
-    source: list[str], model: str, environment: dict[str, str]
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", "--source"]
-    command += source
-    if model:
-        command += ["--model", model]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        if "ws://" not in line:
-            raise OSError(f"the daemon did not start (exit code {process.wait()})")
-        yield process, "ws://" + line.rsplit("ws://")[1].strip()
-    finally:
-        end_daemon(process)
-
-
-def end_daemon(process: subprocess.Popen[str]) -> None:
-    """Let a daemon say goodbye and end; kill it where it does not."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
 
 
 async def _listen(

@@ -6,20 +6,19 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from affectd.bench.latency import end_daemon, resident_mib, write_speech
+from affectd.bench.latency import resident_mib, write_speech
 from affectd.bench.machine import Stolen
+from affectd.bench.own_daemon import daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
 __all__ = [
-    "daemon",
     "measure_fanout",
     "measure_growth",
     "measure_memory",
@@ -123,7 +122,7 @@ def _talk(
         settings: Environment variables of the daemon.
     """
     everybody = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
-    with daemon("--source", "none", model=model, settings=everybody | dict(settings or {})) as (
+    with daemon("--source", "none", model=model, environment=everybody | dict(settings or {})) as (
         pid,
         address,
         _,
@@ -208,33 +207,6 @@ def measure_memory(
         "streams": talking["streams"],
         "kib_a_stream": talking["kib_a_stream"],
     }
-
-
-@contextlib.contextmanager
-def daemon(
-    *arguments: str,
-    model: str,
-    settings: Mapping[str, str] | None = None,
-) -> Iterator[tuple[int, str, float]]:
-    """Run a daemon; yield its process, its address, and how long it took to be ready."""
-    command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", *arguments]
-    if model:
-        command += ["--model", model]
-    environment = {
-        **os.environ,
-        "AFFECTD_SERVER__LARGEST_CLIENTS": "20000",
-        **(settings or {}),
-    }
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout
-        line = process.stdout.readline()
-        if "ws://" not in line:
-            raise OSError(f"the daemon did not start (exit code {process.wait()})")
-        yield process.pid, "ws://" + line.rsplit("ws://")[1].strip(), time.monotonic() - began
-    finally:
-        end_daemon(process)
 
 
 def processor_seconds(pid: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from affectd.bench.many import daemon
+from affectd.bench.own_daemon import daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.engine.sources import DemoSource
 

@@ -23,8 +23,8 @@ class Address:
     """A daemon's WebSocket address, and what it is to be shown."""
 
     url: str
-    """Begins with ``ws://`` or ``wss://``; ``HOST``, ``HOST:PORT``, ``:PORT`` and the address of
-    the page, which begins with ``http``, are made into such a one."""
+    """Begins with ``ws://`` or ``wss://``; ``HOST``, ``HOST:PORT``, ``:PORT``, ``PORT`` and the
+    address of the page, which begins with ``http``, are made into such a one."""
     token: str = ""
     """Sent as ``Authorization: Bearer …``; empty for none."""
 
@@ -81,8 +81,8 @@ def _spelt_out(url: str) -> str:
     scheme, found, rest = url.partition("://")
     if found:
         return {"http": "ws", "https": "wss"}.get(scheme, scheme) + found + rest
-    if re.fullmatch(r":\d+", url):
-        return f"ws://127.0.0.1{url}"
+    if port := re.fullmatch(r":?(\d+)", url):
+        return f"ws://127.0.0.1:{port[1]}"
     if re.fullmatch(r"[\w.-]+", url):
         return f"ws://{url}:{DEFAULT_PORT}"
     return f"ws://{url}" if re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\]):\d+", url) else url

@@ -27,8 +27,9 @@ class Judge:
 
     A provisional window's posterior is smoothed with those before it. An utterance no longer than
     a window is judged by its final one alone, which holds all of it; a longer one by the mean of
-    the logits over the windows that were full, and the last. So is the sound: what does not sound
-    like speech is named nothing.
+    the posteriors over the windows that were full, and the last, so that one in which the mood
+    changes is not told as surely as if it had but one (the mean of the logits would). So is the
+    sound, by its log odds: what does not sound like speech is named nothing.
 
     Args:
         artefact: Labels, temperature and the labels' coordinates.
@@ -43,7 +44,7 @@ class Judge:
         )
         self._smoother = Smoother(settings)
         self._utterance = 0
-        self._full_logits = np.zeros(len(artefact.labels), np.float64)
+        self._full_scores = np.zeros(len(artefact.labels), np.float64)
         self._full_windows = 0
         # Whoever wants all windows, however they sound, need not pay for the gate.
         self._gate = SpeechGate(artefact.front_end) if settings.minimum_speech_likeness else None
@@ -68,24 +69,23 @@ class Judge:
         if cut.utterance != self._utterance:
             self._utterance = cut.utterance
             self._smoother.reset()
-            self._full_logits[:] = 0
+            self._full_scores[:] = 0
             self._full_windows = 0
             self._full_odds = 0.0
         odds = self._gate.log_odds(cut.logmel) if self._gate else math.inf
         quality = {"snr_db": cut.snr_db, "voiced_fraction": cut.voiced_fraction}
+        scores = posterior(logits, self._temperature)
         if cut.final:
             mean_odds = (self._full_odds + odds) / (self._full_windows + 1)
             quality["speech_likeness"] = SpeechGate.probability(mean_odds)
-            mean = (self._full_logits + logits) / (self._full_windows + 1)
-            scores = posterior(mean.astype(np.float32), self._temperature)
-            decision = self._smoother.final(scores, **quality)
+            mean = (self._full_scores + scores) / (self._full_windows + 1)
+            decision = self._smoother.final(mean.tolist(), **quality)
         else:
             quality["speech_likeness"] = SpeechGate.probability(odds)
             if cut.counts:
-                self._full_logits += logits
+                self._full_scores += scores
                 self._full_windows += 1
                 self._full_odds += odds
-            scores = posterior(logits, self._temperature)
             decision = self._smoother.provisional(scores, at, **quality)
         abstained = Abstention.TOO_SHORT if cut.too_short else decision.abstained
         told = decision.scores

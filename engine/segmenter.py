@@ -180,7 +180,9 @@ class Segmenter:
                 while self._due <= end:
                     self._due += self._hop
             if voiced and end - self._position_of(self._utterance_frame) >= self._longest:
-                cuts += self._finish()
+                # The next one begins in the frames that are here, and this one ends before it.
+                frames = self._frames - self._frames_of(preroll=0)
+                cuts += self._finish(self._front_end.frames(frames * self._front_end.hop_samples))
                 self._begin(end, preroll=0)
                 self._continued = True
         return cuts
@@ -205,19 +207,24 @@ class Segmenter:
         self._continued = False
         self._utterance += 1
         self._onset = end
-        reach = self._preroll if preroll is None else preroll
-        # Round outward: the pre-roll is at least as long as was asked for.
-        frames = -(-(reach + self._front_end.fft_samples) // self._front_end.hop_samples)
+        frames = self._frames_of(self._preroll if preroll is None else preroll)
         self._utterance_frame = max(self._frames - self._held, self._frames - frames)
         self._due = end + self._first
 
-    def _finish(self) -> list[Cut]:
+    def _frames_of(self, preroll: int) -> int:
+        """Return how many of the last frames an utterance begins with."""
+        # Round outward: the pre-roll is at least as long as was asked for.
+        return -(-(preroll + self._front_end.fft_samples) // self._front_end.hop_samples)
+
+    def _finish(self, before: int | None = None) -> list[Cut]:
+        """Cut the utterance's last window, at the latest before this frame."""
         self._speaking = False
         if self._continued and self._last_voiced_end <= self._onset:
             return []  # speech ended just where a long utterance was cut in two
         last_end = self._last_voiced_end + self._tail
         frames = self._front_end.frames(last_end - self._origin)
-        return [self._cut(min(self._frames, max(frames, self._utterance_frame + 1)), final=True)]
+        end_frame = min(frames, self._frames if before is None else before)
+        return [self._cut(max(end_frame, self._utterance_frame + 1), final=True)]
 
     def _cut(self, end_frame: int, *, final: bool) -> Cut:
         start_frame = max(self._utterance_frame, end_frame - self._window_frames)

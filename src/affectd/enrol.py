@@ -56,15 +56,19 @@ def enrol(
     from affectd.engine.recording import Recording
     from affectd.engine.shipped import find_model
     from affectd.engine.voice_files import VoiceFiles, check_voice_name
+    from affectd.kernels.samples import BadSampleError
 
     check_voice_name(name)
     files = VoiceFiles()
     enrolment = Enrolment(name, Classifier(find_model(model)), files=files)
     if recordings:
         for path in recordings:
-            with Recording(path.expanduser()) as recording:
-                for _ in enrolment.hear(recording.blocks(), recording.rate):
-                    pass
+            try:
+                with Recording(path.expanduser()) as recording:
+                    for _ in enrolment.hear(recording.blocks(), recording.rate):
+                        pass
+            except BadSampleError as error:
+                raise ValueError(f"{path}: {error}") from error
     else:
         from affectd.engine.microphone import MicrophoneSource
 

@@ -36,6 +36,7 @@ def test_what_is_no_address_is_named_with_what_is_allowed(url: str, message: str
     ("typed", "url"),
     [
         (":9123", "ws://127.0.0.1:9123"),
+        ("9123", "ws://127.0.0.1:9123"),
         ("localhost", "ws://localhost:8765"),
         ("192.168.0.7:9123", "ws://192.168.0.7:9123"),
         ("[::1]:9123", "ws://[::1]:9123"),

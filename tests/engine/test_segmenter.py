@@ -127,10 +127,11 @@ def test_an_utterance_without_a_pause_is_cut_at_the_longest() -> None:
     finals = [cut for _, cut in cuts if cut.final]
     assert [cut.utterance for cut in finals] == [1, 2]
     for cut in finals:
-        assert 5 * RATE <= cut.end - cut.utterance_start < 5 * RATE + HOP
+        assert 5 * RATE - 2 * FFT < cut.end - cut.utterance_start < 5 * RATE + HOP
         assert not cut.too_short
     assert cuts[-1][1].utterance == 3
-    assert finals[1].utterance_start <= finals[0].end, "nothing is left out between the two"
+    between = finals[1].utterance_start - finals[0].end
+    assert 0 <= between < HOP, "nothing is heard twice, and less than a step by neither"
 
 
 @pytest.mark.parametrize(

@@ -273,3 +273,14 @@ def test_what_cannot_be_is_one_line(
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_which_recording_holds_no_sound_is_told(
+    artefact: Path, talk_file: Path, tmp_path: Path
+) -> None:
+    spoilt = tmp_path / "spoilt.wav"
+    soundfile.write(spoilt, np.array([0.0, np.nan] * 8_000, np.float32), RATE, subtype="FLOAT")
+    files = (str(talk_file), str(spoilt))
+    done = affectd_says("enrol", "anna", *files, "--model", str(artefact), home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"affectd: {spoilt}: sample 1 is nan: audio must be finite\n"

@@ -1,6 +1,7 @@
 # make run    hear the demo                make check  lint and types
 # make test   install and run the tests    make docs   build the site into build/site
 # make clean  forget the virtual environment
+# make wheel-open    build into dist/ a package whose only weights are those of `open`
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,8 +10,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
 ARGS ?=
+DIST ?= dist
+OPEN := build/wheel-open
 
-.PHONY: run test check docs clean
+.PHONY: run test check docs clean wheel-open
 
 run: $(VENV)/.run
 	@$(BIN)/affectd run $(ARGS)
@@ -25,6 +28,14 @@ check: $(VENV)/.test
 
 docs: $(VENV)/.test
 	$(BIN)/mkdocs build --strict --quiet
+
+# The other models' weights, and their terms, stay out of it; `open` is its default.
+wheel-open: | $(BIN)/python
+	@rm -rf $(OPEN) && mkdir -p $(OPEN)
+	@git ls-files -z | tar --null -cf - -T - | tar -xf - -C $(OPEN)
+	@find $(OPEN)/models/weights -type f ! -name 'open*' ! -name 'LICENSE*' -delete
+	@sed -e 's/ AND CC-BY-NC-SA-4.0//' -e 's/^version = "\(.*\)"/version = "\1+open"/' pyproject.toml > $(OPEN)/pyproject.toml
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir $(DIST) $(ARGS) $(OPEN)
 
 clean:
 	rm -rf $(VENV)

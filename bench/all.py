@@ -12,7 +12,7 @@ from affectd.bench.latency import measure_latency
 from affectd.bench.many import measure_fanout, measure_growth, measure_memory, measure_streams
 from affectd.bench.offline import measure_offline
 from affectd.bench.peers import measure_peers
-from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.shipped import DEFAULT_MODEL
 
 __all__ = ["measure_all"]
 

@@ -71,7 +71,7 @@ def latency(
 
     from affectd.bench.kernels import measure_logmel
     from affectd.bench.latency import measure_latency
-    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.engine.shipped import DEFAULT_MODEL
 
     model = model or DEFAULT_MODEL
     logmel = measure_logmel()
@@ -241,7 +241,7 @@ def offline(
     Example: affectd bench offline
     """
     from affectd.bench.offline import measure_offline
-    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.engine.shipped import DEFAULT_MODEL
 
     report("offline", measure_offline(model=model or DEFAULT_MODEL), json_file, None, compare)
 
@@ -257,7 +257,7 @@ def model_command(
     Example: affectd bench model --json model.json
     """
     from affectd.bench.model import measure_model
-    from affectd.engine.artefact import DEFAULT_MODEL
+    from affectd.engine.shipped import DEFAULT_MODEL
 
     report("model", measure_model(model=model or DEFAULT_MODEL), json_file, None, compare)
 

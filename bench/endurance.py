@@ -11,7 +11,7 @@ import numpy as np
 
 from affectd.bench.latency import resident_mib
 from affectd.bench.many import swarm_result
-from affectd.bench.own_daemon import daemon
+from affectd.bench.own_daemon import MANY_CLIENTS, daemon
 from affectd.bench.swarm import run_swarm
 
 __all__ = ["growth_kib_an_hour", "measure_endurance"]
@@ -52,11 +52,11 @@ def measure_endurance(
     levels: list[dict[str, float]] = []
     served = Counter({"streams_served": 0, "listeners_served": 0, "refused": 0, "lost": 0})
     events: Counter[str] = Counter()
-    settings = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
-    with daemon("--source", "none", model=model, environment=settings) as (pid, address, _):
+    environment = {**MANY_CLIENTS, "AFFECTD_PUBLISHERS__ADMISSION": "all"}
+    with daemon("--source", "none", model=model, environment=environment) as own:
         began = time.monotonic()
         while not levels or levels[-1]["minutes"] < minutes:
-            order = {"address": address, "seconds": seconds}
+            order = {"address": own.address, "seconds": seconds}
             with (
                 run_swarm(does="listen", clients=_LISTENERS_A_STREAM * streams, **order) as hears,
                 run_swarm(does="talk", clients=streams, pauses=True, **order) as talks,
@@ -73,7 +73,7 @@ def measure_endurance(
             served["lost"] += heard["lost"]
             time.sleep(_AFTER_SECONDS)
             passed = (time.monotonic() - began) / 60
-            levels.append({"minutes": round(passed, 2), "mib": resident_mib(pid)})
+            levels.append({"minutes": round(passed, 2), "mib": resident_mib(own.pid)})
             say(f"after {passed:.1f} of {minutes:g} minutes {levels[-1]['mib']:.1f} MiB")
     growth = growth_kib_an_hour(levels[len(levels) // 2 :])
     return {

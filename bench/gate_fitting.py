@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from affectd.bench.live_clip import cuts_of, in_a_room
 from affectd.bench.nonspeech import SAMPLE_RATE, recorded, synthetic
-from affectd.engine.artefact import DEFAULT_MODEL, Metadata
+from affectd.engine.artefact import Metadata
 from affectd.engine.classifier import Classifier
 from affectd.engine.session import SessionSettings
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.speech_likeness import SpeechLikeness

@@ -19,7 +19,7 @@ import soundfile
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from affectd.bench.own_daemon import daemon
+from affectd.bench.own_daemon import OwnDaemon, daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.virtual_microphone import virtual_microphone
 from affectd.clients.address import Address
@@ -125,15 +125,12 @@ def measure_latency(
             (folder / "pulse").mkdir()
             heard = stack.enter_context(virtual_microphone(folder / "pulse"))
             source, environment = ["mic", "--device", "pulse"], heard.environment
-        began = time.monotonic()
-        pid, address, ready_seconds = stack.enter_context(
-            daemon("--source", *source, model=model, environment=environment)
-        )
-        run = LatencyRun(ready_seconds=ready_seconds)
+        own = stack.enter_context(daemon("--source", *source, model=model, environment=environment))
+        run = LatencyRun(ready_seconds=own.ready_seconds)
         if heard:
-            run.capture = str(fetch_status(Address(address))["streams"][0]["capture"])
+            run.capture = str(fetch_status(Address(own.address))["streams"][0]["capture"])
             stack.enter_context(heard.playing(path))
-        asyncio.run(_listen(run, windows, pid, address, began, progress))
+        asyncio.run(_listen(run, windows, own, progress))
     return run
 
 
@@ -146,15 +143,12 @@ def write_speech(path: Path, *, seconds: float) -> None:
 
 
 async def _listen(
-    run: LatencyRun,
-    windows: int,
-    pid: int,
-    address: str,
-    began: float,
-    progress: Callable[[int], None],
+    run: LatencyRun, windows: int, own: OwnDaemon, progress: Callable[[int], None]
 ) -> None:
     memory_at = 0.0
-    async with connect(address, subprotocols=[Subprotocol(MSGPACK)], compression=None) as client:
+    async with connect(
+        own.address, subprotocols=[Subprotocol(MSGPACK)], compression=None
+    ) as client:
         while len(run.ring_to_client_ms) < windows:
             async with asyncio.timeout(_START_SECONDS):
                 frame = await client.recv()
@@ -162,7 +156,7 @@ async def _listen(
             event = msgpack.unpackb(frame)
             kind = event["type"]
             if not run.first_event_seconds and event["stream"]:
-                run.first_event_seconds = time.monotonic() - began
+                run.first_event_seconds = time.monotonic() - own.began
             if kind in ("emotion", "utterance"):
                 capture_ms = 1000 * (received_at - event["captured_at"])
                 ring_ms = capture_ms - event["stages_ms"]["wait"]
@@ -180,10 +174,10 @@ async def _listen(
                 run.other_events[kind] = run.other_events.get(kind, 0) + 1
                 if kind == "bye":
                     raise OSError("the daemon ended before the measurement did")
-            since = time.monotonic() - began
+            since = time.monotonic() - own.began
             if since >= memory_at:
                 memory_at = since + _MEMORY_EVERY_SECONDS
-                run.memory_mib.append((round(since, 1), resident_mib(pid)))
+                run.memory_mib.append((round(since, 1), resident_mib(own.pid)))
 
 
 def resident_mib(pid: int) -> float:

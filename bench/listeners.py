@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 from affectd.models.clips import Clip
 
 __all__ = ["Listener", "listeners"]

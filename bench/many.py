@@ -14,7 +14,7 @@ from typing import Any
 
 from affectd.bench.latency import resident_mib, write_speech
 from affectd.bench.machine import Stolen
-from affectd.bench.own_daemon import daemon
+from affectd.bench.own_daemon import MANY_CLIENTS, daemon
 from affectd.bench.percentiles import Percentiles
 from affectd.bench.swarm import run_swarm
 
@@ -121,19 +121,15 @@ def _talk(
         pauses: Whether there are pauses between the sentences.
         settings: Environment variables of the daemon.
     """
-    everybody = {"AFFECTD_PUBLISHERS__ADMISSION": "all"}
-    with daemon("--source", "none", model=model, environment=everybody | dict(settings or {})) as (
-        pid,
-        address,
-        _,
-    ):
-        base_mib = resident_mib(pid)
+    environment = {**MANY_CLIENTS, "AFFECTD_PUBLISHERS__ADMISSION": "all", **(settings or {})}
+    with daemon("--source", "none", model=model, environment=environment) as own:
+        base_mib = resident_mib(own.pid)
         swarm = run_swarm(
-            does="talk", address=address, clients=count, seconds=seconds, pauses=pauses
+            does="talk", address=own.address, clients=count, seconds=seconds, pauses=pauses
         )
-        cores, stolen = _cores(pid, swarm, seconds)
+        cores, stolen = _cores(own.pid, swarm, seconds)
         # Before it ends its streams are still there.
-        mib = resident_mib(pid)
+        mib = resident_mib(own.pid)
         result = swarm_result(swarm)
     talkers = max(1, result["clients"])
     return {
@@ -165,9 +161,11 @@ def measure_fanout(
         write_speech(path, seconds=seconds + 90)
         for count in counts:
             say(f"{count} subscribers")
-            with daemon("--source", str(path), model=model) as (pid, address, _):
-                swarm = run_swarm(does="listen", address=address, clients=count, seconds=seconds)
-                cores, stolen = _cores(pid, swarm, seconds)
+            source = ("--source", str(path))
+            with daemon(*source, model=model, environment=MANY_CLIENTS) as own:
+                order = {"address": own.address, "clients": count, "seconds": seconds}
+                swarm = run_swarm(does="listen", **order)
+                cores, stolen = _cores(own.pid, swarm, seconds)
                 result = swarm_result(swarm)
             levels.append(
                 {
@@ -187,20 +185,20 @@ def measure_memory(
 ) -> dict[str, Any]:
     """Return what an idle subscriber and a talking stream take of the daemon's memory."""
     say(f"{subscribers} idle subscribers")
-    with daemon("--source", "none", model=model) as (pid, address, ready_seconds):
-        base_mib = resident_mib(pid)
+    with daemon("--source", "none", model=model, environment=MANY_CLIENTS) as own:
+        base_mib = resident_mib(own.pid)
         swarm = run_swarm(
-            does="listen", address=address, clients=subscribers, seconds=3, hears=False
+            does="listen", address=own.address, clients=subscribers, seconds=3, hears=False
         )
         assert swarm.stderr
         swarm.stderr.readline()  # all are connected, and it measures
         time.sleep(1)
-        mib = resident_mib(pid)
+        mib = resident_mib(own.pid)
         swarm_result(swarm)
     say(f"{streams} streams")
     talking = measure_streams([streams], seconds=10, model=model)["levels"][0]
     return {
-        "ready_seconds": round(ready_seconds, 3),
+        "ready_seconds": round(own.ready_seconds, 3),
         "daemon_mib": base_mib,
         "subscribers": subscribers,
         "kib_a_subscriber": round(1024 * (mib - base_mib) / subscribers, 1),

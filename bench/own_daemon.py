@@ -9,26 +9,39 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from affectd.engine.shipped import find_model
 
-__all__ = ["daemon"]
+__all__ = ["MANY_CLIENTS", "OwnDaemon", "daemon"]
 
+MANY_CLIENTS = {"AFFECTD_SERVER__LARGEST_CLIENTS": "20000"}
+"""Environment of a daemon that admits as many as a benchmark connects."""
 _END_SECONDS = 30.0
-_MANY = {"AFFECTD_SERVER__LARGEST_CLIENTS": "20000"}
-"""As many clients as a benchmark likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDaemon:
+    """One that is ready."""
+
+    pid: int
+    address: str
+    began: float
+    """When its process was started, in seconds of the monotonic clock."""
+    ready_seconds: float
+    """From then to its address."""
 
 
 @contextlib.contextmanager
 def daemon(
     *arguments: str, model: str, environment: Mapping[str, str] | None = None
-) -> Iterator[tuple[int, str, float]]:
-    """Run a daemon; yield its process, its address, and how long it took to be ready.
+) -> Iterator[OwnDaemon]:
+    """Run a daemon, and end it.
 
     Args:
         arguments: Of ``affectd run``.
         model: Its ``--model``; the default one where it is empty.
-        environment: What is set beside, or in place of, what this process has.
+        environment: Variables added to this process's own, which they override.
 
     Raises:
         ArtefactError: there is no such model.
@@ -36,7 +49,7 @@ def daemon(
     """
     command = [sys.executable, "-m", "affectd", "run", "--port", "0", "--no-view", *arguments]
     if model:
-        # Said here, and once: the daemon would say so, too, and we that it did not start.
+        # Checked here, or two errors would be printed: the daemon's, and ours.
         find_model(model)
         command += ["--model", model]
     began = time.monotonic()
@@ -44,14 +57,15 @@ def daemon(
         command,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **_MANY, **(environment or {})},
+        env={**os.environ, **(environment or {})},
     )
     try:
         assert process.stdout
         line = process.stdout.readline()
         if "ws://" not in line:
             raise OSError(f"the daemon did not start (exit code {process.wait()})")
-        yield process.pid, "ws://" + line.rsplit("ws://")[1].strip(), time.monotonic() - began
+        address = "ws://" + line.rsplit("ws://")[1].strip()
+        yield OwnDaemon(process.pid, address, began, time.monotonic() - began)
     finally:
         _end(process)
 

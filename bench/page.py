@@ -64,13 +64,13 @@ def measure_page(streams: int, *, seconds: float) -> dict[str, Any]:
         raise FileNotFoundError("there is no Chromium: install Debian's package 'chromium'")
     with (
         tempfile.TemporaryDirectory() as folder,
-        daemon(model="") as (_, address, _),
-        _speakers(Path(folder), address, streams - 1, seconds + _START_SECONDS),
+        daemon(model="") as own,
+        _speakers(Path(folder), own.address, streams - 1, seconds + _START_SECONDS),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address.replace("ws://", "http://"))
+        page.goto(own.address.replace("ws://", "http://"))
         page.locator(".stream").nth(streams - 1).wait_for()
         session = page.context.new_cdp_session(page)
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from affectd.bench.percentiles import Percentiles
-from affectd.engine.artefact import DEFAULT_MODEL, Metadata
+from affectd.engine.artefact import Metadata
 from affectd.engine.classifier import Classifier
 from affectd.engine.runtime import load_runtime
-from affectd.engine.shipped import find_model, shipped_models
+from affectd.engine.shipped import DEFAULT_MODEL, find_model, shipped_models
 from affectd.engine.sources import DemoSource
 from affectd.kernels.front_end import FrontEnd
 from affectd.kernels.logmel import LogMel

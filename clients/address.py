@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from affectd.engine.protocol import DEFAULT_PORT
 
-__all__ = ["DEFAULT_ADDRESS", "Address", "AddressError"]
+__all__ = ["ADDRESS_HELP", "DEFAULT_ADDRESS", "Address", "AddressError"]
 
 DEFAULT_ADDRESS = f"ws://127.0.0.1:{DEFAULT_PORT}"
+ADDRESS_HELP = "The daemon's: PORT, HOST, HOST:PORT or ws://…"
 
 
 class AddressError(ValueError):

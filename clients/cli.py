@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from affectd.clients.address import DEFAULT_ADDRESS
+from affectd.clients.address import ADDRESS_HELP, DEFAULT_ADDRESS
 
 __all__ = ["status", "watch"]
 
 
 def watch(
-    address: Annotated[str, typer.Argument(help="The daemon's address.")] = DEFAULT_ADDRESS,
+    address: Annotated[str, typer.Argument(help=ADDRESS_HELP)] = DEFAULT_ADDRESS,
     json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON.")] = False,
     token: Annotated[
         str,
@@ -45,7 +45,7 @@ def watch(
 
 
 def status(
-    address: Annotated[str, typer.Argument(help="The daemon's address.")] = DEFAULT_ADDRESS,
+    address: Annotated[str, typer.Argument(help=ADDRESS_HELP)] = DEFAULT_ADDRESS,
     token: Annotated[
         str,
         typer.Option(

@@ -21,7 +21,6 @@ from affectd.kernels.speech_bounds import trimmed
 from affectd.kernels.voice_experts import VoiceExperts
 
 __all__ = [
-    "DEFAULT_MODEL",
     "FINGERPRINT_TOLERANCE_DB",
     "FORMAT_VERSION",
     "INPUTS",
@@ -49,9 +48,6 @@ FINGERPRINT_TOLERANCE_DB = 0.05
 
 _PREFIX = "affectd."
 _TELLING_RANGE_DB = 80.0
-
-DEFAULT_MODEL = "fast-int8"
-"""The shipped model that runs where none is named."""
 
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
 Precision = Literal["fp32", "fp16", "int8"]

@@ -19,13 +19,13 @@ from pydantic_settings import (
 )
 
 from affectd.engine.access import is_loopback
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.load import LoadSettings
 from affectd.engine.processor import Processor
 from affectd.engine.protocol import DEFAULT_PORT
 from affectd.engine.publisher_settings import PublisherSettings
 from affectd.engine.segmenter import SegmenterSettings
 from affectd.engine.server import ServerSettings
+from affectd.engine.shipped import DEFAULT_MODEL
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.voice import VoiceSettings
 from affectd.engine.voice_files import check_voice_name

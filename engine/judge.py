@@ -27,8 +27,8 @@ class Judge:
 
     A provisional window's posterior is smoothed with those before it. An utterance no longer than
     a window is judged by its final one alone, which holds all of it; a longer one by the mean of
-    the posteriors over the windows that were full, and the last, so that one in which the mood
-    changes is not told as surely as if it had but one (the mean of the logits would). So is the
+    the posteriors over the windows that were full, and the last: where the mood changes in it, it
+    is told as less sure than its windows are, as the mean of the logits would not be. So is the
     sound, by its log odds: what does not sound like speech is named nothing.
 
     Args:

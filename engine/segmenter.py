@@ -175,16 +175,17 @@ class Segmenter:
             cuts += self._finish()
         if self._speaking:
             # A pause between words brings nothing new: the window is cut when speech goes on.
-            if end >= self._due and voiced:
+            if end >= self._due and voiced and self._frames > self._utterance_frame:
                 cuts.append(self._cut(self._frames, final=False))
                 while self._due <= end:
                     self._due += self._hop
             if voiced and end - self._position_of(self._utterance_frame) >= self._longest:
-                # The next one begins in the frames that are here, and this one ends before it.
-                frames = self._frames - self._frames_of(preroll=0)
-                cuts += self._finish(self._front_end.frames(frames * self._front_end.hop_samples))
-                self._begin(end, preroll=0)
+                cuts += self._finish()
+                self._begin(end)
                 self._continued = True
+                # Its first frame is the first that begins where that one ends.
+                overlapping = -(-self._front_end.fft_samples // self._front_end.hop_samples)
+                self._utterance_frame = self._frames - 1 + overlapping
         return cuts
 
     def finish(self) -> list[Cut]:
@@ -202,29 +203,26 @@ class Segmenter:
         longest = self._position_of(self._utterance_frame) + self._longest
         return min(math.ceil(self._due), longest)
 
-    def _begin(self, end: int, preroll: int | None = None) -> None:
+    def _begin(self, end: int) -> None:
         self._speaking = True
         self._continued = False
         self._utterance += 1
         self._onset = end
-        frames = self._frames_of(self._preroll if preroll is None else preroll)
+        # Round outward: the pre-roll is at least as long as was asked for.
+        reach = self._preroll + self._front_end.fft_samples
+        frames = -(-reach // self._front_end.hop_samples)
         self._utterance_frame = max(self._frames - self._held, self._frames - frames)
         self._due = end + self._first
 
-    def _frames_of(self, preroll: int) -> int:
-        """Return how many of the last frames an utterance begins with."""
-        # Round outward: the pre-roll is at least as long as was asked for.
-        return -(-(preroll + self._front_end.fft_samples) // self._front_end.hop_samples)
-
-    def _finish(self, before: int | None = None) -> list[Cut]:
-        """Cut the utterance's last window, at the latest before this frame."""
+    def _finish(self) -> list[Cut]:
         self._speaking = False
-        if self._continued and self._last_voiced_end <= self._onset:
+        if self._continued and (
+            self._last_voiced_end <= self._onset or self._frames <= self._utterance_frame
+        ):
             return []  # speech ended just where a long utterance was cut in two
         last_end = self._last_voiced_end + self._tail
         frames = self._front_end.frames(last_end - self._origin)
-        end_frame = min(frames, self._frames if before is None else before)
-        return [self._cut(max(end_frame, self._utterance_frame + 1), final=True)]
+        return [self._cut(min(self._frames, max(frames, self._utterance_frame + 1)), final=True)]
 
     def _cut(self, end_frame: int, *, final: bool) -> Cut:
         start_frame = max(self._utterance_frame, end_frame - self._window_frames)

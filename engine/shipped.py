@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affectd.engine.artefact import ArtefactError
 
-__all__ = ["find_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "find_model", "shipped_models"]
 
 
 def shipped_models() -> list[str]:
@@ -18,6 +18,10 @@ def shipped_models() -> list[str]:
         for entry in folder.iterdir()
         if entry.name.endswith(".onnx")
     )
+
+
+DEFAULT_MODEL = "fast-int8" if "fast-int8" in shipped_models() else "open-int8"
+"""The shipped model that runs where none is named: `open` where it is shipped alone."""
 
 
 def find_model(name_or_file: str) -> Path:

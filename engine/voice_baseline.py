@@ -96,7 +96,7 @@ class VoiceBaseline:
             self._utterance = cut.utterance
             self._restart()
         if cut.counts:
-            self._logits += logits
+            self._posteriors += posterior(logits, self._temperature)
             self._vectors += vector
             self._windows += 1
 
@@ -108,14 +108,13 @@ class VoiceBaseline:
         """
         if abstained not in UNHEARD and self._windows:
             vector = self._vectors / self._windows
-            logits = (self._logits / self._windows).astype(np.float32)
-            believed = self._told or posterior(logits, self._temperature)
+            believed = self._told or (self._posteriors / self._windows).tolist()
             self._experts.hear(self._middle, vector, believed)
             self.kept = self._middle.to_dict()
         # The next may bear the same number: of another recording, or after a new beginning.
         self._restart()
 
     def _restart(self) -> None:
-        self._logits = np.zeros(len(self._experts.columns))
+        self._posteriors = np.zeros(len(self._experts.columns))
         self._vectors = np.zeros(self._experts.size)
         self._windows = 0

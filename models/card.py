@@ -182,9 +182,10 @@ def _held_out(evaluations: Sequence[Evaluation], *, of_recipe: bool) -> str:
         + "\nAll in percent. UAR is the mean of the recalls of the classes that occur, "
         "however few clips a class has. UAR of four "
         f"is among {', '.join(FOUR_LABELS)} alone. ECE is the expected calibration error over 15 "
-        "bins. A clip is scored as the engine scores an utterance: one window up to 3 s, else the "
-        "mean of the logits over windows every 250 ms. A clip's ends are trimmed by level, where "
-        "the engine has its voice activity detector.\n\n"
+        "bins. A clip is cut into windows as the engine does: one window up to 3 s, else one every "
+        "250 ms; of several the mean of the logits is taken, where the engine takes that of their "
+        "probabilities. A clip's ends are trimmed by level, where the engine has its voice "
+        "activity detector.\n\n"
         f"```\n{commands}\n```\n"
     )
 

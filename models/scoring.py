@@ -1,4 +1,4 @@
-"""Scores utterances the way the engine does: the mean of the logits over an utterance's windows."""
+"""Scores utterances on the windows that the engine would cut: the mean of the logits over them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from affectd.clients.records import csv_of, json_lines_of
 from affectd.clients.subtitles import SubtitleFormat, Subtitles, write_cues
 from affectd.clients.summary import emotion_profiles, summary_table, utterance_table
 from affectd.clients.timeline import Timeline, page_of
-from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.shipped import DEFAULT_MODEL
 
 __all__ = ["analyze"]
 

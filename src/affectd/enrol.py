@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 
 __all__ = ["enrol", "voices"]
 
@@ -54,7 +54,6 @@ def enrol(
     from affectd.engine.classifier import Classifier
     from affectd.engine.enrolment import WANTED_SECONDS, Enrolment, blocks_of
     from affectd.engine.recording import Recording
-    from affectd.engine.shipped import find_model
     from affectd.engine.voice_files import VoiceFiles, check_voice_name
     from affectd.kernels.samples import BadSampleError
 

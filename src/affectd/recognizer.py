@@ -21,12 +21,11 @@ from affectd.clients.palette import colour_of
 from affectd.clients.timeline import Timeline
 from affectd.clients.wording import reason
 from affectd.engine.analysis import Analysis, Hearing, Span, analyse, judge_span
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
 from affectd.engine.protocol import Utterance
 from affectd.engine.recording import Recording
 from affectd.engine.session import SessionSettings
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
     from affectd.frame import TimelineFrame

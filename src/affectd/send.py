@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from affectd.clients.address import DEFAULT_ADDRESS
+from affectd.clients.address import ADDRESS_HELP, DEFAULT_ADDRESS
 
 __all__ = ["send"]
 
 
 def send(
     source: Annotated[str, typer.Argument(metavar="FILE|mic", help="What to send.")],
-    address: Annotated[str, typer.Argument(help="The daemon's address.")] = DEFAULT_ADDRESS,
+    address: Annotated[str, typer.Argument(help=ADDRESS_HELP)] = DEFAULT_ADDRESS,
     stream: Annotated[
         str | None, typer.Option(help="A name for the stream.  [default: the daemon chooses]")
     ] = None,

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from affectd.bench.model import measure_model, percentiles
-from affectd.engine.artefact import DEFAULT_MODEL
+from affectd.engine.shipped import DEFAULT_MODEL
 
 
 def test_every_batch_is_timed_in_every_way_it_has() -> None:

@@ -9,12 +9,11 @@ import pytest
 import soundfile
 
 from affectd.engine.analysis import Span, analyse, judge_span
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
 from affectd.engine.protocol import Abstention, Emotion, Utterance
 from affectd.engine.recording import Recording, RecordingError
 from affectd.engine.session import Session, Window
-from affectd.engine.shipped import find_model, shipped_models
+from affectd.engine.shipped import DEFAULT_MODEL, find_model, shipped_models
 
 
 @pytest.fixture(scope="module")

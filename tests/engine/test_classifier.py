@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 import pytest
 
-from affectd.engine.artefact import DEFAULT_MODEL, ArtefactError, ArtefactWarning
+from affectd.engine.artefact import ArtefactError, ArtefactWarning
 from affectd.engine.classifier import BATCHES, CPU, Classifier
 from affectd.engine.runtime import load_runtime
-from affectd.engine.shipped import find_model, shipped_models
+from affectd.engine.shipped import DEFAULT_MODEL, find_model, shipped_models
 
 
 @pytest.fixture(scope="module")

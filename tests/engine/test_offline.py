@@ -20,13 +20,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from affectd.engine.analysis import analyse
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
 from affectd.engine.offline import Listener
 from affectd.engine.offline_connection import OfflineHearing
 from affectd.engine.protocol import JSON
 from affectd.engine.session import SessionSettings
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 
 HELLO = {"type": "hello", "rate": 16_000, "format": "s16le"}
 

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from affectd.engine import processor
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import CPU, Binding, Classifier
 from affectd.engine.cuda import CUDA, CudaBinding, CudaError, cuda_providers, open_cuda_session
 from affectd.engine.processor import ProcessorError, faster, missing_cuda, model_for, open_runner
 from affectd.engine.runtime import load_runtime
 from affectd.engine.scheduling import Costs
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 
 HAS_CUDA_RUNTIME = "CUDAExecutionProvider" in load_runtime().get_available_providers()
 without_cuda = pytest.mark.skipif(HAS_CUDA_RUNTIME, reason="this ONNX Runtime is the one for GPUs")

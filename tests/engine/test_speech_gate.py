@@ -8,11 +8,10 @@ import pytest
 
 from affectd.bench.live_clip import cuts_of, hear, in_a_room
 from affectd.bench.nonspeech import synthetic
-from affectd.engine.artefact import DEFAULT_MODEL
 from affectd.engine.classifier import Classifier
 from affectd.engine.protocol import Abstention
 from affectd.engine.session import SessionSettings
-from affectd.engine.shipped import find_model
+from affectd.engine.shipped import DEFAULT_MODEL, find_model
 from affectd.engine.smoothing import SmoothingSettings
 from affectd.engine.sources import DemoSource
 from affectd.engine.speech_gate import SpeechGate

@@ -275,7 +275,7 @@ def test_what_cannot_be_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_which_recording_holds_no_sound_is_told(
+def test_a_recording_that_holds_nan_is_named(
     artefact: Path, talk_file: Path, tmp_path: Path
 ) -> None:
     spoilt = tmp_path / "spoilt.wav"

@@ -67,7 +67,8 @@ def report(
     machine = document["machine"]
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python "
-        f"{machine['python']}, {machine['versions']}, load {machine['load_average']}"
+        f"{machine['python']}, {machine['versions']}, load average of the last minute "
+        f"{machine['load_average']}"
     )
     if compare:
         console.print(comparison(earlier(compare), document))
@@ -121,8 +122,8 @@ def print_latency(console: Any, figures: dict[str, Any]) -> None:
     console.print(
         f"start: ready in {figures['ready_seconds']} s, first event after "
         f"{figures['first_event_seconds']} s; {held}; "
-        f"gaps, load, errors: {figures['other_events'] or 'none'}; slip of the schedule: "
-        f"{figures['slip_ms']} ms"
+        f"events of gaps, load and errors: {figures['other_events'] or 'none'}; slip of the "
+        f"schedule: {figures['slip_ms']} ms"
     )
 
 

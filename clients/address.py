@@ -46,7 +46,8 @@ class Address:
             raise AddressError(f"address {url!r} is malformed: {error}") from None
         if parts.scheme not in ("ws", "wss"):
             raise AddressError(
-                f"address {url!r} must begin with ws:// or wss://, as in {DEFAULT_ADDRESS}"
+                f"address {url!r} must begin with ws:// or wss://, as in {DEFAULT_ADDRESS}, or be "
+                "a PORT, a HOST or HOST:PORT"
             )
         if not parts.hostname:
             raise AddressError(f"address {url!r} names no host; one is {DEFAULT_ADDRESS}")

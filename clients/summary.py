@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,6 +18,8 @@ __all__ = ["EmotionProfile", "emotion_profiles", "summary_table", "utterance_tab
 
 _BAR_COLUMNS = 10
 _STRIP_COLUMNS = 24
+_WINDOWS = 1.5
+"""An utterance longer than so many windows has a course of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class EmotionProfile:
     valence: float
     arousal: float
     course: tuple[str | None, ...]
-    """The label that is heard longest in each of equal parts; `None` where none is named."""
+    """The label that is heard longest in each of equal parts; `None` where none is named. Within an
+    utterance of several windows it is what these say, each around its middle."""
 
 
 def emotion_profiles(
@@ -49,6 +52,7 @@ def emotion_profiles(
 
 def _profile_of(timeline: Timeline, parts: int) -> EmotionProfile:
     heard = timeline.utterances
+    told = list(_told(timeline))
     lengths = [each["end"] - each["start"] for each in heard]
     total = sum(lengths)
 
@@ -66,18 +70,37 @@ def _profile_of(timeline: Timeline, parts: int) -> EmotionProfile:
         valence=mean([each["valence"] for each in heard]),
         arousal=mean([each["arousal"] for each in heard]),
         course=tuple(
-            _loudest(heard, timeline.seconds * at / parts, timeline.seconds * (at + 1) / parts)
+            _longest(told, timeline.seconds * at / parts, timeline.seconds * (at + 1) / parts)
             for at in range(parts)
         ),
     )
 
 
-def _loudest(heard: Iterable[Mapping[str, Any]], start: float, end: float) -> str | None:
+def _told(timeline: Timeline) -> Iterator[tuple[float, float, str | None]]:
+    """Yield from when to when which label is told."""
+    for each in timeline.utterances:
+        start, end = each["start"], each["end"]
+        inside = [one for one in timeline.moments if start <= one["start"] and one["end"] <= end]
+        window = max((one["end"] - one["start"] for one in inside), default=0.0)
+        if not inside or end - start < _WINDOWS * window:
+            yield start, end, each["label"]
+            continue
+        # The first ones begin where the utterance does, and hear less than a window.
+        full = [one for one in inside if one["start"] > start] or inside
+        middles = [(one["start"] + one["end"]) / 2 for one in full]
+        borders = [start, *((a + b) / 2 for a, b in pairwise(middles)), end]
+        for (first, last), one in zip(pairwise(borders), full, strict=True):
+            yield first, last, one["label"]
+
+
+def _longest(
+    told: Iterable[tuple[float, float, str | None]], start: float, end: float
+) -> str | None:
     seconds: dict[str, float] = {}
-    for each in heard:
-        overlap = min(each["end"], end) - max(each["start"], start)
-        if overlap > 0 and each["label"]:
-            seconds[each["label"]] = seconds.get(each["label"], 0.0) + overlap
+    for first, last, label in told:
+        overlap = min(last, end) - max(first, start)
+        if overlap > 0 and label:
+            seconds[label] = seconds.get(label, 0.0) + overlap
     return max(seconds, key=seconds.__getitem__, default=None)
 
 

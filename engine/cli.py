@@ -88,7 +88,8 @@ def run(  # one parameter a flag
 ) -> None:
     """Hear a source and stream its emotions to WebSocket clients.
 
-    Without options it plays the demo: real speech from inside the package, in a loop.
+    Without options it plays the demo: real speech from inside the package, in a loop. On a terminal
+    it shows what it hears; elsewhere it prints its address alone, and 'affectd watch' the rest.
 
     Example: affectd run --source mic --port 8800
     """

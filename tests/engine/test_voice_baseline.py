@@ -91,7 +91,10 @@ def test_an_utterance_is_the_mean_of_those_windows_that_its_verdict_is_of() -> N
     baseline.follow(cut(full=True), LOGITS[1], VECTORS[1])
     baseline.follow(cut(full=True, final=True), LOGITS[2], VECTORS[2])
     baseline.settle(None)
-    alone.follow(cut(final=True), LOGITS[1:3].mean(axis=0), VECTORS[1:3].mean(axis=0))
+    temperature = METADATA.temperature
+    believed = np.mean([posterior(each, temperature) for each in LOGITS[1:3]], axis=0)
+    logits = (temperature * np.log(believed)).astype(np.float32)
+    alone.follow(cut(final=True), logits, VECTORS[1:3].mean(axis=0))
     alone.settle(None)
     np.testing.assert_allclose(baseline.kept["totals"], alone.kept["totals"], atol=1e-4)
 

@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 _LATE_MS = 20.0
-_START_SECONDS = 60
 Say = Callable[[str], None]
 
 

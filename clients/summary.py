@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,9 +79,12 @@ def _profile_of(timeline: Timeline, parts: int) -> EmotionProfile:
 
 def _told(timeline: Timeline) -> Iterator[tuple[float, float, str | None]]:
     """Yield from when to when which label is told."""
+    moments = timeline.moments
+    ends = [one["end"] for one in moments]
     for each in timeline.utterances:
         start, end = each["start"], each["end"]
-        inside = [one for one in timeline.moments if start <= one["start"] and one["end"] <= end]
+        ending = moments[bisect_left(ends, start) : bisect_right(ends, end)]
+        inside = [one for one in ending if one["start"] >= start]
         window = max((one["end"] - one["start"] for one in inside), default=0.0)
         if not inside or end - start < _WINDOWS * window:
             yield start, end, each["label"]
